@@ -1,0 +1,13 @@
+//! Expressions: CEL, bounded in cost, with `${…}` interpolation (F-04).
+//!
+//! CEL is typed and total: no loop without a list, no side effect. What it does not bound is cost, so an expression
+//! has a largest length and nesting when it is saved, and a largest number of iterations when it is evaluated (S-10).
+
+mod cost;
+mod program;
+mod scope;
+mod template;
+
+pub use self::program::{EXPRESSION_BYTES_MAX, EvaluationError, Expression, ExpressionFault, NESTING_MAX};
+pub use self::scope::{ROOTS, Scope};
+pub use self::template::{Part, Template, TemplateFault, ValueTemplate, to_text};

@@ -1,0 +1,370 @@
+//! One parsed expression.
+
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::{Context, Env, Program};
+use serde_json::Value;
+
+use super::cost;
+use super::scope::{ROOTS, Scope};
+
+/// The longest expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 4096;
+
+/// How deep `map`, `filter`, `all`, `exists` and `exists_one` may stand inside one another.
+pub const NESTING_MAX: usize = 2;
+
+/// How deep an expression's own nodes may nest, so that walking one never overflows a stack.
+const NODE_DEPTH_MAX: usize = 128;
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// Why a text is not an expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionFault {
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// Where in the expression, in bytes from its start.
+    pub offset: usize,
+}
+
+/// Why an expression gave no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{expression}` {problem}")]
+pub struct EvaluationError {
+    /// The expression.
+    pub expression: String,
+    /// What is wrong, as the end of a sentence.
+    pub problem: String,
+}
+
+/// A parsed expression. Evaluating it changes nothing and always ends.
+#[derive(Debug, Clone)]
+pub struct Expression(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
+    source: String,
+    program: Program,
+    roots: Vec<&'static str>,
+    shape: cost::Shape,
+}
+
+impl Expression {
+    /// Parses an expression and checks its roots, its length and its nesting.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn parse(source: &str) -> Result<Self, ExpressionFault> {
+        let at_start = |message: String| ExpressionFault { message, offset: 0 };
+        if source.trim().is_empty() {
+            return Err(at_start("an expression is missing here".to_owned()));
+        }
+        if source.len() > EXPRESSION_BYTES_MAX {
+            let length = source.len();
+            return Err(at_start(format!(
+                "the expression has {length} bytes; at most {EXPRESSION_BYTES_MAX} are allowed"
+            )));
+        }
+        if bracket_depth(source) > NODE_DEPTH_MAX {
+            return Err(at_start(format!("the expression nests deeper than {NODE_DEPTH_MAX} brackets")));
+        }
+        let program = ENV.compile(source).map_err(|errors| parse_fault(source, &errors))?;
+        let shape = cost::Shape::of(program.expression());
+        if shape.comprehension_depth > NESTING_MAX {
+            let depth = shape.comprehension_depth;
+            return Err(at_start(format!(
+                "`map`, `filter`, `all` and `exists` stand {depth} deep in one another; at most {NESTING_MAX} are allowed"
+            )));
+        }
+        let roots = roots_of(source, &program)?;
+        Ok(Self(Arc::new(Parsed { source: source.to_owned(), program, roots, shape })))
+    }
+
+    /// The text that was parsed.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// The roots that the expression reads, of [`ROOTS`].
+    pub fn roots(&self) -> &[&'static str] {
+        &self.0.roots
+    }
+
+    /// The fields that the expression selects one after the other from a root, such as `["connectors", "risk"]`.
+    pub fn paths(&self) -> Vec<Vec<String>> {
+        let mut paths = Vec::new();
+        collect_paths(self.0.program.expression(), &mut paths);
+        paths
+    }
+
+    /// The expression's value.
+    ///
+    /// # Errors
+    /// A missing field, a wrong type, a division by zero, a cost over the bound, a value that JSON does not have.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, EvaluationError> {
+        let mut context = Context::with_env(ENV.clone());
+        for root in &self.0.roots {
+            context.add_variable_from_value(*root, scope.cel(root));
+        }
+        self.0.shape.check(scope, &self.0.roots).map_err(|problem| self.error(problem))?;
+        let value = self.0.program.execute(&context).map_err(|error| self.error(explain(&error)))?;
+        super::scope::from_cel(&value).map_err(|problem| self.error(problem))
+    }
+
+    /// The expression's value where it must be a boolean.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`], and a value of another type.
+    pub fn evaluate_bool(&self, scope: &Scope) -> Result<bool, EvaluationError> {
+        match self.evaluate(scope)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(self.error(format!("gives {}, but a condition must give true or false", type_name(&other)))),
+        }
+    }
+
+    fn error(&self, problem: String) -> EvaluationError {
+        EvaluationError { expression: self.0.source.chars().take(200).collect(), problem }
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
+}
+
+/// The name of a value's type, with its article.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The parser recurses: count brackets before it does.
+fn bracket_depth(source: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' | b'!' | b'-' | b'?' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn parse_fault(source: &str, errors: &cel::ParseErrors) -> ExpressionFault {
+    let Some(first) = errors.errors.first() else {
+        return ExpressionFault { message: "this is not an expression".to_owned(), offset: 0 };
+    };
+    let message = first.msg.lines().next().unwrap_or_default().trim().to_owned();
+    ExpressionFault {
+        message: format!("this is not a CEL expression: {message}"),
+        offset: offset_of(source, first.pos),
+    }
+}
+
+/// CEL counts lines and columns from 1.
+fn offset_of(source: &str, (line, column): (isize, isize)) -> usize {
+    let before: usize = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0)).map(str::len).sum();
+    (before + usize::try_from(column - 1).unwrap_or(0)).min(source.len())
+}
+
+fn roots_of(source: &str, program: &Program) -> Result<Vec<&'static str>, ExpressionFault> {
+    let mut bound = Vec::new();
+    bound_variables(program.expression(), &mut bound);
+    let references = program.references();
+    let mut roots = Vec::new();
+    let mut variables = references.variables();
+    variables.sort_unstable();
+    for variable in variables {
+        if let Some(root) = ROOTS.iter().find(|root| **root == variable) {
+            roots.push(*root);
+        } else if !bound.iter().any(|name| name == variable) {
+            let offset = source.find(variable).unwrap_or(0);
+            let known = ROOTS.join("`, `");
+            return Err(ExpressionFault {
+                message: format!("`{variable}` is not known here; an expression sees `{known}`"),
+                offset,
+            });
+        }
+    }
+    Ok(roots)
+}
+
+/// The variables that comprehensions bind, the parser's own accumulators among them.
+fn bound_variables(expression: &IdedExpr, names: &mut Vec<String>) {
+    if let Expr::Comprehension(comprehension) = &expression.expr {
+        names.push(comprehension.iter_var.clone());
+        names.extend(comprehension.iter_var2.clone());
+        names.push(comprehension.accu_var.clone());
+    }
+    for child in children(expression) {
+        bound_variables(child, names);
+    }
+}
+
+fn collect_paths(expression: &IdedExpr, paths: &mut Vec<Vec<String>>) {
+    if let Some(path) = path_of(expression) {
+        paths.push(path);
+        return;
+    }
+    for child in children(expression) {
+        collect_paths(child, paths);
+    }
+}
+
+fn path_of(expression: &IdedExpr) -> Option<Vec<String>> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(vec![name.clone()]),
+        Expr::Select(select) => {
+            let mut path = path_of(&select.operand)?;
+            path.push(select.field.clone());
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
+/// The direct sub-expressions.
+pub(super) fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    fn of_entry(entry: &EntryExpr) -> Vec<&IdedExpr> {
+        match entry {
+            EntryExpr::StructField(field) => vec![&field.value],
+            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+        }
+    }
+    match &expression.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Comprehension(it) => {
+            vec![&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result]
+        }
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map.entries.iter().flat_map(|entry| of_entry(&entry.expr)).collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Struct(it) => it.entries.iter().flat_map(|entry| of_entry(&entry.expr)).collect(),
+    }
+}
+
+/// An evaluation error in words, without the values that it happened on: they may be personal.
+fn explain(error: &cel::ExecutionError) -> String {
+    use cel::ExecutionError as E;
+    match error {
+        E::NoSuchKey(key) => format!("reads the field `{key}`, which is not there; test it with has(…) first"),
+        E::NoSuchOverload(overload) => {
+            let types = overload.argument_types().join(", ");
+            format!("uses `{}` on ({types}), which it is not made for", overload.function())
+        }
+        E::UnsupportedBinaryOperator(operator, left, right) => {
+            format!("uses `{operator}` on ({}, {}), which it is not made for", left.type_of(), right.type_of())
+        }
+        E::UndeclaredReference(name) => format!("calls `{name}`, which is not known"),
+        E::ValuesNotComparable(..) => "compares values of types that have no order between them".to_owned(),
+        E::DivisionByZero(_) | E::RemainderByZero(_) => "divides by zero".to_owned(),
+        E::Overflow(operator, ..) => format!("overflows at `{operator}`"),
+        E::IndexOutOfBounds(_) => "reads past the end of a list".to_owned(),
+        E::UnexpectedType { got, want } => format!("needs {want}, but got {got}"),
+        E::FunctionError { function, message } => format!("fails in `{function}`: {message}"),
+        E::InvalidArgumentCount { expected, actual } => format!("gives a function {actual} arguments, not {expected}"),
+        _ => "cannot be evaluated on these values".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn scope() -> Scope {
+        Scope::new([
+            ("event", json!({"user": {"id": "u1", "age": 41}, "list": [1, 2, 3], "text": "a b"})),
+            ("connectors", json!({"risk": {"transformed_data": {"score": 81}}})),
+        ])
+    }
+
+    #[track_caller]
+    fn check(source: &str, expected: Value) {
+        let value = Expression::parse(source)
+            .map_err(|fault| fault.message)
+            .and_then(|expression| expression.evaluate(&scope()).map_err(|error| error.to_string()));
+        assert_eq!(value, Ok(expected), "{source}");
+    }
+
+    #[test]
+    fn values() {
+        // covers F-04
+        check("event.user.id", json!("u1"));
+        check("connectors.risk.transformed_data.score > 80", json!(true));
+        check("event.user.age + 1", json!(42));
+        check("1.5 * 2.0", json!(3.0));
+        check("{'user': event.user.id}", json!({"user": "u1"}));
+        check("event.list.map(x, x * 2)", json!([2, 4, 6]));
+        check("event.list.exists(x, event.list.all(y, y <= x))", json!(true));
+        check("has(event.user.name) ? event.user.name : 'nobody'", json!("nobody"));
+        check("'k' in connectors", json!(false));
+        check("steps", Value::Null);
+    }
+
+    #[test]
+    fn faults_say_what_and_where() {
+        let fault = |source: &str| Expression::parse(source).expect_err(source);
+        assert_eq!(
+            fault("user.id == 1").message,
+            "`user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run`"
+        );
+        assert_eq!(fault("event.a ==").offset, "event.a ==".len());
+        assert!(fault("event.l.map(a, event.l.map(b, event.l.map(c, c)))").message.contains("3 deep"));
+        assert!(fault(&"1+".repeat(4000)).message.contains("bytes"));
+        assert!(fault(&"(".repeat(2000)).message.contains("brackets"));
+        assert!(fault(&"!".repeat(2000)).message.contains("brackets"));
+        assert!(fault("  ").message.contains("missing"));
+    }
+
+    #[test]
+    fn evaluation_errors_name_no_value() {
+        let error = |source: &str| {
+            Expression::parse(source).map(|it| it.evaluate(&scope())).expect("parses").expect_err(source).to_string()
+        };
+        assert_eq!(
+            error("event.user.name"),
+            "`event.user.name` reads the field `name`, which is not there; test it with has(…) first"
+        );
+        assert_eq!(
+            error("event.user.id + 1"),
+            "`event.user.id + 1` uses `add` on (string, int), which it is not made for"
+        );
+        assert_eq!(error("1 / (event.user.age - 41)"), "`1 / (event.user.age - 41)` divides by zero");
+    }
+
+    #[test]
+    fn costly_expressions_are_refused_before_they_run() {
+        // keeps S-10
+        let numbers: Vec<Value> = (0..2_000).map(Value::from).collect();
+        let scope = Scope::new([("event", json!({"l": numbers}))]);
+        let nested = Expression::parse("event.l.all(x, event.l.exists(y, x == y))").expect("parses");
+        let error = nested.evaluate(&scope).expect_err("4 million iterations").to_string();
+        assert!(error.contains("iterations"), "{error}");
+        let flat = Expression::parse("event.l.exists(y, y == 1999)").expect("parses");
+        assert_eq!(flat.evaluate(&scope), Ok(json!(true)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parsing_and_evaluating_never_panics(source in "[ a-z0-9.()\\[\\]{}'\"+*/<>=!?:,&|-]{0,60}") {
+            if let Ok(expression) = Expression::parse(&source) {
+                let _ = expression.evaluate(&scope());
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What an expression sees.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The roots that exist. A root that has no value where an expression stands is `null`.
+pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
+
+/// The values that expressions see. Cheap to clone and to extend.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    roots: HashMap<&'static str, Arc<Root>>,
+}
+
+#[derive(Debug)]
+struct Root {
+    json: Value,
+    cel: cel::Value,
+    extent: Extent,
+}
+
+/// How large the largest parts of a value are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extent {
+    /// Items of the longest list or object.
+    pub(super) items: u64,
+    /// Bytes of the longest text.
+    pub(super) text_bytes: u64,
+}
+
+impl Extent {
+    pub(super) fn max(self, other: Self) -> Self {
+        Self { items: self.items.max(other.items), text_bytes: self.text_bytes.max(other.text_bytes) }
+    }
+
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::String(text) => Self { items: 0, text_bytes: text.len() as u64 },
+            Value::Array(list) => {
+                list.iter().map(Self::of).fold(Self { items: list.len() as u64, text_bytes: 0 }, Self::max)
+            }
+            Value::Object(object) => {
+                object.values().map(Self::of).fold(Self { items: object.len() as u64, text_bytes: 0 }, Self::max)
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
+        }
+    }
+}
+
+impl Scope {
+    /// A scope with these roots.
+    pub fn new(roots: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        roots.into_iter().fold(Self::default(), |scope, (root, value)| scope.with(root, value))
+    }
+
+    /// The same with one root set.
+    #[must_use]
+    pub fn with(mut self, root: &'static str, value: Value) -> Self {
+        debug_assert!(ROOTS.contains(&root), "{root} is not a root");
+        let root_value = Root { cel: to_cel(&value), extent: Extent::of(&value), json: value };
+        self.roots.insert(root, Arc::new(root_value));
+        self
+    }
+
+    /// The value of a root; null where it has none.
+    pub fn get(&self, root: &str) -> &Value {
+        self.roots.get(root).map_or(&Value::Null, |root| &root.json)
+    }
+
+    pub(super) fn cel(&self, root: &str) -> cel::Value {
+        self.roots.get(root).map_or(cel::Value::Null, |root| root.cel.clone())
+    }
+
+    pub(super) fn extent(&self, root: &str) -> Extent {
+        self.roots.get(root).map_or_else(Extent::default, |root| root.extent)
+    }
+}
+
+/// JSON numbers without a fraction are CEL's `int` where they fit, so that they compare with integer literals.
+fn to_cel(value: &Value) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(value) => cel::Value::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(integer), _) => cel::Value::Int(integer),
+            (None, Some(integer)) => cel::Value::UInt(integer),
+            (None, None) => cel::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => cel::Value::String(Arc::new(text.clone())),
+        Value::Array(list) => cel::Value::List(Arc::new(list.iter().map(to_cel).collect())),
+        Value::Object(object) => {
+            let map: HashMap<String, cel::Value> =
+                object.iter().map(|(key, value)| (key.clone(), to_cel(value))).collect();
+            cel::Value::Map(map.into())
+        }
+    }
+}
+
+/// A result as JSON. Durations become seconds text, timestamps RFC 3339 text, bytes base64.
+pub(super) fn from_cel(value: &cel::Value) -> Result<Value, String> {
+    if let cel::Value::Float(number) = value
+        && !number.is_finite()
+    {
+        return Err(format!("gives {number}, which JSON does not have"));
+    }
+    value.json().map_err(|_| "gives a value that JSON does not have".to_owned())
+}

@@ -1,0 +1,280 @@
+//! Text with `${…}` in it.
+
+use serde_json::{Map, Value};
+
+use super::program::{EvaluationError, Expression, ExpressionFault};
+use super::scope::Scope;
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Text that stands for itself.
+    Text(String),
+    /// `${…}`.
+    Expression(Expression),
+}
+
+/// Text with `${…}` in it. `$${` stands for a `${` that is meant literally.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+/// Why a text is not a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateFault {
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// Where in the text, in bytes from its start.
+    pub offset: usize,
+}
+
+impl Template {
+    /// Parses a text.
+    ///
+    /// # Errors
+    /// An expression that does not parse, or a `${` without its `}`.
+    pub fn parse(source: &str) -> Result<Self, TemplateFault> {
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        let mut position = 0;
+        while let Some(rest) = source.get(position..) {
+            let Some(dollar) = rest.find('$') else {
+                text.push_str(rest);
+                break;
+            };
+            let (before, tail) = rest.split_at(dollar);
+            text.push_str(before);
+            position += dollar;
+            if tail.starts_with("$${") {
+                text.push_str("${");
+                position += 3;
+            } else if let Some(opened) = tail.strip_prefix("${") {
+                let length = expression_length(opened).ok_or_else(|| TemplateFault {
+                    message: "this `${` has no matching `}`; write `$${` where the characters are meant".to_owned(),
+                    offset: position,
+                })?;
+                let expression = opened.get(..length).unwrap_or_default();
+                let expression = Expression::parse(expression).map_err(|ExpressionFault { message, offset }| {
+                    TemplateFault { message, offset: position + 2 + offset }
+                })?;
+                if !text.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut text)));
+                }
+                parts.push(Part::Expression(expression));
+                position += length + 3;
+            } else {
+                text.push('$');
+                position += 1;
+            }
+        }
+        if !text.is_empty() {
+            parts.push(Part::Text(text));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The parts, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The expressions, in order.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Expression(expression) => Some(expression),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The value: of the expression itself where the template is nothing but one, else text.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, EvaluationError> {
+        if let [Part::Expression(expression)] = self.parts.as_slice() {
+            return expression.evaluate(scope);
+        }
+        self.render(scope, |_, value| Ok(to_text(value))).map(Value::String)
+    }
+
+    /// The text, each value encoded by `encode`, which also sees the text before it and names the problem with a
+    /// value that does not fit its place.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`], and what `encode` says.
+    pub fn render(
+        &self,
+        scope: &Scope,
+        mut encode: impl FnMut(&str, &Value) -> Result<String, String>,
+    ) -> Result<String, EvaluationError> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Expression(expression) => {
+                    let value = expression.evaluate(scope)?;
+                    let encoded = encode(&text, &value)
+                        .map_err(|problem| EvaluationError { expression: expression.source().to_owned(), problem })?;
+                    text.push_str(&encoded);
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The bytes up to the `}` that closes an expression; braces in quotes do not count.
+fn expression_length(opened: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut escaped = false;
+    for (index, byte) in opened.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'{') => depth += 1,
+            (None, b'}') if depth == 0 => return Some(index),
+            (None, b'}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// A value as plain text: strings as they are, null as nothing, everything else as JSON.
+pub fn to_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// A JSON value whose strings are templates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueTemplate {
+    /// A value that stands for itself.
+    Literal(Value),
+    /// A string.
+    Text(Template),
+    /// A list of templates.
+    List(Vec<ValueTemplate>),
+    /// An object of templates; names are literal.
+    Object(Vec<(String, ValueTemplate)>),
+}
+
+impl ValueTemplate {
+    /// Parses the strings of a value; faults come with the JSON pointer of their string.
+    ///
+    /// # Errors
+    /// Every string that is not a template.
+    pub fn parse(value: &Value) -> Result<Self, Vec<(String, TemplateFault)>> {
+        let mut faults = Vec::new();
+        let template = Self::parse_at(value, "", &mut faults);
+        if faults.is_empty() { Ok(template) } else { Err(faults) }
+    }
+
+    fn parse_at(value: &Value, pointer: &str, faults: &mut Vec<(String, TemplateFault)>) -> Self {
+        match value {
+            Value::String(text) => match Template::parse(text) {
+                Ok(template) => Self::Text(template),
+                Err(fault) => {
+                    faults.push((pointer.to_owned(), fault));
+                    Self::Literal(Value::Null)
+                }
+            },
+            Value::Array(list) => Self::List(
+                list.iter()
+                    .enumerate()
+                    .map(|(index, item)| Self::parse_at(item, &format!("{pointer}/{index}"), faults))
+                    .collect(),
+            ),
+            Value::Object(object) => Self::Object(
+                object
+                    .iter()
+                    .map(|(key, item)| {
+                        let at = format!("{pointer}/{}", crate::document::escape_pointer(key));
+                        (key.clone(), Self::parse_at(item, &at, faults))
+                    })
+                    .collect(),
+            ),
+            other => Self::Literal(other.clone()),
+        }
+    }
+
+    /// The expressions in it, in order.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Text(template) => template.expressions().collect(),
+            Self::List(items) => items.iter().flat_map(Self::expressions).collect(),
+            Self::Object(items) => items.iter().flat_map(|(_, item)| item.expressions()).collect(),
+        }
+    }
+
+    /// The value, every template in it evaluated.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, EvaluationError> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Text(template) => template.evaluate(scope),
+            Self::List(items) => {
+                items.iter().map(|item| item.evaluate(scope)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            }
+            Self::Object(items) => items
+                .iter()
+                .map(|(key, item)| Ok((key.clone(), item.evaluate(scope)?)))
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn scope() -> Scope {
+        Scope::new([("event", json!({"n": 7, "s": "x}y", "o": {"k": [1]}}))])
+    }
+
+    #[test]
+    fn a_lone_expression_keeps_its_type() {
+        let evaluate = |source: &str| Template::parse(source).expect(source).evaluate(&scope()).expect(source);
+        assert_eq!(evaluate("${event.n}"), json!(7));
+        assert_eq!(evaluate("${{'user': event.o}}"), json!({"user": {"k": [1]}}));
+        assert_eq!(evaluate("n=${event.n}!"), json!("n=7!"));
+        assert_eq!(evaluate("${'a}b'}${event.s}"), json!("a}bx}y"));
+        assert_eq!(evaluate("$5 $${x} $"), json!("$5 ${x} $"));
+        assert_eq!(evaluate(""), json!(""));
+    }
+
+    #[test]
+    fn faults_have_offsets() {
+        assert_eq!(Template::parse("ab ${event.").expect_err("no end").offset, 3);
+        assert_eq!(Template::parse("ab ${nope}").expect_err("unknown").offset, 5);
+        let faults = ValueTemplate::parse(&json!({"a/b": ["ok", "${"]})).expect_err("no end");
+        assert_eq!(faults.first().map(|fault| fault.0.as_str()), Some("/a~1b/1"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn text_without_dollars_is_itself(text in "[^$]{0,40}") {
+            let template = Template::parse(&text).expect("plain text");
+            proptest::prop_assert_eq!(template.evaluate(&scope()), Ok(Value::String(text)));
+        }
+
+        #[test]
+        fn never_panics(text in "[${}'\"a.\\\\é]{0,40}") {
+            let _ = Template::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Names and ids. Each is its own type, parsed once at the edge, so that no two can be swapped.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name accepted, in bytes. Names become storage keys, log fields and URL segments.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a {kind}; write 1 to 64 characters: a lower-case letter first, then lower-case letters, digits, `-` or `_`"
+)]
+pub struct InvalidName {
+    /// What the text should have been.
+    pub kind: &'static str,
+    /// The text, shortened where it is long.
+    pub text: String,
+}
+
+fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= NAME_BYTES_MAX
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident is $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                if is_name(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidName { kind: $kind, text: text.chars().take(80).collect() })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": "^[a-z][a-z0-9_-]{0,63}$",
+                    "description": concat!("A ", $kind),
+                })
+            }
+        }
+    )*};
+}
+
+names! {
+    /// Who owns flows, plugins, connectors and runs. Nothing crosses tenants.
+    TenantId is "tenant id";
+    /// The name of a flow within its tenant.
+    FlowName is "flow name";
+    /// The name of a step within its flow.
+    StepId is "step id";
+    /// The name of a plugin within its tenant; its versions share it.
+    PluginName is "plugin name";
+    /// The name of a connector within its tenant.
+    ConnectorName is "connector name";
+    /// The name of a function within its connector.
+    FunctionName is "function name";
+    /// The name of a stored credential within its tenant.
+    CredentialName is "credential name";
+}
+
+/// One execution of a flow. Version 7 of RFC 9562: ids sort by the time of the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(uuid::Uuid);
+
+impl RunId {
+    /// A new id.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+
+    /// The 16 bytes of the id; their order is the order of the starts.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidName;
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        uuid::Uuid::parse_str(text)
+            .map(Self)
+            .map_err(|_| InvalidName { kind: "run id (a UUID)", text: text.chars().take(80).collect() })
+    }
+}
+
+/// One invocation of a hook, or one request to the API: what ties log lines together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// A new id.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_lower_case_and_begins_with_a_letter() {
+        for good in ["a", "risk-api", "tier_2", &"x".repeat(NAME_BYTES_MAX)] {
+            assert_eq!(good.parse::<FlowName>().map(|name| name.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "A", "1a", "-a", "a/b", "a b", "a.b", "ü", "..", &"x".repeat(NAME_BYTES_MAX + 1)] {
+            assert!(bad.parse::<FlowName>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn run_ids_sort_by_start() {
+        let first = RunId::generate();
+        let second = RunId::generate();
+        assert!(first < second);
+        assert_eq!(first.to_string().parse(), Ok(first));
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs flows. A flow is a list of steps; a step is, in the main, one connector call between two hooks; what a step
+//! learns is committed to the run's context before the next one begins.
+//!
+//! Invariant: this crate opens no socket, file or sandbox and reads no clock; everything outside is a port.
+
+pub mod ports; // what the engine needs from outside
+pub mod run; // record, context and journal of a run
+pub mod action; // operations and the rules for them
+pub mod connector; // what a connector is, and the proof that a request may be sent
+pub mod message; // requests and responses
+pub mod expression; // CEL and `${…}`
+pub mod document; // YAML and JSON with positions
+pub mod duration_text;
+pub mod ids;
+pub mod digest;
+pub mod time;

@@ -1,0 +1,151 @@
+//! The port to outside systems.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::connector::{BoundRequest, Connector, PermittedRequest};
+use crate::expression::Scope;
+use crate::ids::{FunctionName, RequestId, TenantId};
+use crate::message::Response;
+use std::sync::Arc;
+
+/// Who calls, and how long the call may take in all.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// Whose connector, credentials and egress rules.
+    pub tenant: TenantId,
+    /// Ties log lines together.
+    pub request_id: RequestId,
+    /// Sent as `Idempotency-Key`: the same on every attempt of the same call, also after a crash (F-06).
+    pub idempotency_key: String,
+    /// What is left for queueing, resolving, connecting, sending, reading and retries together (E-05).
+    pub budget: Duration,
+}
+
+/// What a call of a connector function gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The response, or why there is none.
+    pub outcome: Result<Response, ConnectorError>,
+    /// Every attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// Wall time of all attempts together, in microseconds.
+    pub elapsed_us: u64,
+}
+
+/// One attempt of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The status, where an answer began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why it gave no response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ConnectorError>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Where the time of an attempt went, in microseconds from its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Until the status line and the headers were there.
+    pub first_byte_us: u64,
+    /// Until the body was read.
+    pub total_us: u64,
+}
+
+/// Why a call gave no usable response. Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ConnectorError {
+    /// What kind, for programs.
+    pub kind: ConnectorErrorKind,
+    /// What happened, where, and how to mend it.
+    pub message: String,
+}
+
+/// The kinds of [`ConnectorError`], each with a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectorErrorKind {
+    /// An argument is missing or of another type than declared (C-02).
+    InvalidArgument,
+    /// An expression of the function failed, or its result does not fit its place (C-03).
+    Interpolation,
+    /// What the hooks left is not a request that may be sent (E-04).
+    RequestNotPermitted,
+    /// The stored credential is missing or of another kind (C-06).
+    Credential,
+    /// The egress policy denies the address (C-19).
+    EgressDenied,
+    /// The name does not resolve.
+    Resolve,
+    /// No connection within the connection time-out (C-09).
+    ConnectTimeout,
+    /// No connection.
+    Connect,
+    /// No full response within the request time-out (C-09).
+    RequestTimeout,
+    /// TLS failed.
+    Tls,
+    /// The connection broke, or the answer was not HTTP.
+    Protocol,
+    /// The response's headers or body are over a limit (C-20).
+    ResponseTooLarge,
+    /// The body does not parse as its format (C-13).
+    InvalidBody,
+    /// The status is under 200 or over 299, and the function says that this is a failure (C-12).
+    InvalidStatus,
+}
+
+impl ConnectorErrorKind {
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "connector.invalid-argument",
+            Self::Interpolation => "connector.interpolation",
+            Self::RequestNotPermitted => "connector.request-not-permitted",
+            Self::Credential => "connector.credential",
+            Self::EgressDenied => "connector.egress-denied",
+            Self::Resolve => "connector.resolve",
+            Self::ConnectTimeout => "connector.connect-timeout",
+            Self::Connect => "connector.connect",
+            Self::RequestTimeout => "connector.request-timeout",
+            Self::Tls => "connector.tls",
+            Self::Protocol => "connector.protocol",
+            Self::ResponseTooLarge => "connector.response-too-large",
+            Self::InvalidBody => "connector.invalid-body",
+            Self::InvalidStatus => "connector.invalid-status",
+        }
+    }
+}
+
+/// Calls functions of connectors.
+#[async_trait]
+pub trait Connectors: Send + Sync {
+    /// Binds arguments to a function and interpolates its templates. Sends nothing, adds no credential.
+    ///
+    /// # Errors
+    /// `invalid-argument`, `interpolation`.
+    fn bind(
+        &self,
+        connector: &Arc<Connector>,
+        function: &FunctionName,
+        arguments: &Map<String, Value>,
+        scope: &Scope,
+    ) -> Result<BoundRequest, ConnectorError>;
+
+    /// Adds credentials, checks the egress policy, sends, reads the response within the limits, masks secrets.
+    /// Any status is a response.
+    async fn send(&self, context: &CallContext, request: &PermittedRequest) -> Exchange;
+
+    /// The body as the function's response format has it (C-13).
+    ///
+    /// # Errors
+    /// `invalid-body`, with the place.
+    fn parse_body(&self, request: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError>;
+}

@@ -1,0 +1,19 @@
+//! What the engine needs from the outside. Each port is a trait that another crate implements;
+//! the engine itself opens no socket, file or sandbox and reads no clock.
+
+mod clock;
+mod connectors;
+mod plugins;
+mod store;
+
+pub use self::clock::Clock;
+pub use self::connectors::{Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Timings};
+pub use self::plugins::{
+    ActionDecision, ActionEvent, CallError, CallErrorKind, GrantedCalls, HookError, HookErrorKind, HookReport,
+    Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
+    PreCallDecision,
+};
+pub use self::store::{
+    ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, Lease, NewDefinition, NewRun,
+    OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+};

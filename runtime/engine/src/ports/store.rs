@@ -1,0 +1,366 @@
+//! The port to what survives. Verbs of the domain, not of a key-value store; each is one atomic unit in every
+//! back end, and is durable when it returns.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::ids::{FlowName, RunId, TenantId};
+use crate::run::{ContextChange, JournalEntry, Run, RunContext, RunStateKind};
+use crate::time::Timestamp;
+
+/// A process that works on runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnerId(pub String);
+
+/// The right to work on a run until an instant. The fence grows with every claim: a commit under an older one fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who works on the run.
+    pub owner: OwnerId,
+    /// Grows with every claim of the run.
+    pub fence: u64,
+    /// When others may claim the run.
+    pub until: Timestamp,
+}
+
+/// A run that is about to begin.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its first state, revision 0.
+    pub run: Run,
+    /// Its first context: the event.
+    pub context: RunContext,
+    /// Two starts of one tenant with the same key are one run (F-13).
+    pub client_key: Option<String>,
+    /// The starter works on it at once, until then; `None` leaves it to whoever claims it.
+    pub lease: Option<(OwnerId, Timestamp)>,
+}
+
+/// What a start gave.
+#[derive(Debug, Clone)]
+pub enum Started {
+    /// A new run. The lease, where one was asked for.
+    New(Option<Lease>),
+    /// The run that an earlier start with the same client key made.
+    Existing(Box<Run>),
+}
+
+/// A run that the caller now works on.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    /// Its record.
+    pub run: Run,
+    /// Its context.
+    pub context: RunContext,
+    /// The right to work on it.
+    pub lease: Lease,
+}
+
+/// Everything that one step makes durable, in one atomic write.
+#[derive(Debug, Clone)]
+pub struct CommitStep {
+    /// The record after the step. Its revision is one more than the stored one, else the commit fails.
+    pub run: Run,
+    /// The lease under which the step ran.
+    pub lease: Lease,
+    /// Context keys with their new values.
+    pub changes: Vec<ContextChange>,
+    /// What the step did. Its sequence number is the run's revision.
+    pub entry: JournalEntry,
+    /// The lease afterwards: prolonged until then, or given back.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this flow only.
+    pub flow: Option<FlowName>,
+    /// In this state only.
+    pub state: Option<RunStateKind>,
+}
+
+/// Where a listing goes on. Opaque to everyone but the store that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(pub String);
+
+/// Which part of a listing.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// At most so many items; at least one.
+    pub limit: usize,
+    /// After the page that gave this cursor.
+    pub after: Option<Cursor>,
+}
+
+/// One part of a listing.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// In the listing's order.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// The kinds of things that tenants and operators define.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DefinitionKind {
+    /// A tenant. Owned by the tenant `system`.
+    Tenant,
+    /// An API key, by its id; the body holds its hash.
+    ApiKey,
+    /// One version of a plugin, named `NAME@VERSION`.
+    Plugin,
+    /// A connector; every save is a new version.
+    Connector,
+    /// A credential; the body is encrypted.
+    Credential,
+    /// A flow; every save is a new version.
+    Flow,
+    /// A wrapped data key of a tenant.
+    DataKey,
+}
+
+/// A stored definition: one immutable version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What.
+    pub kind: DefinitionKind,
+    /// Its name within tenant and kind. 1 to 200 bytes, no control characters.
+    pub name: String,
+    /// 1 for the first save, one more for each later one.
+    pub version: u32,
+    /// When this version was saved.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub body: Value,
+}
+
+/// A definition about to be saved.
+#[derive(Debug, Clone)]
+pub struct NewDefinition {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What.
+    pub kind: DefinitionKind,
+    /// Its name.
+    pub name: String,
+    /// The present instant.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub body: Value,
+}
+
+/// What a save expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// Anything.
+    Any,
+    /// Nothing of that name.
+    Absent,
+    /// This newest version.
+    Version(u32),
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// The back end's name.
+    pub backend: String,
+    /// Whether writes are taken.
+    pub writable: bool,
+    /// Why not, or what an operator should know.
+    pub notes: Vec<String>,
+    /// Bytes on disk, where there is one.
+    pub bytes_on_disk: Option<u64>,
+    /// Bytes free on that disk.
+    pub bytes_free: Option<u64>,
+}
+
+/// Why a verb of the store failed. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another owner has claimed the run since.
+    #[error("run {run} is worked on by another owner: fence {fence} is out of date")]
+    StaleLease {
+        /// The run.
+        run: RunId,
+        /// The fence of the failed commit.
+        fence: u64,
+    },
+    /// The run's record is not the one that the commit was made from.
+    #[error("run {run} is at revision {stored}, the commit expects {expected}")]
+    RevisionConflict {
+        /// The run.
+        run: RunId,
+        /// What the store holds.
+        stored: u64,
+        /// What the commit expects.
+        expected: u64,
+    },
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The definition is not at the version that the save expects.
+    #[error("the stored version is {stored:?}, not the one that the save expects")]
+    VersionConflict {
+        /// The newest stored version; `None` where there is none.
+        stored: Option<u32>,
+    },
+    /// A cursor that this store did not make.
+    #[error("the cursor is not one that this listing gave; start again without it")]
+    InvalidCursor,
+    /// The disk has less space than the floor; reads go on, writes do not.
+    #[error("the store takes no writes: {free} bytes free, the floor is {floor}; free some space")]
+    Full {
+        /// Bytes free.
+        free: u64,
+        /// The floor.
+        floor: u64,
+    },
+    /// A record does not have the checksum or the format version that it should have.
+    #[error("the store is damaged at {place}: {what}")]
+    Corrupt {
+        /// Which record or file.
+        place: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// The back end failed.
+    #[error("the store failed while it tried to {verb}")]
+    Backend {
+        /// What it tried.
+        verb: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::StaleLease { .. } => "store.stale-lease",
+            Self::RevisionConflict { .. } => "store.revision-conflict",
+            Self::NotFound(_) => "store.not-found",
+            Self::VersionConflict { .. } => "store.version-conflict",
+            Self::InvalidCursor => "store.invalid-cursor",
+            Self::Full { .. } => "store.full",
+            Self::Corrupt { .. } => "store.corrupt",
+            Self::Backend { .. } => "store.backend",
+        }
+    }
+}
+
+/// What survives. Nothing of one tenant is ever returned for another.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Begins a run, or finds the one that the same client key began.
+    async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
+
+    /// Claims up to `limit` unfinished, unsuspended runs whose lease is over at `now`, for `lease` from `now`.
+    /// Runs whose record or context is damaged are skipped and logged, not returned.
+    async fn claim_runs(
+        &self,
+        owner: &OwnerId,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<ClaimedRun>, StoreError>;
+
+    /// Ends every lease. For a back end that one process owns alone, at its start: no other owner can be alive.
+    /// Others do nothing.
+    async fn end_orphaned_leases(&self) -> Result<(), StoreError>;
+
+    /// Commits a step: record, context changes, journal entry, lease, queue row, all or nothing.
+    async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
+
+    /// Prolongs a lease.
+    async fn renew_lease(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        lease: &Lease,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError>;
+
+    /// A run's record.
+    async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<Run>, StoreError>;
+
+    /// A run's context.
+    async fn run_context(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunContext>, StoreError>;
+
+    /// Journal entries with a sequence number greater than `after`, oldest first.
+    async fn journal(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// Runs of a tenant, newest first.
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError>;
+
+    /// Keeps bytes under their digest. Keeping the same bytes twice is once.
+    async fn put_artifact(&self, tenant: &TenantId, bytes: Bytes) -> Result<Digest, StoreError>;
+
+    /// The bytes of that digest, where this tenant has kept them; checked against the digest.
+    async fn artifact(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
+
+    /// Saves a new version, if the expectation holds. It becomes the live one.
+    async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError>;
+
+    /// One version; the live one without `version`.
+    async fn definition(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Definition>, StoreError>;
+
+    /// The live versions of a kind whose name begins with `prefix`, by name.
+    async fn definitions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        prefix: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError>;
+
+    /// All versions of one name, newest first.
+    async fn definition_versions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError>;
+
+    /// Makes an older version the live one again; gives it back.
+    async fn set_live(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: u32,
+    ) -> Result<Definition, StoreError>;
+
+    /// Removes a name with all of its versions. `false` where there was none.
+    async fn delete_definition(&self, tenant: &TenantId, kind: DefinitionKind, name: &str) -> Result<bool, StoreError>;
+
+    /// How the store is.
+    async fn health(&self) -> Health;
+}

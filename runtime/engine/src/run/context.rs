@@ -1,0 +1,163 @@
+//! The context: what a run knows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Where in the context a value lies: `event`, or a root and one name such as `connectors.risk`.
+///
+/// No key is ever a part of another one, so that the last value of each key is the whole context.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContextKey(String);
+
+/// Why a text is not a context key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a context key; write `connectors.NAME`, where NAME is 1 to 128 letters, digits, `-` and `_`")]
+pub struct InvalidContextKey(String);
+
+impl ContextKey {
+    /// The event that started the run.
+    pub fn event() -> Self {
+        Self("event".to_owned())
+    }
+
+    /// What a step left behind besides its context key: `steps.ID`.
+    pub fn step(step: &crate::ids::StepId) -> Self {
+        Self(format!("steps.{step}"))
+    }
+
+    /// One claim of the result: `claims.KEY`.
+    pub fn claim(key: &str) -> Result<Self, InvalidContextKey> {
+        format!("claims.{key}").parse()
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The root and, except for `event`, the name under it.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        match self.0.split_once('.') {
+            Some((root, name)) => (root, Some(name)),
+            None => (&self.0, None),
+        }
+    }
+}
+
+impl FromStr for ContextKey {
+    type Err = InvalidContextKey;
+    fn from_str(text: &str) -> Result<Self, InvalidContextKey> {
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let good = match text.split_once('.') {
+            Some(("connectors" | "steps", name)) => (1..=128).contains(&name.len()) && is_plain(name),
+            // Claims are often named by a URI.
+            Some(("claims", name)) => (1..=256).contains(&name.len()) && !name.contains(char::is_control),
+            Some(_) => false,
+            None => text == "event",
+        };
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidContextKey(text.chars().take(80).collect())) }
+    }
+}
+
+impl TryFrom<String> for ContextKey {
+    type Error = InvalidContextKey;
+    fn try_from(text: String) -> Result<Self, InvalidContextKey> {
+        text.parse()
+    }
+}
+
+impl From<ContextKey> for String {
+    fn from(key: ContextKey) -> String {
+        key.0
+    }
+}
+
+impl fmt::Display for ContextKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A new value of one context key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextChange {
+    /// Which.
+    pub key: ContextKey,
+    /// The whole new value.
+    pub value: Value,
+}
+
+/// What a run knows: the last value of every key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunContext(BTreeMap<ContextKey, Value>);
+
+impl RunContext {
+    /// The context of a run that has just begun.
+    pub fn of_event(event: Value) -> Self {
+        Self(BTreeMap::from([(ContextKey::event(), event)]))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &ContextKey) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// Every key with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&ContextKey, &Value)> {
+        self.0.iter()
+    }
+
+    /// Takes the change over.
+    pub fn apply(&mut self, change: &ContextChange) {
+        self.0.insert(change.key.clone(), change.value.clone());
+    }
+
+    /// The context as one JSON object: `{event, connectors: {…}, steps: {…}, claims: {…}}`.
+    pub fn to_json(&self) -> Value {
+        let mut roots = serde_json::Map::new();
+        for root in ["connectors", "steps", "claims"] {
+            roots.insert(root.to_owned(), Value::Object(serde_json::Map::new()));
+        }
+        roots.insert("event".to_owned(), Value::Null);
+        for (key, value) in &self.0 {
+            match key.parts() {
+                (root, None) => {
+                    roots.insert(root.to_owned(), value.clone());
+                }
+                (root, Some(name)) => {
+                    if let Some(Value::Object(object)) = roots.get_mut(root) {
+                        object.insert(name.to_owned(), value.clone());
+                    }
+                }
+            }
+        }
+        Value::Object(roots)
+    }
+}
+
+impl FromIterator<(ContextKey, Value)> for RunContext {
+    fn from_iter<I: IntoIterator<Item = (ContextKey, Value)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_a_part_of_another() {
+        for good in ["event", "connectors.risk", "steps.a_1", "claims.http://example.org/tier"] {
+            assert!(good.parse::<ContextKey>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "connectors", "event.user", "connectors.a.b", "other.a", "connectors.", "run.id"] {
+            assert!(bad.parse::<ContextKey>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The journal: what each step of a run did, in order.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::Operation;
+use crate::ids::{ConnectorName, FunctionName, StepId};
+use crate::message::{Failure, Request, Response};
+use crate::ports::{
+    ActionDecision, ActionEvent, CallError, Exchange, HookReport, Invocation, PostResponseDecision, PreCallDecision,
+};
+use crate::run::context::ContextChange;
+use crate::run::record::{Claim, Ending};
+use crate::time::Timestamp;
+
+/// What one step did, committed together with the context that it changed (F-06).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// The revision of the run that this entry made: 1 for the first step.
+    pub sequence: u64,
+    /// The step.
+    pub step: StepId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took without the commit, in microseconds.
+    pub elapsed_us: u64,
+    /// What it did, by its kind.
+    pub record: StepRecord,
+    /// Where it led.
+    pub outcome: StepOutcome,
+    /// What it changed in the context.
+    pub changes: Vec<ContextChange>,
+}
+
+/// Where a step led.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// On to this step.
+    Next {
+        /// The step.
+        step: StepId,
+        /// The failure that was caught by `on-failure`, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caught_failure: Option<Failure>,
+        /// The error that was caught by `on-error`, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caught_error: Option<StepError>,
+    },
+    /// The run is over.
+    End(Ending),
+}
+
+/// A technical error of a step (F-10). Holds no secret; is never shown to an end user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct StepError {
+    /// The stable code, such as `plugin.fuel-exhausted`.
+    pub code: String,
+    /// What happened, where, and how to mend it.
+    pub message: String,
+    /// More of it: a trap's frames, a fault's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What a step did, by its kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum StepRecord {
+    /// A connector call with its hooks.
+    Call(Box<CallRecord>),
+    /// A condition.
+    Condition(BranchRecord),
+    /// An action.
+    Action(Box<ActionRecord>),
+    /// Claims.
+    Claims(ClaimRecord),
+    /// A `fail` step.
+    Fail,
+    /// An `end` step.
+    End,
+}
+
+/// A connector call with its hooks (F-05, F-09).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The connector.
+    pub connector: ConnectorName,
+    /// Its version at the time.
+    pub connector_version: u32,
+    /// The function.
+    pub function: FunctionName,
+    /// The bound arguments.
+    pub arguments: Value,
+    /// The request before the first pre-call hook; none where binding failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_request: Option<Request>,
+    /// The pre-call hooks, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pre_call: Vec<HookRecord<PreCallDecision>>,
+    /// The request that the last hook left; none where no call was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_request: Option<Request>,
+    /// The key that went with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What came back; none where no call was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+    /// The post-response hooks, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_response: Vec<HookRecord<PostResponseDecision>>,
+    /// The response that the last hook left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_response: Option<Response>,
+}
+
+/// The hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "see the glossary")]
+pub enum HookKind {
+    PreCall,
+    PostResponse,
+    Action,
+}
+
+impl HookKind {
+    /// The name as WIT, documents and logs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreCall => "pre-call",
+            Self::PostResponse => "post-response",
+            Self::Action => "action",
+        }
+    }
+}
+
+/// One invocation of a hook: what went in, what came out, what it used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HookRecord<D> {
+    /// What went in, besides the request, response or event.
+    pub invocation: Invocation,
+    /// What came out.
+    pub report: HookReport<D>,
+    /// The granted calls that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted_calls: Vec<GrantedCallRecord>,
+}
+
+/// One call that a hook made through the import `connectors`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GrantedCallRecord {
+    /// The connector.
+    pub connector: ConnectorName,
+    /// The function.
+    pub function: FunctionName,
+    /// What the hook gave.
+    pub arguments: Value,
+    /// What it got.
+    pub outcome: Result<Response, CallError>,
+}
+
+/// A condition: which branch was taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BranchRecord {
+    /// The index of the branch in the document, from 0; none where no branch held.
+    pub branch: Option<usize>,
+}
+
+/// An action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionRecord {
+    /// What it was asked.
+    pub event: ActionEvent,
+    /// The invocation.
+    pub hook: HookRecord<ActionDecision>,
+    /// What became of each operation, in order.
+    pub operations: Vec<OperationRecord>,
+}
+
+/// What became of one operation, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationRecord {
+    /// The operation.
+    pub operation: Operation,
+    /// What became of it.
+    pub result: OperationResult,
+    /// Why, where it was not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationResult {
+    /// The event has it now.
+    Applied,
+    /// Left out; the others hold.
+    Dropped,
+    /// Refused, and with it the whole response.
+    Rejected,
+}
+
+/// The claims that a step set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimRecord {
+    /// In the order of the document.
+    pub claims: Vec<Claim>,
+}

@@ -1,0 +1,12 @@
+//! A run: its record, its context and its journal. Pure data.
+
+mod context;
+mod journal;
+mod record;
+
+pub use self::context::{ContextChange, ContextKey, InvalidContextKey, RunContext};
+pub use self::journal::{
+    ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
+    OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,
+};
+pub use self::record::{Claim, ClaimType, Ending, Event, Run, RunState, RunStateKind};

@@ -1,0 +1,150 @@
+//! The life of a run. `apply` is pure: somebody else does the I/O.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{FlowName, RunId, StepId, TenantId};
+use crate::message::Failure;
+use crate::run::journal::StepError;
+use crate::time::Timestamp;
+
+/// What is known of a run, besides its context and its journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub id: RunId,
+    /// The flow.
+    pub flow: FlowName,
+    /// The version that the run is pinned to.
+    pub flow_version: u32,
+    /// 0 at the start, one more with every commit.
+    pub revision: u64,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When it was committed last.
+    pub updated_at: Timestamp,
+    /// When it ends as an error at the latest.
+    pub deadline: Timestamp,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum RunState {
+    /// `step` is next.
+    Ready {
+        /// The next step.
+        step: StepId,
+    },
+    /// No step will run any more.
+    Ended {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum Ending {
+    /// Its flow came to its end.
+    Completed {
+        /// The claims of the result, in the order in which the flow set them.
+        claims: Vec<Claim>,
+    },
+    /// A business failure.
+    Failed {
+        /// The step that failed.
+        step: StepId,
+        /// What the end user may read.
+        failure: Failure,
+    },
+    /// A technical error. Its message is for the author and the operator, never for the end user.
+    Error {
+        /// The step in which it happened.
+        step: StepId,
+        /// What happened.
+        error: StepError,
+    },
+}
+
+/// One claim of a run's result (F-08).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its name, often a URI.
+    pub key: String,
+    /// Its value, which is of the declared type.
+    pub value: Value,
+}
+
+/// The types of claims (F-08).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are JSON's; `dynamic` takes any of them")]
+pub enum ClaimType {
+    String,
+    Number,
+    Boolean,
+    Array,
+    Object,
+    Dynamic,
+}
+
+/// The names of the states, for filters and listings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "see RunState and Ending")]
+pub enum RunStateKind {
+    Ready,
+    Completed,
+    Failed,
+    Error,
+}
+
+/// What can happen to a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The step is done; this one is next.
+    Advanced(StepId),
+    /// The run is over.
+    Ended(Ending),
+}
+
+impl Run {
+    /// The next state of the run: one revision more. A run that has ended ignores every event.
+    #[must_use]
+    pub fn apply(mut self, event: Event, now: Timestamp) -> Self {
+        if matches!(self.state, RunState::Ended { .. }) {
+            return self;
+        }
+        self.state = match event {
+            Event::Advanced(step) => RunState::Ready { step },
+            Event::Ended(ending) => RunState::Ended { ending },
+        };
+        self.revision += 1;
+        self.updated_at = now;
+        self
+    }
+
+    /// The name of the state.
+    pub fn state_kind(&self) -> RunStateKind {
+        match &self.state {
+            RunState::Ready { .. } => RunStateKind::Ready,
+            RunState::Ended { ending: Ending::Completed { .. } } => RunStateKind::Completed,
+            RunState::Ended { ending: Ending::Failed { .. } } => RunStateKind::Failed,
+            RunState::Ended { ending: Ending::Error { .. } } => RunStateKind::Error,
+        }
+    }
+
+    /// How it ended, where it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.state {
+            RunState::Ended { ending } => Some(ending),
+            RunState::Ready { .. } => None,
+        }
+    }
+}
