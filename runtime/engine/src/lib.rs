@@ -3,13 +3,18 @@
 //!
 //! Invariant: this crate opens no socket, file or sandbox and reads no clock; everything outside is a port.
 
+pub mod engine; // starts runs and drives them
+mod step; // one attempt of one step: the product's sentence
+mod steps; // what each kind of step does
 pub mod ports; // what the engine needs from outside
 pub mod run; // record, context and journal of a run
 pub mod action; // operations and the rules for them
 pub mod connector; // what a connector is, and the proof that a request may be sent
 pub mod message; // requests and responses
 pub mod expression; // CEL and `${…}`
-pub mod document; // YAML and JSON with positions
+pub mod flow; // what an author writes, checked and compiled
+pub mod catalogue; // what a tenant has
+pub mod document; // YAML and JSON with positions, and the faults in them
 pub mod duration_text;
 pub mod ids;
 pub mod digest;

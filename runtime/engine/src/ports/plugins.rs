@@ -56,7 +56,7 @@ pub struct Invocation {
 
 /// What one invocation may use up (P-05). Every limit ends the invocation with its own [`HookErrorKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct InvocationLimits {
     /// Wall time from the first guest instruction, in milliseconds.
     pub time_ms: u64,

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::record::Claim;
+
 /// Where in the context a value lies: `event`, or a root and one name such as `connectors.risk`.
 ///
 /// No key is ever a part of another one, so that the last value of each key is the whole context.
@@ -116,6 +118,15 @@ impl RunContext {
     /// Takes the change over.
     pub fn apply(&mut self, change: &ContextChange) {
         self.0.insert(change.key.clone(), change.value.clone());
+    }
+
+    /// The claims of the result, by key.
+    pub fn claims(&self) -> Vec<Claim> {
+        let claims = self.0.iter().filter_map(|(key, value)| match key.parts() {
+            ("claims", Some(name)) => Some(Claim { key: name.to_owned(), value: value.clone() }),
+            _ => None,
+        });
+        claims.collect()
     }
 
     /// The context as one JSON object: `{event, connectors: {…}, steps: {…}, claims: {…}}`.

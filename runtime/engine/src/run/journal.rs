@@ -80,6 +80,8 @@ pub enum StepRecord {
     Fail,
     /// An `end` step.
     End,
+    /// The step was not run: the run could not go on.
+    NotRun,
 }
 
 /// A connector call with its hooks (F-05, F-09).
@@ -174,8 +176,9 @@ pub struct BranchRecord {
 pub struct ActionRecord {
     /// What it was asked.
     pub event: ActionEvent,
-    /// The invocation.
-    pub hook: HookRecord<ActionDecision>,
+    /// The invocation; none where the plugin or its input could not be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookRecord<ActionDecision>>,
     /// What became of each operation, in order.
     pub operations: Vec<OperationRecord>,
 }

@@ -53,7 +53,7 @@ pub enum RunState {
 pub enum Ending {
     /// Its flow came to its end.
     Completed {
-        /// The claims of the result, in the order in which the flow set them.
+        /// The claims of the result, by key.
         claims: Vec<Claim>,
     },
     /// A business failure.

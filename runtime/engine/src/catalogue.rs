@@ -1,0 +1,130 @@
+//! What a tenant has: plugins and connectors, as definitions of the store say it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::connector::{Connector, ConnectorDocument};
+use crate::digest::Digest;
+use crate::document::Format;
+use crate::flow::PluginRequirement;
+use crate::ids::{ConnectorName, PluginName};
+use crate::ports::PluginRef;
+use crate::run::HookKind;
+
+/// What is stored of one version of a plugin, under the definition name `NAME@VERSION`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginDefinition {
+    /// Its name.
+    pub name: PluginName,
+    /// Its version.
+    pub version: semver::Version,
+    /// The component's content address.
+    pub digest: Digest,
+    /// The component's size, in bytes.
+    pub size: u64,
+    /// The hooks that it exports.
+    pub hooks: Vec<HookKind>,
+    /// What it imports, as `package/interface@version`.
+    pub imports: Vec<String>,
+    /// Whether flows may not use it any more.
+    pub disabled: bool,
+}
+
+impl PluginDefinition {
+    /// The name of its definition: `NAME@VERSION`.
+    pub fn definition_name(name: &PluginName, version: &semver::Version) -> String {
+        format!("{name}@{version}")
+    }
+
+    /// What an invocation needs of it.
+    pub fn reference(&self) -> PluginRef {
+        PluginRef { name: self.name.clone(), version: self.version.clone(), digest: self.digest }
+    }
+}
+
+/// What is stored of a connector or a flow: the text as its author wrote it, and what it says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredDocument {
+    /// The author's own text.
+    pub source: String,
+    /// How it is written.
+    pub format: Format,
+    /// What it says.
+    pub document: Value,
+}
+
+/// What a tenant has, for the check of a flow.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    plugins: BTreeMap<PluginName, Vec<PluginDefinition>>,
+    connectors: BTreeMap<ConnectorName, Arc<Connector>>,
+}
+
+/// What a requirement selects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Selection<'a> {
+    /// The newest enabled version in the range.
+    Found(&'a PluginDefinition),
+    /// No enabled version in the range; these there are.
+    NoSuchVersion(Vec<String>),
+    /// No plugin of that name.
+    NoSuchPlugin,
+}
+
+impl Catalogue {
+    /// Adds a version of a plugin.
+    pub fn add_plugin(&mut self, plugin: PluginDefinition) {
+        self.plugins.entry(plugin.name.clone()).or_default().push(plugin);
+    }
+
+    /// Adds a connector.
+    pub fn add_connector(&mut self, connector: Arc<Connector>) {
+        self.connectors.insert(connector.document.connector.clone(), connector);
+    }
+
+    /// The connector of that name.
+    pub fn connector(&self, name: &ConnectorName) -> Option<&Arc<Connector>> {
+        self.connectors.get(name)
+    }
+
+    /// The names of all connectors.
+    pub fn connector_names(&self) -> Vec<&str> {
+        self.connectors.keys().map(ConnectorName::as_str).collect()
+    }
+
+    /// The version of a plugin that a requirement selects.
+    pub fn select(&self, requirement: &PluginRequirement) -> Selection<'_> {
+        let Some(versions) = self.plugins.get(&requirement.name) else { return Selection::NoSuchPlugin };
+        select(versions, requirement).map_or_else(
+            || {
+                let names =
+                    versions.iter().map(|it| format!("{}{}", it.version, if it.disabled { " (disabled)" } else { "" }));
+                Selection::NoSuchVersion(names.collect())
+            },
+            Selection::Found,
+        )
+    }
+}
+
+/// The newest enabled version in the range.
+pub fn select<'a>(
+    versions: impl IntoIterator<Item = &'a PluginDefinition>,
+    requirement: &PluginRequirement,
+) -> Option<&'a PluginDefinition> {
+    versions
+        .into_iter()
+        .filter(|it| !it.disabled && requirement.range.matches(&it.version))
+        .max_by(|a, b| a.version.cmp(&b.version))
+}
+
+/// Reads a stored connector.
+///
+/// # Errors
+/// What an older version of the program accepted and this one does not.
+pub fn read_connector(version: u32, stored: &StoredDocument) -> Result<Connector, serde_json::Error> {
+    let document: ConnectorDocument = serde_json::from_value(stored.document.clone())?;
+    Ok(Connector { version, document })
+}

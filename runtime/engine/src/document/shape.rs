@@ -1,0 +1,128 @@
+//! Documents held against the types that they are read into.
+//!
+//! JSON Schema finds every fault at once; serde, which stops at the first, does the reading.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::escape_pointer;
+use super::fault::Faults;
+use super::parse::Document;
+
+/// The JSON Schema (draft 2020-12) of a type.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Reads the node at `pointer` as `T`; adds every fault that keeps it from being one.
+pub fn read<T: JsonSchema + DeserializeOwned>(
+    document: &Document,
+    pointer: &str,
+    code: &str,
+    faults: &mut Faults,
+) -> Option<T> {
+    let node = document.value.pointer(pointer)?;
+    let before = faults.0.len();
+    let schema = schema_of::<T>();
+    if let Ok(validator) = jsonschema::validator_for(&schema) {
+        for error in validator.iter_errors(node) {
+            add(document, pointer, code, &schema, &error, faults);
+        }
+    }
+    if faults.0.len() > before {
+        return None;
+    }
+    match T::deserialize(node) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            faults.error(document, pointer, code, error.to_string());
+            None
+        }
+    }
+}
+
+fn add(
+    document: &Document,
+    base: &str,
+    code: &str,
+    schema: &Value,
+    error: &jsonschema::ValidationError<'_>,
+    faults: &mut Faults,
+) {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let pointer = format!("{base}{}", error.instance_path().as_str());
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => {
+            for name in unexpected {
+                let at = Document::key_pointer(&format!("{pointer}/{}", escape_pointer(name)));
+                let fault = faults.error(document, &at, code, format!("`{name}` is not known here"));
+                fault.pointer = format!("{pointer}/{}", escape_pointer(name));
+                if let Some(known) = known_names(schema, error) {
+                    fault.help(format!("known are {known}"));
+                }
+            }
+        }
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            faults.error(document, &pointer, code, format!("`{name}` is missing"));
+        }
+        _ => {
+            let text = error.to_string();
+            faults.error(document, &pointer, code, text.chars().take(300).collect::<String>());
+        }
+    }
+}
+
+/// The properties that stand beside the `additionalProperties` that failed.
+fn known_names(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Option<String> {
+    let path = error.schema_path().as_str().rsplit_once('/')?.0;
+    let names: Vec<&str> = schema.pointer(path)?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
+    Some(format!("`{}`", names.join("`, `")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Format;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct House {
+        rooms: Vec<Room>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Room {
+        name: String,
+        doors: u8,
+    }
+
+    #[test]
+    fn every_fault_is_found_at_once() {
+        let text = "rooms:\n  - name: 1\n    colour: red\n  - doors: 2\ncellar: yes\n";
+        let document = Document::parse(text, Format::Yaml).expect("yaml");
+        let mut faults = Faults::default();
+        assert!(read::<House>(&document, "", "house.shape", &mut faults).is_none());
+        let lines: Vec<String> = faults
+            .sorted()
+            .0
+            .iter()
+            .map(|it| format!("{}:{} {} {:?}", it.line, it.pointer, it.message, it.help))
+            .collect();
+        expect_test::expect![[r#"
+            [
+                "2:/rooms/0 `doors` is missing None",
+                "2:/rooms/0/name 1 is not of type \"string\" None",
+                "3:/rooms/0/colour `colour` is not known here Some(\"known are `doors`, `name`\")",
+                "4:/rooms/1 `name` is missing None",
+                "5:/cellar `cellar` is not known here Some(\"known are `rooms`\")",
+            ]
+        "#]]
+        .assert_debug_eq(&lines);
+    }
+}

@@ -1,0 +1,179 @@
+//! What tenants have defined, read from the store and compiled once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::catalogue::{self, Catalogue, PluginDefinition, StoredDocument};
+use crate::connector::Connector;
+use crate::flow::{self, Flow, PluginRequirement};
+use crate::ids::{ConnectorName, FlowName, TenantId};
+use crate::ports::{Definition, DefinitionKind, PageRequest, PluginRef, Store, StoreError};
+use crate::run::StepError;
+use crate::step::step_error;
+
+/// Most compiled flows, and most read connectors, that are kept.
+const KEPT_MAX: usize = 1024;
+
+/// How many definitions are read at a time.
+const PAGE: usize = 200;
+
+type Versioned<K> = (TenantId, K, u32);
+
+/// What tenants have defined. Versions are immutable, so what is compiled of one stays right.
+pub struct Definitions {
+    store: Arc<dyn Store>,
+    flows: Kept<Versioned<FlowName>, Flow>,
+    connectors: Kept<Versioned<ConnectorName>, Connector>,
+}
+
+impl Definitions {
+    /// Definitions of a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, flows: Kept::default(), connectors: Kept::default() }
+    }
+
+    /// A flow with its version; the live one without `version`. `None` where the tenant has no such flow.
+    ///
+    /// # Errors
+    /// The store's, and a stored flow that this version of the program cannot read.
+    pub async fn flow(
+        &self,
+        tenant: &TenantId,
+        name: &FlowName,
+        version: Option<u32>,
+    ) -> Result<Option<(u32, Arc<Flow>)>, StoreError> {
+        if let Some(version) = version
+            && let Some(flow) = self.flows.get(&(tenant.clone(), name.clone(), version))
+        {
+            return Ok(Some((version, flow)));
+        }
+        let Some(found) = self.store.definition(tenant, DefinitionKind::Flow, name.as_str(), version).await? else {
+            return Ok(None);
+        };
+        let key = (tenant.clone(), name.clone(), found.version);
+        if let Some(flow) = self.flows.get(&key) {
+            return Ok(Some((found.version, flow)));
+        }
+        let stored: StoredDocument = read_body(&found)?;
+        let flow = flow::read_stored(&stored.document).map_err(|faults| unreadable(&found, &faults))?;
+        self.flows.put(key, flow.clone());
+        Ok(Some((found.version, flow)))
+    }
+
+    /// A connector's live version.
+    ///
+    /// # Errors
+    /// `connector.unknown`, `store.…`.
+    pub async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, StepError> {
+        let found =
+            self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await.map_err(store_error)?;
+        let found = found.ok_or_else(|| {
+            step_error(
+                "connector.unknown",
+                format!("there is no connector `{name}`; save it with `weir connector apply FILE`"),
+            )
+        })?;
+        self.read_connector(&found, name).map_err(store_error)
+    }
+
+    fn read_connector(&self, found: &Definition, name: &ConnectorName) -> Result<Arc<Connector>, StoreError> {
+        let key = (found.tenant.clone(), name.clone(), found.version);
+        if let Some(connector) = self.connectors.get(&key) {
+            return Ok(connector);
+        }
+        let stored: StoredDocument = read_body(found)?;
+        let connector = catalogue::read_connector(found.version, &stored).map_err(|error| unreadable(found, &error))?;
+        let connector = Arc::new(connector);
+        self.connectors.put(key, connector.clone());
+        Ok(connector)
+    }
+
+    /// The version of a plugin that a requirement selects now: the newest enabled one in its range.
+    ///
+    /// # Errors
+    /// `plugin.unknown`, `store.…`.
+    pub async fn plugin(&self, tenant: &TenantId, requirement: &PluginRequirement) -> Result<PluginRef, StepError> {
+        let versions = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await.map_err(store_error)?;
+        catalogue::select(&versions, requirement).map(PluginDefinition::reference).ok_or_else(|| {
+            let message = format!(
+                "no enabled version of plugin `{}` is in `{requirement}`; upload one with `weir plugin push`, or enable one",
+                requirement.name
+            );
+            step_error("plugin.unknown", message)
+        })
+    }
+
+    /// Everything that a tenant has, for the check of a flow.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn catalogue(&self, tenant: &TenantId) -> Result<Catalogue, StoreError> {
+        let mut catalogue = Catalogue::default();
+        for plugin in self.plugin_versions(tenant, "").await? {
+            catalogue.add_plugin(plugin);
+        }
+        for found in self.all(tenant, DefinitionKind::Connector, "").await? {
+            if let Ok(name) = found.name.parse() {
+                catalogue.add_connector(self.read_connector(&found, &name)?);
+            }
+        }
+        Ok(catalogue)
+    }
+
+    async fn plugin_versions(&self, tenant: &TenantId, prefix: &str) -> Result<Vec<PluginDefinition>, StoreError> {
+        self.all(tenant, DefinitionKind::Plugin, prefix).await?.iter().map(read_body).collect()
+    }
+
+    async fn all(&self, tenant: &TenantId, kind: DefinitionKind, prefix: &str) -> Result<Vec<Definition>, StoreError> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = PageRequest { limit: PAGE, after };
+            let found = self.store.definitions(tenant, kind, prefix, &page).await?;
+            all.extend(found.items);
+            match found.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+fn read_body<T: serde::de::DeserializeOwned>(found: &Definition) -> Result<T, StoreError> {
+    T::deserialize(&found.body).map_err(|error| unreadable(found, &error))
+}
+
+fn unreadable(found: &Definition, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt {
+        place: format!("{:?} `{}` version {}", found.kind, found.name, found.version),
+        what: format!("this version of Weir cannot read it ({why}); save it again"),
+    }
+}
+
+fn store_error(error: StoreError) -> StepError {
+    step_error(error.code(), error)
+}
+
+/// A bounded table of what is costly to make. When it is full it starts anew: what is in use comes back at once.
+struct Kept<K, V>(Mutex<HashMap<K, Arc<V>>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<K: Hash + Eq, V> Kept<K, V> {
+    fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn put(&self, key: K, value: Arc<V>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(key, value);
+    }
+}

@@ -1,0 +1,258 @@
+//! Drives runs: step, commit, next step, until the run ends, the process drains, or another process takes over.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::expression::Scope;
+use crate::flow::{Flow, Step};
+use crate::ids::{RunId, StepId};
+use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
+use crate::run::{Ending, Event, JournalEntry, Run, RunState, StepError, StepOutcome, StepRecord};
+use crate::step::{Attempt, Outcome, attempt, step_error};
+
+/// Why a run is not driven on by this process.
+enum Left {
+    /// It has ended.
+    Ended,
+    /// The process drains; the next start goes on.
+    Draining,
+    /// The store failed, or another process owns the run now.
+    Store(StoreError),
+}
+
+impl Engine {
+    /// Claims and drives runs until the process drains. Spawn it once.
+    pub async fn work(self: Arc<Self>) {
+        let mut draining = self.draining.subscribe();
+        loop {
+            tokio::select! {
+                _ = draining.wait_for(|draining| *draining) => return,
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(self.settings.claim_interval) => {}
+            }
+            if let Err(error) = self.claim().await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    code = error.code(),
+                    "no runs could be claimed"
+                );
+            }
+        }
+    }
+
+    /// Claims as many runs as there are free slots, and drives them. The number of runs claimed.
+    pub(super) async fn claim(self: &Arc<Self>) -> Result<usize, StoreError> {
+        let mut claimed = 0;
+        loop {
+            let free = self.slots.available_permits();
+            if free == 0 || *self.draining.borrow() {
+                return Ok(claimed);
+            }
+            let now = self.ports.clock.now();
+            let runs = self.ports.store.claim_runs(&self.owner, now, self.settings.lease, free).await?;
+            if runs.is_empty() {
+                return Ok(claimed);
+            }
+            claimed += runs.len();
+            for run in runs {
+                let Ok(slot) = self.slots.clone().acquire_owned().await else { return Ok(claimed) };
+                self.spawn(run, slot);
+            }
+        }
+    }
+
+    /// Drives a run in a task of its own.
+    pub(super) fn spawn(self: &Arc<Self>, claimed: ClaimedRun, slot: OwnedSemaphorePermit) {
+        let id = claimed.run.id;
+        if !self.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            return;
+        }
+        let engine = self.clone();
+        tokio::spawn(async move {
+            // However the drive ends, a panic included, the run is free again for the next claim.
+            let _driven = Driven { engine: &engine, run: id, _slot: slot };
+            engine.drive(claimed).await;
+        });
+    }
+
+    async fn drive(&self, mut claimed: ClaimedRun) {
+        let left = loop {
+            match self.advance(&mut claimed).await {
+                Ok(()) => {}
+                Err(left) => break left,
+            }
+        };
+        let run = claimed.run.id;
+        match left {
+            Left::Ended => tracing::debug!(%run, state = ?claimed.run.state_kind(), "run ended"),
+            Left::Draining => tracing::info!(%run, "run set aside; the next start goes on with it"),
+            Left::Store(error) => {
+                tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run left to the next claim");
+            }
+        }
+    }
+
+    /// One step and its commit.
+    async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
+        let RunState::Ready { step } = &claimed.run.state else { return Err(Left::Ended) };
+        if *self.draining.borrow() {
+            return Err(Left::Draining);
+        }
+        let step = step.clone();
+        let outcome = match self.position(&claimed.run, &step).await {
+            Ok((flow, step)) => self.attempt(claimed, &flow, &step).await?,
+            Err(error) => abandon(claimed, &step, error, self.ports.clock.now()),
+        };
+        let outcome = self.within_context_limit(claimed, outcome);
+        self.commit(claimed, outcome).await
+    }
+
+    /// The flow of a run and its present step; an error where the run cannot go on at all.
+    async fn position(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), StepError> {
+        if run.revision >= self.settings.steps_max {
+            let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
+            return Err(step_error("run.too-many-steps", message));
+        }
+        if self.ports.clock.now() >= run.deadline {
+            let message = format!("the run was not done by its deadline, {}", run.deadline);
+            return Err(step_error("run.deadline", message));
+        }
+        let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await;
+        let found = found.map_err(|error| step_error(error.code(), error))?;
+        let flow = found.map(|(_, flow)| flow);
+        let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
+        position.ok_or_else(|| {
+            step_error(
+                "flow.unknown",
+                format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
+            )
+        })
+    }
+
+    /// Runs a step, and keeps the lease alive while it takes.
+    async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
+        let budget = claimed.run.deadline.since(self.ports.clock.now());
+        let this = Attempt {
+            ports: &self.ports,
+            flow,
+            step,
+            run: &claimed.run,
+            context: &claimed.context,
+            scope: scope_of(claimed),
+            until: Instant::now() + budget,
+        };
+        let mut lease = claimed.lease.clone();
+        let outcome = tokio::select! {
+            outcome = attempt(&this) => Ok(outcome),
+            error = self.keep_lease(&claimed.run, &mut lease) => Err(Left::Store(error)),
+        };
+        claimed.lease = lease;
+        outcome
+    }
+
+    /// Prolongs a lease again and again; returns only when that fails.
+    async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
+        loop {
+            tokio::time::sleep(self.settings.lease / 3).await;
+            let until = self.ports.clock.now().after(self.settings.lease);
+            match self.ports.store.renew_lease(&run.tenant, run.id, lease, until).await {
+                Ok(renewed) => *lease = renewed,
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// An outcome whose changes would make the context too large becomes an error of its step.
+    fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
+        if outcome.changes.is_empty() {
+            return outcome;
+        }
+        let mut context = claimed.context.clone();
+        outcome.changes.iter().for_each(|change| context.apply(change));
+        let bytes: usize = context.iter().map(|(_, value)| value.to_string().len()).sum();
+        let most = self.settings.context_bytes_max;
+        if bytes <= most {
+            return outcome;
+        }
+        let message = format!("the run's context would have {bytes} bytes; at most {most} are allowed");
+        let error = step_error("run.context-too-large", message);
+        let (step, now) = (outcome.entry.step.clone(), self.ports.clock.now());
+        Outcome {
+            entry: JournalEntry { record: outcome.entry.record, ..abandoned(claimed, &step, error.clone(), now) },
+            ..abandon(claimed, &step, error, now)
+        }
+    }
+
+    async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
+        let Outcome { run, entry, changes } = outcome;
+        let ended = run.ending().is_some();
+        let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
+        let commit =
+            CommitStep { run: run.clone(), lease: claimed.lease.clone(), changes: changes.clone(), entry, keep_until };
+        self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
+        changes.iter().for_each(|change| claimed.context.apply(change));
+        if let Some(until) = keep_until {
+            claimed.lease.until = until;
+        }
+        self.progress.committed(run.id, run.revision);
+        claimed.run = run;
+        Ok(())
+    }
+}
+
+/// What the expressions of a step see.
+fn scope_of(claimed: &ClaimedRun) -> Scope {
+    let run = &claimed.run;
+    let about = serde_json::json!({
+        "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
+        "created_at": run.created_at, "deadline": run.deadline,
+    });
+    let mut scope = Scope::default().with("run", about);
+    if let serde_json::Value::Object(roots) = claimed.context.to_json() {
+        for (root, value) in roots {
+            if let Some(known) = crate::expression::ROOTS.iter().find(|known| **known == root) {
+                scope = scope.with(known, value);
+            }
+        }
+    }
+    scope
+}
+
+/// Ends a run that cannot go on.
+fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: crate::time::Timestamp) -> Outcome {
+    let entry = abandoned(claimed, step, error.clone(), now);
+    let run = claimed.run.clone().apply(Event::Ended(Ending::Error { step: step.clone(), error }), now);
+    Outcome { run, entry, changes: Vec::new() }
+}
+
+fn abandoned(claimed: &ClaimedRun, step: &StepId, error: StepError, now: crate::time::Timestamp) -> JournalEntry {
+    JournalEntry {
+        sequence: claimed.run.revision + 1,
+        step: step.clone(),
+        started_at: now,
+        elapsed_us: crate::step::micros(Duration::ZERO),
+        record: StepRecord::NotRun,
+        outcome: StepOutcome::End(Ending::Error { step: step.clone(), error }),
+        changes: Vec::new(),
+    }
+}
+
+/// A run that this process drives, and the slot that it takes.
+struct Driven<'a> {
+    engine: &'a Arc<Engine>,
+    run: RunId,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        self.engine.progress.over(self.run);
+        // A slot is free again.
+        self.engine.wake.notify_one();
+    }
+}

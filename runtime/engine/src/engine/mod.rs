@@ -1,0 +1,121 @@
+//! The engine: starts runs, drives them step by step, goes on with them after a crash.
+
+mod definitions;
+mod drive;
+mod progress;
+mod settings;
+mod start;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, watch};
+
+pub use self::definitions::Definitions;
+pub use self::settings::{EngineSettings, InvalidSettings};
+pub use self::start::{StartError, StartRun, StartedRun};
+use crate::ids::{RunId, TenantId};
+use crate::ports::{Clock, Connectors, InvocationLimits, OwnerId, Plugins, Store, StoreError};
+use crate::run::Run;
+use progress::Progress;
+
+/// The outside, as the engine sees it.
+pub struct Ports {
+    /// Untrusted code.
+    pub plugins: Arc<dyn Plugins>,
+    /// Outside systems.
+    pub connectors: Arc<dyn Connectors>,
+    /// What survives.
+    pub store: Arc<dyn Store>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// What tenants have defined.
+    pub definitions: Definitions,
+    /// The most that any invocation may use up.
+    pub limits: InvocationLimits,
+}
+
+/// Runs flows. One a process; every method may be called from any task.
+pub struct Engine {
+    ports: Ports,
+    settings: EngineSettings,
+    owner: OwnerId,
+    /// One permit for each run that this process drives at a time.
+    slots: Arc<Semaphore>,
+    progress: Progress,
+    /// The runs that this process drives now: a claim never drives one of them a second time.
+    driven: Mutex<HashSet<RunId>>,
+    /// Tells the claim loop that there may be something to claim.
+    wake: Notify,
+    draining: watch::Sender<bool>,
+}
+
+impl Engine {
+    /// An engine that has not begun to work: call [`Engine::recover`], then spawn [`Engine::work`].
+    pub fn new(settings: EngineSettings, ports: Ports) -> Arc<Self> {
+        Arc::new(Self {
+            slots: Arc::new(Semaphore::new(settings.runs_driven_max)),
+            owner: OwnerId(uuid::Uuid::now_v7().to_string()),
+            progress: Progress::default(),
+            driven: Mutex::new(HashSet::new()),
+            wake: Notify::new(),
+            draining: watch::Sender::new(false),
+            ports,
+            settings,
+        })
+    }
+
+    /// What tenants have defined.
+    pub fn definitions(&self) -> &Definitions {
+        &self.ports.definitions
+    }
+
+    /// How many runs this process drives now.
+    pub fn driven(&self) -> usize {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits until a run has ended, but at most so long. `None` where the tenant has no such run.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait(&self, tenant: &TenantId, run: RunId, at_most: Duration) -> Result<Option<Run>, StoreError> {
+        let until = tokio::time::Instant::now() + at_most;
+        let mut revisions = self.watch(run);
+        loop {
+            let found = self.ports.store.run(tenant, run).await?;
+            let is_over = found.as_ref().is_none_or(|run| run.ending().is_some());
+            if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
+                return Ok(found);
+            }
+            if revisions.has_changed().is_err() {
+                // The sender is gone: the run has ended, or this process does not drive it any more.
+                return self.ports.store.run(tenant, run).await;
+            }
+        }
+    }
+
+    /// The run's revision, which changes after every commit of this process. Closed when the run has ended.
+    pub fn watch(&self, run: RunId) -> watch::Receiver<u64> {
+        self.progress.watch(run)
+    }
+
+    /// Ends the leases of a process that is gone, and claims its runs. The number of runs that go on.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn recover(self: &Arc<Self>) -> Result<usize, StoreError> {
+        self.ports.store.end_orphaned_leases().await?;
+        self.claim().await
+    }
+
+    /// Stops to begin steps, and waits until those that run are committed, but at most so long. The number of runs
+    /// that were still in a step then; the next start goes on with them.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        self.draining.send_replace(true);
+        let all = u32::try_from(self.settings.runs_driven_max).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(grace, self.slots.acquire_many(all)).await;
+        self.driven()
+    }
+}

@@ -1,0 +1,72 @@
+//! What an operator may set.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Most runs that this process drives at a time; more wait in the store. 256 by default.
+    pub runs_driven_max: usize,
+    /// How long a process may be silent before others go on with its runs. 30 s by default.
+    #[serde(with = "crate::duration_text")]
+    pub lease: Duration,
+    /// How often to look for runs that nobody drives. 1 s by default.
+    #[serde(with = "crate::duration_text")]
+    pub claim_interval: Duration,
+    /// The largest event that starts a run, in bytes of JSON. 256 KiB by default.
+    pub event_bytes_max: usize,
+    /// The largest context of a run, in bytes of JSON. 8 MiB by default.
+    pub context_bytes_max: usize,
+    /// Most steps that one run may take: a bound that no flow without cycles meets. 10,000 by default.
+    pub steps_max: u64,
+    /// The longest deadline that a flow may ask for. 1 day by default.
+    #[serde(with = "crate::duration_text")]
+    pub run_deadline_max: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            runs_driven_max: 256,
+            lease: Duration::from_secs(30),
+            claim_interval: Duration::from_secs(1),
+            event_bytes_max: 256 << 10,
+            context_bytes_max: 8 << 20,
+            steps_max: 10_000,
+            run_deadline_max: Duration::from_secs(86_400),
+        }
+    }
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` must be {wanted}")]
+pub struct InvalidSettings {
+    /// The setting.
+    pub setting: &'static str,
+    /// What it must be.
+    pub wanted: &'static str,
+}
+
+impl EngineSettings {
+    /// Every setting that the engine could not work with.
+    pub fn faults(&self) -> Vec<InvalidSettings> {
+        let checks = [
+            ("runs-driven-max", "from 1 to 100000", (1..=100_000).contains(&self.runs_driven_max)),
+            ("lease", "at least 1s", self.lease >= Duration::from_secs(1)),
+            ("claim-interval", "at least 10ms", self.claim_interval >= Duration::from_millis(10)),
+            ("event-bytes-max", "at least 1", self.event_bytes_max >= 1),
+            ("context-bytes-max", "at least `event-bytes-max`", self.context_bytes_max >= self.event_bytes_max),
+            ("steps-max", "at least 1", self.steps_max >= 1),
+            ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
+        ];
+        checks
+            .into_iter()
+            .filter(|(_, _, good)| !good)
+            .map(|(setting, wanted, _)| InvalidSettings { setting, wanted })
+            .collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Starts a run (F-07, F-13).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Engine;
+use crate::flow::Flow;
+use crate::ids::{FlowName, RunId, TenantId};
+use crate::ports::{ClaimedRun, NewRun, Started, StoreError};
+use crate::run::{Run, RunContext, RunState};
+
+/// Most violations of the event's schema that an answer names.
+const VIOLATIONS_MAX: usize = 20;
+
+/// Longest client key, in bytes.
+const CLIENT_KEY_BYTES_MAX: usize = 255;
+
+/// What a caller asks for.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The flow.
+    pub flow: FlowName,
+    /// The version; the live one without.
+    pub version: Option<u32>,
+    /// What the flow sees as `event`.
+    pub event: Value,
+    /// Two starts with the same key are one run. 1 to 255 visible ASCII characters.
+    pub client_key: Option<String>,
+}
+
+/// What a start gave.
+#[derive(Debug, Clone)]
+pub struct StartedRun {
+    /// The run.
+    pub run: Run,
+    /// `false` where an earlier start with the same client key made it.
+    pub created: bool,
+}
+
+/// Why no run was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The tenant has no such flow, or not in this version.
+    #[error("there is no flow `{flow}`{}", version.map(|version| format!(" in version {version}")).unwrap_or_default())]
+    UnknownFlow {
+        /// The flow.
+        flow: FlowName,
+        /// The version that was asked for.
+        version: Option<u32>,
+    },
+    /// The event does not match the flow's schema.
+    #[error("the event does not match the input schema of flow `{flow}`")]
+    InvalidEvent {
+        /// The flow.
+        flow: FlowName,
+        /// Pointer into the event and what is wrong there.
+        violations: Vec<(String, String)>,
+    },
+    /// The event is too large.
+    #[error("the event has {bytes} bytes; at most {most} are allowed")]
+    EventTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit, `engine.event-bytes-max`.
+        most: usize,
+    },
+    /// The client key is not one.
+    #[error("the client key must be 1 to 255 visible ASCII characters")]
+    InvalidClientKey,
+    /// The client key belongs to a run of another flow.
+    #[error("the client key belongs to run {0} of another flow; use a new key")]
+    ClientKeyTaken(RunId),
+    /// The process is about to stop.
+    #[error("the server is about to stop and starts no runs; try again in a moment")]
+    Draining,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StartError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownFlow { .. } => "flow.unknown",
+            Self::InvalidEvent { .. } => "run.invalid-event",
+            Self::EventTooLarge { .. } => "run.event-too-large",
+            Self::InvalidClientKey => "run.invalid-client-key",
+            Self::ClientKeyTaken(_) => "run.client-key-taken",
+            Self::Draining => "server.draining",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a run and returns when it is durable; somebody drives it from then on.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing was started then.
+    pub async fn start(self: &Arc<Self>, start: StartRun) -> Result<StartedRun, StartError> {
+        if *self.draining.borrow() {
+            return Err(StartError::Draining);
+        }
+        check_client_key(start.client_key.as_deref())?;
+        let bytes = start.event.to_string().len();
+        if bytes > self.settings.event_bytes_max {
+            return Err(StartError::EventTooLarge { bytes, most: self.settings.event_bytes_max });
+        }
+        let found = self.ports.definitions.flow(&start.tenant, &start.flow, start.version).await?;
+        let Some((version, flow)) = found else {
+            return Err(StartError::UnknownFlow { flow: start.flow, version: start.version });
+        };
+        check_event(&flow, &start.event)?;
+        self.begin(start, version, &flow).await
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        start: StartRun,
+        flow_version: u32,
+        flow: &Flow,
+    ) -> Result<StartedRun, StartError> {
+        let now = self.ports.clock.now();
+        let run = Run {
+            tenant: start.tenant,
+            id: RunId::generate(),
+            flow: start.flow,
+            flow_version,
+            revision: 0,
+            state: RunState::Ready { step: flow.first.clone() },
+            created_at: now,
+            updated_at: now,
+            deadline: now.after(flow.deadline.min(self.settings.run_deadline_max)),
+        };
+        let context = RunContext::of_event(start.event);
+        // Without a free slot the run waits in the store until the claim loop finds one.
+        let slot = self.slots.clone().try_acquire_owned().ok();
+        let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
+        let new = NewRun { run: run.clone(), context: context.clone(), client_key: start.client_key, lease };
+        match self.ports.store.start_run(new).await? {
+            Started::Existing(existing) if existing.flow != run.flow => Err(StartError::ClientKeyTaken(existing.id)),
+            Started::Existing(existing) => Ok(StartedRun { run: *existing, created: false }),
+            Started::New(lease) => {
+                match (slot, lease) {
+                    (Some(slot), Some(lease)) => self.spawn(ClaimedRun { run: run.clone(), context, lease }, slot),
+                    _ => self.wake.notify_one(),
+                }
+                Ok(StartedRun { run, created: true })
+            }
+        }
+    }
+}
+
+fn check_client_key(key: Option<&str>) -> Result<(), StartError> {
+    let Some(key) = key else { return Ok(()) };
+    let good = (1..=CLIENT_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(()) } else { Err(StartError::InvalidClientKey) }
+}
+
+fn check_event(flow: &Flow, event: &Value) -> Result<(), StartError> {
+    let Some(schema) = &flow.input else { return Ok(()) };
+    let violations: Vec<(String, String)> = schema
+        .iter_errors(event)
+        .take(VIOLATIONS_MAX)
+        .map(|error| (error.instance_path().as_str().to_owned(), error.masked().to_string()))
+        .collect();
+    if violations.is_empty() { Ok(()) } else { Err(StartError::InvalidEvent { flow: flow.name.clone(), violations }) }
+}

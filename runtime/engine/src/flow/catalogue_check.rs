@@ -1,0 +1,181 @@
+//! A flow against what its tenant has: connectors, functions, arguments, plugins, hooks (F-03).
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::compile::argument_pointer;
+use super::model::{ActionStep, CallStep, Flow, HookUse, StepKind};
+use super::reference::FunctionRef;
+use crate::catalogue::{Catalogue, Selection};
+use crate::connector::Function;
+use crate::document::{Document, Faults};
+use crate::expression::{Expression, Template, ValueTemplate};
+use crate::run::HookKind;
+
+/// Adds a fault for everything that the flow names and the tenant does not have.
+pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, faults: &mut Faults) {
+    let mut checker = Checker { document, catalogue, faults };
+    for (index, value) in document.value.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let id = value.get("id").and_then(Value::as_str);
+        let Some(step) = flow.steps.iter().find(|step| Some(step.id.as_str()) == id) else { continue };
+        match &step.kind {
+            StepKind::Call(call) => checker.call(index, call),
+            StepKind::Action(action) => checker.action(index, action),
+            StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
+        }
+    }
+    checker.context_reads(flow);
+}
+
+struct Checker<'a> {
+    document: &'a Document,
+    catalogue: &'a Catalogue,
+    faults: &'a mut Faults,
+}
+
+impl Checker<'_> {
+    fn call(&mut self, index: usize, call: &CallStep) {
+        let pointer = format!("/steps/{index}");
+        if let Some(function) = self.function(&format!("{pointer}/call"), &call.function) {
+            self.arguments(index, call, &function);
+        }
+        self.hooks(&format!("{pointer}/pre-call"), &call.pre_call, HookKind::PreCall);
+        self.hooks(&format!("{pointer}/post-response"), &call.post_response, HookKind::PostResponse);
+    }
+
+    fn action(&mut self, index: usize, action: &ActionStep) {
+        self.hook(&format!("/steps/{index}"), &action.hook, HookKind::Action);
+    }
+
+    fn function(&mut self, pointer: &str, reference: &FunctionRef) -> Option<Function> {
+        let Some(connector) = self.catalogue.connector(&reference.connector) else {
+            let known = self.catalogue.connector_names();
+            let message = format!("there is no connector `{}`", reference.connector);
+            let fault = self.faults.error(self.document, pointer, "flow.unknown-connector", message);
+            fault.help(if known.is_empty() {
+                "there is none yet; save one with `weir connector apply FILE`".to_owned()
+            } else {
+                format!("there are `{}`; save another with `weir connector apply FILE`", known.join("`, `"))
+            });
+            return None;
+        };
+        let function = connector.document.function(&reference.function).cloned();
+        if function.is_none() {
+            let known: Vec<&str> = connector.document.functions.iter().map(|function| function.name.as_str()).collect();
+            let message = format!("connector `{}` has no function `{}`", reference.connector, reference.function);
+            let fault = self.faults.error(self.document, pointer, "flow.unknown-function", message);
+            fault.help(format!("it has `{}`", known.join("`, `")));
+        }
+        function
+    }
+
+    fn arguments(&mut self, index: usize, call: &CallStep, function: &Function) {
+        let ValueTemplate::Object(given) = &call.arguments else { return };
+        for (name, template) in given {
+            let pointer = argument_pointer(index, name);
+            let Some(declared) = function.arguments.iter().find(|argument| argument.name == *name) else {
+                let known: Vec<&str> = function.arguments.iter().map(|argument| argument.name.as_str()).collect();
+                let message = format!("`{}` takes no argument `{name}`", call.function);
+                let fault = self.faults.error(self.document, &pointer, "flow.unknown-argument", message);
+                fault.help(format!("it takes `{}`", known.join("`, `")));
+                continue;
+            };
+            if let Some(literal) = literal_of(template)
+                && !declared.kind.accepts(&literal)
+            {
+                let message = format!("`{name}` must be {}", declared.kind.with_article());
+                self.faults.error(self.document, &pointer, "flow.argument-type", message);
+            }
+        }
+        for declared in function.arguments.iter().filter(|argument| argument.required) {
+            if !given.iter().any(|(name, _)| *name == declared.name) {
+                let message = format!("`{}` needs the argument `{}`", call.function, declared.name);
+                let pointer = format!("/steps/{index}/call");
+                self.faults.error(self.document, &pointer, "flow.missing-argument", message);
+            }
+        }
+    }
+
+    fn hooks(&mut self, pointer: &str, hooks: &[HookUse], kind: HookKind) {
+        for (index, hook) in hooks.iter().enumerate() {
+            self.hook(&format!("{pointer}/{index}"), hook, kind);
+        }
+    }
+
+    fn hook(&mut self, pointer: &str, hook: &HookUse, kind: HookKind) {
+        let at = format!("{pointer}/plugin");
+        match self.catalogue.select(&hook.plugin) {
+            Selection::Found(plugin) if plugin.hooks.contains(&kind) => {}
+            Selection::Found(plugin) => {
+                let has: Vec<&str> = plugin.hooks.iter().map(|hook| hook.as_str()).collect();
+                let message = format!("plugin `{}@{}` has no `{}` hook", plugin.name, plugin.version, kind.as_str());
+                self.faults
+                    .error(self.document, &at, "flow.missing-hook", message)
+                    .help(format!("it has `{}`", has.join("`, `")));
+            }
+            Selection::NoSuchVersion(versions) => {
+                let message = format!("no enabled version of plugin `{}` is in `{}`", hook.plugin.name, hook.plugin);
+                let fault = self.faults.error(self.document, &at, "flow.unknown-plugin-version", message);
+                fault.help(format!("there are {}", versions.join(", ")));
+            }
+            Selection::NoSuchPlugin => {
+                let message = format!("there is no plugin `{}`", hook.plugin.name);
+                let fault = self.faults.error(self.document, &at, "flow.unknown-plugin", message);
+                fault.help(format!("upload it with `weir plugin push {}@VERSION FILE`", hook.plugin.name));
+            }
+        }
+        for (index, grant) in hook.grants.iter().enumerate() {
+            self.function(&format!("{pointer}/grants/{index}"), grant);
+        }
+    }
+
+    /// A read of `connectors.x` that no step writes is a likely slip (C-14).
+    fn context_reads(&mut self, flow: &Flow) {
+        let written: HashSet<String> = flow
+            .steps
+            .iter()
+            .filter_map(|step| match &step.kind {
+                StepKind::Call(call) => call.context_key.parts().1.map(str::to_owned),
+                _ => None,
+            })
+            .collect();
+        for (index, step) in flow.steps.iter().enumerate() {
+            for expression in expressions_of(&step.kind) {
+                for path in expression.paths() {
+                    let [root, name, ..] = path.as_slice() else { continue };
+                    if root == "connectors" && !written.contains(name) {
+                        let message = format!("no step writes `connectors.{name}`");
+                        let pointer = format!("/steps/{index}");
+                        self.faults.warning(self.document, &pointer, "flow.unwritten-context", message);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The value of a template without expressions.
+fn literal_of(template: &ValueTemplate) -> Option<Value> {
+    let none_inside = template.expressions().is_empty();
+    none_inside.then(|| template.evaluate(&crate::expression::Scope::default()).ok()).flatten()
+}
+
+fn expressions_of(kind: &StepKind) -> Vec<&Expression> {
+    fn of_hook(hook: &HookUse) -> Vec<&Expression> {
+        hook.input.expressions()
+    }
+    match kind {
+        StepKind::Call(call) => {
+            let hooks = call.pre_call.iter().chain(&call.post_response).flat_map(of_hook);
+            call.arguments.expressions().into_iter().chain(hooks).collect()
+        }
+        StepKind::Condition(branches) => branches.iter().filter_map(|branch| branch.when.as_ref()).collect(),
+        StepKind::Action(action) => of_hook(&action.hook),
+        StepKind::Claims(claims) => claims.iter().flat_map(|claim| claim.value.expressions()).collect(),
+        StepKind::Fail { reason, description } => {
+            reason.expressions().chain(description.iter().flat_map(Template::expressions)).collect()
+        }
+        StepKind::End => Vec::new(),
+    }
+}

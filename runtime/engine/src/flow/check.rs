@@ -1,0 +1,48 @@
+//! The whole check of a flow at its save (F-03), and its reading at a run's start.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::model::Flow;
+use super::{catalogue_check, compile, graph};
+use crate::catalogue::Catalogue;
+use crate::document::{Document, Faults, Format};
+
+/// Checks a text against everything that its tenant has, and compiles it. The faults that come with a flow are
+/// warnings.
+///
+/// # Errors
+/// Every fault at once, in the document's order.
+pub fn check(text: &str, format: Format, catalogue: &Catalogue) -> Result<(Flow, Document, Faults), Faults> {
+    let document = Document::parse(text, format)?;
+    let mut faults = Faults::default();
+    let flow = compile::compile(&document, &mut faults);
+    let whole =
+        |flow: &Flow| flow.steps.len() == document.value.get("steps").and_then(Value::as_array).map_or(0, Vec::len);
+    if let Some(flow) = &flow {
+        catalogue_check::check(flow, &document, catalogue, &mut faults);
+        // A step that could not be read would make its neighbours seem unreachable.
+        if whole(flow) {
+            graph::check(flow, &document, &mut faults);
+        }
+    }
+    let faults = faults.sorted();
+    match flow {
+        Some(flow) if !faults.has_errors() => Ok((flow, document, faults)),
+        _ => Err(faults),
+    }
+}
+
+/// Compiles a flow that was checked when it was saved.
+///
+/// # Errors
+/// What an older version of the program accepted and this one does not.
+pub fn read_stored(document: &Value) -> Result<Arc<Flow>, Faults> {
+    let document = Document::of_value(document.clone());
+    let mut faults = Faults::default();
+    match compile::compile(&document, &mut faults) {
+        Some(flow) if !faults.has_errors() => Ok(Arc::new(flow)),
+        _ => Err(faults),
+    }
+}

@@ -1,0 +1,375 @@
+//! From what an author wrote to what the engine runs.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::document::{
+    ActionDocument, BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument,
+    FailDocument, FlowDocument, HookDocument, KINDS, STEPS_MAX,
+};
+use super::model::{ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+use crate::action;
+use crate::document::{Document, Faults, escape_pointer, read};
+use crate::expression::{Expression, Template, TemplateFault, ValueTemplate};
+use crate::ids::StepId;
+use crate::run::ContextKey;
+
+/// The longest condition, list of claims or chain of hooks.
+const ITEMS_MAX: usize = 100;
+
+/// The largest schema of an event, in bytes of JSON (S-10).
+const SCHEMA_BYTES_MAX: usize = 64 << 10;
+
+pub(super) const SHAPE: &str = "flow.shape";
+
+/// Compiles a document; adds every fault. `None` where a fault leaves nothing to go on with.
+pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> {
+    let head: FlowDocument = read(document, "", SHAPE, faults)?;
+    if head.steps.is_empty() || head.steps.len() > STEPS_MAX {
+        let message = format!("a flow has 1 to {STEPS_MAX} steps, this one has {}", head.steps.len());
+        faults.error(document, "/steps", "flow.step-count", message);
+        return None;
+    }
+    let input = head.input.as_ref().and_then(|input| input_schema(document, &input.schema, faults));
+    let mut compiler = Compiler { document, faults };
+    let names: Vec<Option<StepId>> = head.steps.iter().map(step_id).collect();
+    let steps: Vec<Arc<Step>> = (0..head.steps.len())
+        .filter_map(|index| compiler.step(index, names.get(index + 1).and_then(Option::as_ref)))
+        .map(Arc::new)
+        .collect();
+    let first = steps.first()?.id.clone();
+    Some(Flow {
+        name: head.flow,
+        trigger: head.trigger.unwrap_or_default(),
+        input,
+        deadline: head.deadline,
+        first,
+        steps,
+    })
+}
+
+fn step_id(step: &Value) -> Option<StepId> {
+    step.get("id")?.as_str()?.parse().ok()
+}
+
+fn input_schema(document: &Document, schema: &Value, faults: &mut Faults) -> Option<jsonschema::Validator> {
+    let pointer = "/input/schema";
+    if schema.to_string().len() > SCHEMA_BYTES_MAX {
+        faults.error(
+            document,
+            pointer,
+            "flow.input-schema",
+            format!("the schema is over {SCHEMA_BYTES_MAX} bytes of JSON"),
+        );
+        return None;
+    }
+    // The linear-time engine for patterns: a schema must not be able to burn the host's CPU.
+    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
+    match options.build(schema) {
+        Ok(validator) => Some(validator),
+        Err(error) => {
+            let at = format!("{pointer}{}", error.instance_path().as_str());
+            faults.error(
+                document,
+                &at,
+                "flow.input-schema",
+                format!("this is not a JSON Schema that can be used: {error}"),
+            );
+            None
+        }
+    }
+}
+
+struct Compiler<'a> {
+    document: &'a Document,
+    faults: &'a mut Faults,
+}
+
+impl Compiler<'_> {
+    fn step(&mut self, index: usize, following: Option<&StepId>) -> Option<Step> {
+        let pointer = format!("/steps/{index}");
+        let node = self.document.value.pointer(&pointer)?;
+        let Some(object) = node.as_object() else {
+            self.error(&pointer, SHAPE, "a step must be an object with `id` and a kind");
+            return None;
+        };
+        let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.0).filter(|kind| object.contains_key(*kind)).collect();
+        let [kind] = kinds.as_slice() else {
+            let names: Vec<&str> = KINDS.iter().map(|kind| kind.0).collect();
+            let known = names.join("`, `");
+            let message = match kinds.as_slice() {
+                [] => "this step has no kind".to_owned(),
+                several => format!("this step has more than one kind: `{}`", several.join("`, `")),
+            };
+            self.faults
+                .error(self.document, &pointer, "flow.step-kind", message)
+                .help(format!("give it one of `{known}`"));
+            return None;
+        };
+        let following = following.map_or(Target::End, |id| Target::Step(id.clone()));
+        let step = match *kind {
+            "call" => self.call(&pointer, following),
+            "condition" => self.condition(&pointer),
+            "action" => self.action(&pointer, following),
+            "claims" => self.claims(&pointer, following),
+            "fail" => self.fail(&pointer),
+            _ => self.end(&pointer),
+        }?;
+        if step.id.as_str() == "end" {
+            self.error(
+                &format!("{pointer}/id"),
+                "flow.reserved-step",
+                "`end` names the end of a run; give the step another id",
+            );
+        }
+        Some(step)
+    }
+
+    fn call(&mut self, pointer: &str, following: Target) -> Option<Step> {
+        let it: CallDocument = self.read(pointer)?;
+        let context_key = match &it.context_key {
+            None => format!("connectors.{}", it.id).parse(),
+            Some(text) => text.parse(),
+        };
+        let context_key: Option<ContextKey> = match context_key {
+            Ok(key) if ContextKey::parts(&key).0 == "connectors" => Some(key),
+            _ => {
+                let text = it.context_key.as_deref().unwrap_or_default();
+                let message = format!("`{text}` is not a place for a result; write `connectors.NAME`");
+                self.error(&format!("{pointer}/context-key"), "flow.context-key", message);
+                None
+            }
+        };
+        let arguments = Value::Object(it.arguments.into_iter().collect());
+        let arguments = self.values(&format!("{pointer}/arguments"), &arguments);
+        let pre_call = self.hooks(&format!("{pointer}/pre-call"), it.pre_call);
+        let post_response = self.hooks(&format!("{pointer}/post-response"), it.post_response);
+        let transitions = self.transitions(pointer, it.next, following, [it.on_failure, it.on_error]);
+        let call = CallStep {
+            function: it.call,
+            arguments: arguments?,
+            pre_call: pre_call?,
+            post_response: post_response?,
+            context_key: context_key?,
+        };
+        Some(Step { id: it.id, kind: StepKind::Call(Box::new(call)), transitions })
+    }
+
+    fn condition(&mut self, pointer: &str) -> Option<Step> {
+        let it: ConditionDocument = self.read(pointer)?;
+        let at = format!("{pointer}/condition");
+        self.bound(&at, it.condition.len())?;
+        let last = it.condition.len().saturating_sub(1);
+        let mut branches = Vec::new();
+        for (index, branch) in it.condition.into_iter().enumerate() {
+            branches.extend(self.branch(&format!("{at}/{index}"), branch));
+        }
+        match branches.iter().position(|branch| branch.when.is_none()) {
+            None => {
+                let fault =
+                    self.faults.error(self.document, &at, "flow.missing-otherwise", "no branch holds in every case");
+                fault.help("end the list with `- otherwise: STEP`");
+            }
+            Some(position) if position < last && branches.len() == last + 1 => {
+                let at = format!("{at}/{}", position + 1);
+                self.error(&at, "flow.unreachable-branch", "this branch stands behind `otherwise` and is never tried");
+            }
+            Some(_) => {}
+        }
+        let transitions = self.transitions(pointer, None, Target::End, [None, it.on_error]);
+        Some(Step { id: it.id, kind: StepKind::Condition(branches), transitions })
+    }
+
+    fn branch(&mut self, pointer: &str, branch: BranchDocument) -> Option<Branch> {
+        match (branch.when, branch.next, branch.otherwise) {
+            (Some(when), Some(next), None) => {
+                let target = self.target(&format!("{pointer}/next"), &next);
+                let when = match Expression::parse(&when) {
+                    Ok(expression) => Some(expression),
+                    Err(fault) => {
+                        let fault = TemplateFault { message: fault.message, offset: fault.offset };
+                        self.expression_fault(&format!("{pointer}/when"), &when, &fault);
+                        None
+                    }
+                };
+                Some(Branch { when: Some(when?), target: target? })
+            }
+            (None, None, Some(otherwise)) => {
+                let target = self.target(&format!("{pointer}/otherwise"), &otherwise)?;
+                Some(Branch { when: None, target })
+            }
+            _ => {
+                let message = "a branch has `when` with `next`, or `otherwise` alone";
+                self.error(pointer, SHAPE, message);
+                None
+            }
+        }
+    }
+
+    fn action(&mut self, pointer: &str, following: Target) -> Option<Step> {
+        let it: ActionDocument = self.read(pointer)?;
+        let kind = action::type_of(&it.action);
+        if kind.is_none() {
+            let known = action::TYPES.iter().map(|kind| kind.name).collect::<Vec<_>>().join("`, `");
+            let message = format!("there is no action type `{}`", it.action);
+            self.faults
+                .error(self.document, &format!("{pointer}/action"), "flow.unknown-action-type", message)
+                .help(format!("known are `{known}`"));
+        }
+        for (index, allowed) in it.allowed_operations.iter().enumerate() {
+            for (place, problem) in action::check_allowed(allowed, kind) {
+                self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
+            }
+        }
+        let hook = HookDocument {
+            plugin: it.plugin,
+            input: it.input,
+            config: it.config,
+            grants: it.grants,
+            limits: it.limits,
+        };
+        let hook = self.hook(pointer, hook);
+        let transitions = self.transitions(pointer, it.next, following, [it.on_failure, it.on_error]);
+        let action = ActionStep { kind: kind?, hook: hook?, allowed_operations: it.allowed_operations };
+        Some(Step { id: it.id, kind: StepKind::Action(Box::new(action)), transitions })
+    }
+
+    fn claims(&mut self, pointer: &str, following: Target) -> Option<Step> {
+        let it: ClaimsDocument = self.read(pointer)?;
+        let at = format!("{pointer}/claims");
+        self.bound(&at, it.claims.len())?;
+        let claims: Vec<Option<ClaimTemplate>> = it
+            .claims
+            .into_iter()
+            .enumerate()
+            .map(|(index, claim)| self.claim(&format!("{at}/{index}"), claim))
+            .collect();
+        let transitions = self.transitions(pointer, it.next, following, [None, it.on_error]);
+        let claims = claims.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Step { id: it.id, kind: StepKind::Claims(claims), transitions })
+    }
+
+    fn claim(&mut self, pointer: &str, claim: ClaimDocument) -> Option<ClaimTemplate> {
+        let context_key = ContextKey::claim(&claim.key);
+        if context_key.is_err() {
+            let message = "a claim's key has 1 to 256 bytes and no control characters";
+            self.error(&format!("{pointer}/key"), "flow.claim-key", message);
+        }
+        let value = self.values(&format!("{pointer}/value"), &claim.value)?;
+        Some(ClaimTemplate { key: claim.key, context_key: context_key.ok()?, kind: claim.kind, value })
+    }
+
+    fn fail(&mut self, pointer: &str) -> Option<Step> {
+        let it: FailDocument = self.read(pointer)?;
+        let reason = self.template(&format!("{pointer}/fail/reason"), &it.fail.reason);
+        let description = match &it.fail.description {
+            Some(text) => Some(self.template(&format!("{pointer}/fail/description"), text)?),
+            None => None,
+        };
+        let kind = StepKind::Fail { reason: reason?, description };
+        Some(Step { id: it.id, kind, transitions: Transitions { next: Target::End, on_failure: None, on_error: None } })
+    }
+
+    fn end(&mut self, pointer: &str) -> Option<Step> {
+        let it: EndDocument = self.read(pointer)?;
+        let transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
+        Some(Step { id: it.id, kind: StepKind::End, transitions })
+    }
+
+    fn hooks(&mut self, pointer: &str, hooks: Vec<HookDocument>) -> Option<Vec<HookUse>> {
+        if hooks.len() > ITEMS_MAX {
+            self.bound(pointer, hooks.len())?;
+        }
+        let uses: Vec<Option<HookUse>> =
+            hooks.into_iter().enumerate().map(|(index, hook)| self.hook(&format!("{pointer}/{index}"), hook)).collect();
+        uses.into_iter().collect()
+    }
+
+    fn hook(&mut self, pointer: &str, hook: HookDocument) -> Option<HookUse> {
+        let input = self.values(&format!("{pointer}/input"), &hook.input)?;
+        let HookDocument { plugin, config, grants, limits, .. } = hook;
+        Some(HookUse { plugin, input, config, grants, limits })
+    }
+
+    fn transitions(
+        &mut self,
+        pointer: &str,
+        next: Option<String>,
+        following: Target,
+        caught: [Option<String>; 2],
+    ) -> Transitions {
+        let next = next.and_then(|text| self.target(&format!("{pointer}/next"), &text));
+        let [on_failure, on_error] = caught;
+        let on_failure = on_failure.and_then(|text| self.target(&format!("{pointer}/on-failure"), &text));
+        let on_error = on_error.and_then(|text| self.target(&format!("{pointer}/on-error"), &text));
+        Transitions { next: next.unwrap_or(following), on_failure, on_error }
+    }
+
+    fn target(&mut self, pointer: &str, text: &str) -> Option<Target> {
+        if text == "end" {
+            return Some(Target::End);
+        }
+        let steps = self.document.value.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        match steps.iter().filter_map(step_id).find(|id| id.as_str() == text) {
+            Some(id) => Some(Target::Step(id)),
+            None => {
+                let names: Vec<String> = steps.iter().filter_map(step_id).map(String::from).collect();
+                let fault = self.faults.error(
+                    self.document,
+                    pointer,
+                    "flow.unknown-step",
+                    format!("there is no step `{text}`"),
+                );
+                fault.help(format!("write one of `{}`, or `end`", names.join("`, `")));
+                None
+            }
+        }
+    }
+
+    fn values(&mut self, pointer: &str, value: &Value) -> Option<ValueTemplate> {
+        match ValueTemplate::parse(value) {
+            Ok(template) => Some(template),
+            Err(faults) => {
+                for (inner, fault) in faults {
+                    let source = value.pointer(&inner).and_then(Value::as_str).unwrap_or_default();
+                    self.expression_fault(&format!("{pointer}{inner}"), source, &fault);
+                }
+                None
+            }
+        }
+    }
+
+    fn template(&mut self, pointer: &str, source: &str) -> Option<Template> {
+        Template::parse(source).map_err(|fault| self.expression_fault(pointer, source, &fault)).ok()
+    }
+
+    fn expression_fault(&mut self, pointer: &str, source: &str, fault: &TemplateFault) {
+        let excerpt: String = source.get(fault.offset..).unwrap_or_default().chars().take(40).collect();
+        let at = if excerpt.is_empty() { "at the end".to_owned() } else { format!("at `{excerpt}`") };
+        self.error(pointer, "flow.expression", format!("{} ({at})", fault.message));
+    }
+
+    fn bound(&mut self, pointer: &str, length: usize) -> Option<()> {
+        if (1..=ITEMS_MAX).contains(&length) {
+            return Some(());
+        }
+        self.error(pointer, SHAPE, format!("this list has 1 to {ITEMS_MAX} items, not {length}"));
+        None
+    }
+
+    fn read<T: JsonSchema + DeserializeOwned>(&mut self, pointer: &str) -> Option<T> {
+        read(self.document, pointer, SHAPE, self.faults)
+    }
+
+    fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+        self.faults.error(self.document, pointer, code, message);
+    }
+}
+
+/// The pointer of a call's argument.
+pub(super) fn argument_pointer(step: usize, argument: &str) -> String {
+    format!("/steps/{step}/arguments/{}", escape_pointer(argument))
+}

@@ -1,0 +1,16 @@
+//! Flows: what their authors write, checked and compiled.
+
+mod catalogue_check;
+mod check;
+mod compile;
+mod document;
+mod graph;
+mod model;
+mod reference;
+
+pub use self::check::{check, read_stored};
+pub use self::document::{FlowDocument, json_schema};
+pub use self::model::{
+    ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions,
+};
+pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

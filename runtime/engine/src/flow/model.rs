@@ -1,0 +1,153 @@
+//! A flow, compiled: every template parsed, every transition resolved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::reference::{FunctionRef, PluginRequirement};
+use crate::action::{ActionType, AllowedOperation};
+use crate::expression::{Expression, Template, ValueTemplate};
+use crate::ids::{FlowName, StepId};
+use crate::ports::InvocationLimits;
+use crate::run::{ClaimType, ContextKey};
+
+/// A flow, compiled. At least one step.
+#[derive(Debug)]
+pub struct Flow {
+    /// Its name.
+    pub name: FlowName,
+    /// What starts it; empty where the document names nothing.
+    pub trigger: String,
+    /// What an event must look like.
+    pub input: Option<jsonschema::Validator>,
+    /// How long a run may take in all.
+    pub deadline: Duration,
+    /// The step that every run begins with.
+    pub first: StepId,
+    /// In the document's order.
+    pub steps: Vec<Arc<Step>>,
+}
+
+impl Flow {
+    /// The step of that id.
+    pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+}
+
+/// One step, compiled.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name within the flow.
+    pub id: StepId,
+    /// What it does.
+    pub kind: StepKind,
+    /// Where it leads.
+    pub transitions: Transitions,
+}
+
+/// Where a step leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transitions {
+    /// After it is done. A condition's branches say it themselves.
+    pub next: Target,
+    /// After a business failure; the run ends as failed without.
+    pub on_failure: Option<Target>,
+    /// After a technical error; the run ends as an error without.
+    pub on_error: Option<Target>,
+}
+
+/// A step, or the end of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This step.
+    Step(StepId),
+    /// The end.
+    End,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum StepKind {
+    /// Calls a function of a connector.
+    Call(Box<CallStep>),
+    /// Takes the first branch that holds.
+    Condition(Vec<Branch>),
+    /// Hands an event to a plugin.
+    Action(Box<ActionStep>),
+    /// Sets claims.
+    Claims(Vec<ClaimTemplate>),
+    /// Ends the run as failed.
+    Fail {
+        /// Why.
+        reason: Template,
+        /// More of it.
+        description: Option<Template>,
+    },
+    /// Ends the run.
+    End,
+}
+
+/// A connector call with its hooks.
+#[derive(Debug)]
+pub struct CallStep {
+    /// What to call.
+    pub function: FunctionRef,
+    /// The arguments; an object of templates.
+    pub arguments: ValueTemplate,
+    /// Hooks before the call.
+    pub pre_call: Vec<HookUse>,
+    /// Hooks after the response.
+    pub post_response: Vec<HookUse>,
+    /// Where the result lands.
+    pub context_key: ContextKey,
+}
+
+/// A hook of a plugin at one place of a flow.
+#[derive(Debug)]
+pub struct HookUse {
+    /// The plugin and the versions that will do.
+    pub plugin: PluginRequirement,
+    /// What the hook sees of the context.
+    pub input: ValueTemplate,
+    /// The plugin's settings here.
+    pub config: Value,
+    /// What it may call.
+    pub grants: Vec<FunctionRef>,
+    /// Smaller limits than the host's.
+    pub limits: Option<InvocationLimits>,
+}
+
+/// One branch of a condition.
+#[derive(Debug)]
+pub struct Branch {
+    /// When it is taken; always, for the last one.
+    pub when: Option<Expression>,
+    /// Where it leads.
+    pub target: Target,
+}
+
+/// An action.
+#[derive(Debug)]
+pub struct ActionStep {
+    /// Its type.
+    pub kind: &'static ActionType,
+    /// Who serves it.
+    pub hook: HookUse,
+    /// What it may change.
+    pub allowed_operations: Vec<AllowedOperation>,
+}
+
+/// One claim.
+#[derive(Debug)]
+pub struct ClaimTemplate {
+    /// Its name.
+    pub key: String,
+    /// Where it lands in the context.
+    pub context_key: ContextKey,
+    /// The type that the value must have.
+    pub kind: ClaimType,
+    /// Its value.
+    pub value: ValueTemplate,
+}

@@ -1,0 +1,159 @@
+//! One attempt of one step: the product's sentence. Start reading here.
+//!
+//! bind → pre-call hooks → permit → the host's call → post-response hooks → changes. The engine commits the changes
+//! together with the journal entry, and only then goes on.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::engine::Ports;
+use crate::expression::{EvaluationError, Scope};
+use crate::flow::{Flow, Step, StepKind, Target};
+use crate::message::Failure;
+use crate::run::{
+    ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord,
+};
+use crate::steps;
+use crate::time::Timestamp;
+
+/// Everything that a step may use.
+pub(crate) struct Attempt<'a> {
+    pub(crate) ports: &'a Ports,
+    pub(crate) flow: &'a Flow,
+    pub(crate) step: &'a Step,
+    pub(crate) run: &'a Run,
+    pub(crate) context: &'a RunContext,
+    pub(crate) scope: Scope,
+    /// When the run's deadline passes.
+    pub(crate) until: Instant,
+}
+
+/// What a step did and where it wants to go. Nothing of it is durable yet.
+pub(crate) struct Done {
+    pub(crate) record: StepRecord,
+    pub(crate) way: Way,
+    pub(crate) changes: Vec<ContextChange>,
+}
+
+/// How a step came out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Way {
+    /// It is done; on to its `next`.
+    Next,
+    /// It is done; on to this branch.
+    Branch(Target),
+    /// A business failure.
+    Failure(Failure),
+    /// A technical error.
+    Error(StepError),
+}
+
+/// What a step makes durable.
+pub(crate) struct Outcome {
+    pub(crate) run: Run,
+    pub(crate) entry: JournalEntry,
+    pub(crate) changes: Vec<ContextChange>,
+}
+
+/// Runs a step, once.
+pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Outcome {
+    let started_at = attempt.ports.clock.now();
+    let started = Instant::now();
+    let done = match &attempt.step.kind {
+        StepKind::Call(call) => steps::run_call(attempt, call).await,
+        StepKind::Action(action) => steps::run_action(attempt, action).await,
+        StepKind::Condition(branches) => steps::run_condition(attempt, branches),
+        StepKind::Claims(claims) => steps::run_claims(attempt, claims),
+        StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
+        StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
+    };
+    conclude(attempt, done, started_at, started.elapsed())
+}
+
+/// From what a step did to what its commit says.
+fn conclude(attempt: &Attempt<'_>, done: Done, started_at: Timestamp, elapsed: Duration) -> Outcome {
+    let Done { record, way, mut changes } = done;
+    let (outcome, left_behind) = lead_on(attempt, way, &changes);
+    changes.extend(left_behind);
+    let event = match &outcome {
+        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
+        StepOutcome::End(ending) => Event::Ended(ending.clone()),
+    };
+    let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    let entry = JournalEntry {
+        sequence: run.revision,
+        step: attempt.step.id.clone(),
+        started_at,
+        elapsed_us: micros(elapsed),
+        record,
+        outcome,
+        changes: changes.clone(),
+    };
+    Outcome { run, entry, changes }
+}
+
+/// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
+fn lead_on(attempt: &Attempt<'_>, way: Way, changes: &[ContextChange]) -> (StepOutcome, Option<ContextChange>) {
+    let transitions = &attempt.step.transitions;
+    let step = attempt.step.id.clone();
+    let left = |value: Value| Some(ContextChange { key: ContextKey::step(&step), value });
+    let (target, caught_failure, caught_error, left_behind) = match way {
+        Way::Next => (transitions.next.clone(), None, None, None),
+        Way::Branch(target) => (target, None, None, None),
+        Way::Failure(failure) => {
+            let left_behind = left(json!({ "failure": failure }));
+            match &transitions.on_failure {
+                Some(target) => (target.clone(), Some(failure), None, left_behind),
+                None => return (StepOutcome::End(Ending::Failed { step: step.clone(), failure }), left_behind),
+            }
+        }
+        Way::Error(error) => {
+            let left_behind = left(json!({ "error": { "code": error.code, "message": error.message } }));
+            match &transitions.on_error {
+                Some(target) => (target.clone(), None, Some(error), left_behind),
+                None => return (StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind),
+            }
+        }
+    };
+    let outcome = match target {
+        Target::Step(step) => StepOutcome::Next { step, caught_failure, caught_error },
+        Target::End => StepOutcome::End(Ending::Completed { claims: steps_claims(attempt, changes) }),
+    };
+    (outcome, left_behind)
+}
+
+/// The claims of the result: those that the context has, and those that this last step adds.
+fn steps_claims(attempt: &Attempt<'_>, changes: &[ContextChange]) -> Vec<crate::run::Claim> {
+    let mut context = attempt.context.clone();
+    changes.iter().for_each(|change| context.apply(change));
+    context.claims()
+}
+
+impl Attempt<'_> {
+    /// What is left of the run's time.
+    pub(crate) fn budget(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// A key for one call: the same whenever this call is made again, also after a crash (F-06).
+    pub(crate) fn idempotency_key(&self, call: &str) -> String {
+        format!("{}.{}{call}", self.run.id, self.step.id)
+    }
+}
+
+/// A step error of a code.
+pub(crate) fn step_error(code: &str, message: impl ToString) -> StepError {
+    StepError { code: code.to_owned(), message: message.to_string(), detail: None }
+}
+
+impl From<EvaluationError> for StepError {
+    fn from(error: EvaluationError) -> Self {
+        step_error("expression.evaluation", error)
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

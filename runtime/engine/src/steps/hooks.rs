@@ -1,0 +1,143 @@
+//! What all hooks have in common: their invocation, and the calls that they may make.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::connector::PermittedRequest;
+use crate::flow::{FunctionRef, HookUse};
+use crate::ids::{ConnectorName, FunctionName, RequestId};
+use crate::message::Response;
+use crate::ports::{
+    CallContext, CallError, CallErrorKind, ConnectorError, ConnectorErrorKind, GrantedCalls, HookError, Invocation,
+};
+use crate::run::{GrantedCallRecord, StepError};
+use crate::step::{Attempt, step_error};
+
+/// One use of a hook, ready to run.
+pub(crate) struct Prepared<'a> {
+    pub(crate) invocation: Invocation,
+    pub(crate) calls: StepCalls<'a>,
+}
+
+/// Resolves the plugin and evaluates the input of a hook. `place` tells the hooks of a step apart.
+pub(crate) async fn prepare<'a>(
+    attempt: &'a Attempt<'a>,
+    hook: &'a HookUse,
+    place: &str,
+) -> Result<Prepared<'a>, StepError> {
+    let plugin = attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin).await?;
+    let input = hook.input.evaluate(&attempt.scope)?;
+    let key = attempt.idempotency_key(&format!(".{place}"));
+    let limits = hook.limits.unwrap_or_default().at_most(&attempt.ports.limits);
+    let invocation = Invocation {
+        plugin,
+        tenant: attempt.run.tenant.clone(),
+        flow: attempt.run.flow.clone(),
+        flow_version: attempt.run.flow_version,
+        run: attempt.run.id,
+        step: attempt.step.id.clone(),
+        request_id: RequestId::generate(),
+        started_at: attempt.ports.clock.now(),
+        seed: seed_of(&key),
+        input,
+        config: hook.config.clone(),
+        limits,
+    };
+    let calls = StepCalls { attempt, grants: &hook.grants, key, made: Mutex::new(Vec::new()) };
+    Ok(Prepared { invocation, calls })
+}
+
+/// The same place of the same run has the same randomness, also when the step is run again after a crash.
+fn seed_of(key: &str) -> u64 {
+    let digest = crate::digest::Digest::of(key.as_bytes());
+    digest.as_bytes().iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+impl From<HookError> for StepError {
+    fn from(error: HookError) -> Self {
+        Self { code: error.kind.code().to_owned(), message: error.message, detail: error.detail }
+    }
+}
+
+impl From<ConnectorError> for StepError {
+    fn from(error: ConnectorError) -> Self {
+        step_error(error.kind.code(), error.message)
+    }
+}
+
+/// The calls that one hook makes through the import `connectors`.
+pub(crate) struct StepCalls<'a> {
+    attempt: &'a Attempt<'a>,
+    grants: &'a [FunctionRef],
+    key: String,
+    made: Mutex<Vec<GrantedCallRecord>>,
+}
+
+impl StepCalls<'_> {
+    /// The calls that were made, in order.
+    pub(crate) fn into_made(self) -> Vec<GrantedCallRecord> {
+        self.made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn make(&self, wanted: &FunctionRef, arguments: &Value) -> Result<Response, CallError> {
+        if !self.grants.contains(wanted) {
+            let message = format!("the step grants no call of `{wanted}`; add it to the hook's `grants`");
+            return Err(CallError { kind: CallErrorKind::NotGranted, message });
+        }
+        let Value::Object(arguments) = arguments else {
+            let message = "the arguments must be a JSON object".to_owned();
+            return Err(CallError { kind: CallErrorKind::InvalidArguments, message });
+        };
+        let (ports, tenant) = (self.attempt.ports, &self.attempt.run.tenant);
+        let refused = |error: StepError| CallError { kind: CallErrorKind::Refused, message: error.message };
+        let connector = ports.definitions.connector(tenant, &wanted.connector).await.map_err(refused)?;
+        let bound =
+            ports.connectors.bind(&connector, &wanted.function, arguments, &self.attempt.scope).map_err(call_error)?;
+        let request = bound.request().clone();
+        let permitted: PermittedRequest = bound.permit(request).map_err(|error| refused(step_error("", error)))?;
+        let number = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
+        let context = CallContext {
+            tenant: tenant.clone(),
+            request_id: RequestId::generate(),
+            idempotency_key: format!("{}.{number}", self.key),
+            budget: self.attempt.budget(),
+        };
+        let exchange = ports.connectors.send(&context, &permitted).await;
+        exchange.outcome.map_err(call_error)
+    }
+}
+
+#[async_trait]
+impl GrantedCalls for StepCalls<'_> {
+    async fn call(
+        &self,
+        connector: &ConnectorName,
+        function: &FunctionName,
+        arguments: Value,
+    ) -> Result<Response, CallError> {
+        let wanted = FunctionRef { connector: connector.clone(), function: function.clone() };
+        let outcome = self.make(&wanted, &arguments).await;
+        let FunctionRef { connector, function } = wanted;
+        let record = GrantedCallRecord { connector, function, arguments, outcome: outcome.clone() };
+        self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(record);
+        outcome
+    }
+}
+
+fn call_error(error: ConnectorError) -> CallError {
+    use ConnectorErrorKind as Kind;
+    let kind = match error.kind {
+        Kind::InvalidArgument | Kind::Interpolation => CallErrorKind::InvalidArguments,
+        Kind::ConnectTimeout | Kind::RequestTimeout => CallErrorKind::Timeout,
+        Kind::Resolve | Kind::Connect | Kind::Tls | Kind::Protocol => CallErrorKind::Unreachable,
+        Kind::RequestNotPermitted
+        | Kind::Credential
+        | Kind::EgressDenied
+        | Kind::ResponseTooLarge
+        | Kind::InvalidBody
+        | Kind::InvalidStatus => CallErrorKind::Refused,
+    };
+    CallError { kind, message: error.message }
+}
