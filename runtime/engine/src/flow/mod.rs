@@ -8,6 +8,9 @@ mod graph;
 mod model;
 mod reference;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::check::{check, read_stored};
 pub use self::document::{FlowDocument, json_schema};
 pub use self::model::{

@@ -1,0 +1,215 @@
+//! Flows as their authors write them, and everything that can be wrong with one.
+
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::{check, json_schema};
+use crate::catalogue::{Catalogue, PluginDefinition};
+use crate::connector::{Connector, ConnectorDocument};
+use crate::digest::Digest;
+use crate::document::{Document, Format, read};
+use crate::run::HookKind;
+
+const DEMO_FLOW: &str = include_str!("../../../../tests/demo/flow.yaml");
+const DEMO_CONNECTOR: &str = include_str!("../../../../tests/demo/connector.yaml");
+
+fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    let document = Document::parse(DEMO_CONNECTOR, Format::Yaml).expect("yaml");
+    let mut faults = crate::document::Faults::default();
+    let document: ConnectorDocument =
+        read(&document, "", "connector.shape", &mut faults).unwrap_or_else(|| panic!("{faults:?}"));
+    catalogue.add_connector(Arc::new(Connector { version: 1, document }));
+    for (name, version, hook, disabled) in [
+        ("correlate", "1.0.0", HookKind::PreCall, false),
+        ("normalise", "1.2.0", HookKind::PostResponse, false),
+        ("tier", "1.0.0", HookKind::Action, false),
+        ("tier", "2.0.0", HookKind::Action, true),
+    ] {
+        catalogue.add_plugin(PluginDefinition {
+            name: name.parse().expect(name),
+            version: version.parse().expect(version),
+            digest: Digest::of(name.as_bytes()),
+            size: 1,
+            hooks: vec![hook],
+            imports: Vec::new(),
+            disabled,
+        });
+    }
+    catalogue
+}
+
+/// The faults of a flow with these steps, a line each.
+#[track_caller]
+fn faults_of(steps: &str, expected: &Expect) {
+    let text = format!("flow: f\nsteps:\n{steps}");
+    let faults = match check(&text, Format::Yaml, &catalogue()) {
+        Ok((_, _, warnings)) => warnings,
+        Err(faults) => faults,
+    };
+    let lines: String = faults
+        .0
+        .iter()
+        .map(|it| {
+            let help = it.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+            format!(
+                "{}:{} {} [{}] {}{help}\n",
+                it.line,
+                it.column,
+                it.code,
+                it.step.as_deref().unwrap_or("-"),
+                it.message
+            )
+        })
+        .collect();
+    expected.assert_eq(&lines);
+}
+
+#[test]
+fn the_demo_flow_is_good_in_yaml_and_json() {
+    // covers F-01
+    let (flow, document, warnings) =
+        check(DEMO_FLOW, Format::Yaml, &catalogue()).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(warnings.0, []);
+    assert_eq!(flow.steps.len(), 7);
+    let (again, ..) =
+        check(&document.value.to_string(), Format::Json, &catalogue()).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(again.steps.len(), 7);
+}
+
+#[test]
+fn the_published_schema_takes_the_demo_flow() {
+    // covers F-01
+    let document = Document::parse(DEMO_FLOW, Format::Yaml).expect("yaml");
+    let schema = json_schema();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> =
+        validator.iter_errors(&document.value).map(|error| format!("{} {error}", error.instance_path())).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    assert!(!validator.is_valid(&json!({"flow": "f", "steps": [{"id": "a", "call": "x.y", "cal": 1}]})));
+}
+
+#[test]
+fn every_fault_of_a_flow_is_found_at_once() {
+    // covers F-03
+    faults_of(
+        "  - id: a\n    call: nobody.there\n    pre-call: [{ plugin: ghost@^1 }, { plugin: tier@^1 }, { plugin: tier@^2 }]\n    next: nowhere\n  - id: b\n    condition:\n      - when: event.x = 1\n        next: c\n  - id: c\n    claims: [{ key: k, type: text, value: 1 }]\n",
+        &expect![[r#"
+            4:11 flow.unknown-connector [a] there is no connector `nobody` (there are `random-user`; save another with `weir connector apply FILE`)
+            5:26 flow.unknown-plugin [a] there is no plugin `ghost` (upload it with `weir plugin push ghost@VERSION FILE`)
+            5:48 flow.missing-hook [a] plugin `tier@1.0.0` has no `pre-call` hook (it has `action`)
+            5:69 flow.unknown-plugin-version [a] no enabled version of plugin `tier` is in `tier@^2` (there are 1.0.0, 2.0.0 (disabled))
+            6:11 flow.unknown-step [a] there is no step `nowhere` (write one of `a`, `b`, `c`, or `end`)
+            9:7 flow.missing-otherwise [b] no branch holds in every case (end the list with `- otherwise: STEP`)
+            9:15 flow.expression [b] this is not a CEL expression: Syntax error: token recognition error at: '= ' (at `= 1`)
+            12:30 flow.shape [c] "text" is not one of "string", "number" or 4 other candidates
+        "#]],
+    );
+}
+
+#[test]
+fn calls_are_held_against_their_function() {
+    // covers F-03, C-02
+    faults_of(
+        "  - id: a\n    call: random-user.lookup\n    arguments: { seed: 5, sead: x }\n  - id: b\n    call: random-user.find\n",
+        &expect![[r#"
+            4:11 flow.missing-argument [a] `random-user.lookup` needs the argument `profile`
+            5:24 flow.argument-type [a] `seed` must be a string
+            5:33 flow.unknown-argument [a] `random-user.lookup` takes no argument `sead` (it takes `seed`, `profile`)
+            7:11 flow.unknown-function [b] connector `random-user` has no function `find` (it has `lookup`)
+        "#]],
+    );
+}
+
+#[test]
+fn the_graph_of_steps_is_checked() {
+    // covers F-03
+    faults_of(
+        "  - id: a\n    end: {}\n  - id: b\n    end: {}\n  - id: a\n    end: {}\n  - id: end\n    end: {}\n",
+        &expect![[r#"
+            5:9 flow.unreachable-step [b] no step leads to `b` (name it in a `next`, or remove it)
+            7:9 flow.duplicate-step [a] there is a step `a` already
+            9:9 flow.reserved-step [end] `end` names the end of a run; give the step another id
+            9:9 flow.unreachable-step [end] no step leads to `end` (name it in a `next`, or remove it)
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    claims: [{ key: k, type: number, value: 1 }]\n  - id: b\n    condition: [{ when: 'true', next: a }, { otherwise: end }, { when: 'true', next: end }]\n",
+        &expect![[r#"
+            3:9 flow.cycle [a] the steps go round without an end: `a` → `b` → `a` (let one of them lead on, or to `end`)
+            6:64 flow.unreachable-branch [b] this branch stands behind `otherwise` and is never tried
+        "#]],
+    );
+}
+
+#[test]
+fn steps_have_one_kind_and_known_fields() {
+    faults_of(
+        "  - id: a\n  - id: b\n    end: {}\n    fail: { reason: x }\n  - id: C\n    end: {}\n    colour: red\n  - 7\n",
+        &expect![[r#"
+            3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `fail`, `end`)
+            4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `fail`, `end`)
+            7:9 flow.shape [C] "C" does not match "^[a-z][a-z0-9_-]{0,63}$"
+            9:5 flow.shape [C] `colour` is not known here (known are `description`, `end`, `id`)
+            10:5 flow.shape [-] a step must be an object with `id` and a kind
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    action: PRE_LUNCH\n    plugin: tier\n    allowed-operations: [{ op: add, paths: [x] }, { op: replace }]\n",
+        &expect![[r#"
+            3:5 flow.shape [a] `tier` is not a plugin with its version; write `NAME@RANGE`, such as `sign@^1` or `sign@1.4.0`
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    action: FLOW_EXTENSION\n    plugin: tier@^1\n    allowed-operations: [{ op: add, paths: [x] }, { op: replace }]\n",
+        &expect![[r#"
+            6:32 flow.allowed-operation [a] `add` is not for `FLOW_EXTENSION`; it may have `replace`
+            6:45 flow.allowed-operation [a] `x` is not a path: it must begin with `/`
+            6:51 flow.allowed-operation [a] it lists no path, so it allows nothing
+        "#]],
+    );
+}
+
+#[test]
+fn expressions_and_context_reads_are_checked() {
+    // covers F-03, F-04
+    faults_of(
+        "  - id: a\n    claims:\n      - { key: k, type: string, value: '${connectors.nope.body}' }\n      - { key: l, type: string, value: 'x ${user.id}' }\n      - { key: m, type: string, value: 'x ${event.a' }\n",
+        &expect![[r#"
+            6:40 flow.expression [a] `user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at `user.id}`)
+            7:40 flow.expression [a] this `${` has no matching `}`; write `$${` where the characters are meant (at `${event.a`)
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    claims: [{ key: k, type: string, value: '${connectors.nope.body}' }]\n",
+        &expect![[r#"
+            3:5 flow.unwritten-context [a] no step writes `connectors.nope`
+        "#]],
+    );
+}
+
+#[test]
+fn an_event_schema_must_be_one() {
+    // keeps S-10
+    let text = |schema: &str| format!("flow: f\ninput: {{ schema: {schema} }}\nsteps: [{{ id: a, end: {{}} }}]\n");
+    let code =
+        |schema: &str| check(&text(schema), Format::Yaml, &catalogue()).err().map(|faults| faults.0[0].code.clone());
+    assert_eq!(code("{ type: object }"), None);
+    assert_eq!(code("{ type: thing }").as_deref(), Some("flow.input-schema"));
+    assert_eq!(code("{ $ref: 'http://example.org/schema.json' }").as_deref(), Some("flow.input-schema"));
+    assert_eq!(code("{ pattern: '(a+)\\1' }").as_deref(), Some("flow.input-schema"));
+    assert_eq!(code(&format!("{{ description: '{}' }}", "x".repeat(70_000))).as_deref(), Some("flow.input-schema"));
+}
+
+proptest::proptest! {
+    /// Any mutation of a good flow is taken or refused in words.
+    #[test]
+    fn a_mutated_flow_never_panics(at in 0..DEMO_FLOW.len(), length in 0_usize..20, insert in "[ a-z:\\[\\]{}$\n-]{0,8}") {
+        let end = (at + length).min(DEMO_FLOW.len());
+        if let (Some(head), Some(tail)) = (DEMO_FLOW.get(..at), DEMO_FLOW.get(end..)) {
+            let _ = check(&format!("{head}{insert}{tail}"), Format::Yaml, &catalogue());
+        }
+    }
+}
