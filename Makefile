@@ -1,0 +1,50 @@
+# Weir's commands. `make demo` and `make test` are the two that a new machine must pass.
+
+CARGO ?= cargo
+# How guests are built: auto, rustup or debian (guest-examples/README.md).
+GUEST_TOOLCHAIN ?= auto
+export GUEST_TOOLCHAIN
+
+WEIR = $(CARGO) run --quiet --locked --package weir --
+GUESTS = correlate normalise tier
+
+.PHONY: help demo run test bench guests lint audit tools clean
+
+help: ## What there is to make.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: guests ## Build everything, run the demo flow, show each step, end.
+	$(CARGO) run --locked --package weir-tests --bin demo
+
+run: guests ## The same, and keep serving on loopback.
+	$(CARGO) run --locked --package weir-tests --bin demo -- --keep
+
+test: guests ## Every test: units, properties, stores, guests, scenarios over the real binary.
+	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --manifest-path guest-examples/rust/Cargo.toml
+
+bench: ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
+	$(CARGO) bench --locked --workspace
+
+guests: build ## Build the example plugins into components.
+	for guest in $(GUESTS); do $(WEIR) plugin build guest-examples/rust/$$guest || exit 1; done
+
+.PHONY: build
+build: tools
+	$(CARGO) build --locked --workspace
+
+lint: ## Format, lints, licences and sources of dependencies.
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --all --check --manifest-path guest-examples/rust/Cargo.toml
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) deny --locked check bans licenses sources
+
+audit: ## Dependencies with known advisories; needs the advisory database's host.
+	$(CARGO) deny --locked check advisories
+
+tools: ## Install what building needs and this machine lacks.
+	@tests/setup.sh
+
+clean: ## Remove everything that was built.
+	$(CARGO) clean
+	rm -rf guest-examples/rust/target

@@ -1,0 +1,3 @@
+//! Scenarios over the real binary, and what keeps the house tidy.
+
+mod tidy;

@@ -1,0 +1,114 @@
+//! What no lint can hold: who may know what, how long a file may be, what stands at the top of the house.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Longest file of ours, in lines.
+const LINES_MAX: usize = 400;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Files that git tracks, below a folder, with that ending.
+fn tracked(ending: &str) -> Vec<PathBuf> {
+    let output = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    listed.split('\0').filter(|path| path.ends_with(ending) && !path.is_empty()).map(PathBuf::from).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+#[test]
+fn each_big_dependency_has_one_door() {
+    for (dependency, door) in [
+        ("wasmtime", "runtime/plugins"),
+        ("wasmtime-wasi", "runtime/plugins"),
+        ("reqwest", "runtime/connectors"),
+        ("sled", "runtime/stores"),
+        ("cel", "runtime/engine"),
+        ("axum", "runtime/weir"),
+    ] {
+        let users: BTreeSet<String> = tracked("Cargo.toml")
+            .into_iter()
+            .filter(|path| path.starts_with("runtime"))
+            .filter(|path| {
+                let manifest = read(path);
+                let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+                dependencies.lines().any(|line| {
+                    let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+                    name == dependency
+                })
+            })
+            .filter_map(|path| Some(path.parent()?.display().to_string()))
+            .collect();
+        assert_eq!(users, BTreeSet::from([door.to_owned()]), "{dependency}");
+    }
+}
+
+#[test]
+fn ports_are_implemented_by_crates_that_know_the_engine_and_not_one_another() {
+    for name in ["plugins", "connectors", "stores"] {
+        let manifest = read(Path::new(&format!("runtime/{name}/Cargo.toml")));
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+        for other in ["plugins", "connectors", "stores"] {
+            assert!(!dependencies.contains(&format!("weir-{other}.")), "{name} knows {other}");
+        }
+    }
+    let engine = read(Path::new("runtime/engine/Cargo.toml"));
+    let dependencies = engine.split("[dev-dependencies]").next().unwrap();
+    assert!(!dependencies.contains("weir-"), "the engine knows its ports only");
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<String> = tracked(".rs")
+        .into_iter()
+        .map(|path| (read(&path).lines().count(), path))
+        .filter(|(lines, _)| *lines > LINES_MAX)
+        .map(|(lines, path)| format!("{} has {lines} lines", path.display()))
+        .collect();
+    assert_eq!(long, Vec::<String>::new());
+}
+
+#[test]
+fn the_top_of_the_house_stays_a_map() {
+    let known = [
+        ".ci",
+        ".gitignore",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "clippy.toml",
+        "deny.toml",
+        "guest-examples",
+        "runtime",
+        "rustfmt.toml",
+        "tests",
+        "wit",
+    ];
+    let tops: BTreeSet<String> = tracked("")
+        .iter()
+        .filter_map(|path| Some(path.components().next()?.as_os_str().to_string_lossy().into_owned()))
+        .collect();
+    let unknown: Vec<&String> = tops.iter().filter(|top| !known.contains(&top.as_str())).collect();
+    assert_eq!(unknown, Vec::<&String>::new());
+}
+
+#[test]
+fn nothing_is_put_off() {
+    let marks =
+        ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "unimpl".to_owned() + "emented!", "#[ig".to_owned() + "nore"];
+    let mut found = Vec::new();
+    for path in tracked(".rs") {
+        let text = read(&path);
+        found.extend(
+            marks.iter().filter(|mark| text.contains(mark.as_str())).map(|mark| format!("{}: {mark}", path.display())),
+        );
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
