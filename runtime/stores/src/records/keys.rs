@@ -309,7 +309,7 @@ mod tests {
         let tenant: TenantId = "acme".parse().unwrap();
         let run = RunKey::new(&tenant, RunId::from_bytes([7; 16]));
         let key = run.queued(1, Timestamp::from_millis(2));
-        expect_test::expect![[r"Q\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x06\xb5acme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"]]
+        expect_test::expect![[r#"Q\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]]
             .assert_eq(&key.escape_ascii().to_string());
         assert_eq!(RunKey::at_end(&key, QUEUE_SKIP).unwrap(), run);
         let key = run.leased(Timestamp::from_millis(9));
