@@ -58,8 +58,8 @@ impl Claim {
             Err(error) => return Err(error),
         };
         let lease = Lease { owner: self.owner.clone(), fence: before.fence.saturating_add(1), until };
-        let place = Place::Leased { owner: self.owner.clone(), until };
-        let after = Standing { fence: lease.fence, place, ..before.clone() };
+        let owner = Some(self.owner.clone());
+        let after = Standing { fence: lease.fence, owner, place: Place::Leased { until }, ..before.clone() };
         after.write(draft, &run, Some(&before))?;
         Ok(Some((run, lease, before.pass)))
     }

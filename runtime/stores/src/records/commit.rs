@@ -72,13 +72,16 @@ impl Commit {
         let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
         after.place = match self.keep_until {
             _ if self.state != RunStateKind::Ready => Place::Ended,
-            Some(until) => Place::Leased { owner: self.lease.owner, until },
+            Some(until) => Place::Leased { until },
             None => {
                 // It queues where its tenant would be served next, not behind all that its tenant has queued since.
                 after.pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
                 Place::Queued { since: self.updated_at }
             }
         };
+        if !matches!(after.place, Place::Leased { .. }) {
+            after.owner = None;
+        }
         after.write(draft, &self.run, Some(&before))
     }
 }
@@ -87,7 +90,7 @@ impl Commit {
 pub(crate) fn renew(draft: &mut Draft<'_>, run: &RunKey, lease: Lease, until: Timestamp) -> Result<Lease, StoreError> {
     let before = Standing::read(draft, run)?.ok_or(StoreError::NotFound("run"))?;
     before.check_lease(run, &lease)?;
-    let after = Standing { place: Place::Leased { owner: lease.owner.clone(), until }, ..before.clone() };
+    let after = Standing { place: Place::Leased { until }, ..before.clone() };
     after.write(draft, run, Some(&before))?;
     Ok(Lease { until, ..lease })
 }

@@ -23,6 +23,9 @@ pub(crate) struct Standing {
     pub(crate) state: RunStateKind,
     /// Of the last claim; 0 before the first.
     pub(crate) fence: u64,
+    /// Who may commit: the last one who claimed it, until the lease is given back. A lease that is over is good until
+    /// somebody else claims the run.
+    pub(crate) owner: Option<OwnerId>,
     /// Its turn in the queue.
     pub(crate) pass: u64,
     pub(crate) place: Place,
@@ -35,7 +38,7 @@ pub(crate) enum Place {
     /// Waits to be claimed, since then.
     Queued { since: Timestamp },
     /// Is worked on, until then.
-    Leased { owner: OwnerId, until: Timestamp },
+    Leased { until: Timestamp },
     /// Needs no work any more.
     Ended,
 }
@@ -49,7 +52,7 @@ impl Standing {
     pub(crate) fn place_key(&self, run: &RunKey) -> Option<Vec<u8>> {
         match &self.place {
             Place::Queued { since } => Some(run.queued(self.pass, *since)),
-            Place::Leased { until, .. } => Some(run.leased(*until)),
+            Place::Leased { until } => Some(run.leased(*until)),
             Place::Ended => None,
         }
     }
@@ -75,9 +78,10 @@ impl Standing {
 
     /// Whether work under the lease may still go on.
     pub(crate) fn check_lease(&self, run: &RunKey, lease: &Lease) -> Result<(), StoreError> {
-        match &self.place {
-            Place::Leased { owner, .. } if *owner == lease.owner && self.fence == lease.fence => Ok(()),
-            _ => Err(StoreError::StaleLease { run: run.run, fence: lease.fence }),
+        if self.owner.as_ref() == Some(&lease.owner) && self.fence == lease.fence {
+            Ok(())
+        } else {
+            Err(StoreError::StaleLease { run: run.run, fence: lease.fence })
         }
     }
 }

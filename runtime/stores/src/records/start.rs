@@ -70,19 +70,20 @@ impl Start {
         }
         let last: u64 = frame::record(draft, &keys::tenant_pass(&self.run.tenant))?.unwrap_or(0);
         let pass = standing::next_pass(last, standing::served_pass(draft)?);
-        let place = match self.lease {
-            _ if self.state != RunStateKind::Ready => Place::Ended,
-            Some((owner, until)) => Place::Leased { owner, until },
+        let (place, owner) = match self.lease {
+            _ if self.state != RunStateKind::Ready => (Place::Ended, None),
+            Some((owner, until)) => (Place::Leased { until }, Some(owner)),
             None => {
                 draft.put_record(keys::tenant_pass(&self.run.tenant), &pass)?;
-                Place::Queued { since: self.created_at }
+                (Place::Queued { since: self.created_at }, None)
             }
         };
-        let fence = u64::from(matches!(place, Place::Leased { .. }));
-        let standing = Standing { revision: self.revision, flow: self.flow, state: self.state, fence, pass, place };
+        let fence = u64::from(owner.is_some());
+        let standing =
+            Standing { revision: self.revision, flow: self.flow, state: self.state, fence, owner, pass, place };
         standing.write(draft, &self.run, None)?;
-        Ok(Begun::New(match standing.place {
-            Place::Leased { owner, until } => Some(Lease { owner, fence, until }),
+        Ok(Begun::New(match (standing.owner, standing.place) {
+            (Some(owner), Place::Leased { until }) => Some(Lease { owner, fence, until }),
             _ => None,
         }))
     }

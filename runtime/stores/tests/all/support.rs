@@ -23,6 +23,12 @@ pub(crate) struct Bench {
     _dir: Option<tempfile::TempDir>,
 }
 
+impl Bench {
+    pub(crate) fn of(store: SledStore, dir: tempfile::TempDir) -> Self {
+        Self { store: Arc::new(store), _dir: Some(dir) }
+    }
+}
+
 pub(crate) fn memory() -> Bench {
     Bench { store: Arc::new(MemoryStore::default()), _dir: None }
 }

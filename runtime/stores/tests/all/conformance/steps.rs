@@ -12,6 +12,7 @@ super::on_every_back_end!(
     a_stale_owner_writes_nothing,
     an_unknown_run_takes_no_step,
     a_kept_lease_goes_on,
+    a_lease_that_is_over_is_good_until_the_run_is_claimed,
     a_lease_given_back_is_over,
     an_ended_run_takes_no_more,
     a_lease_is_prolonged,
@@ -88,6 +89,17 @@ async fn a_kept_lease_goes_on(store: &dyn Store) {
     store.commit_step(kept).await.unwrap();
     assert!(claim(store, 7_999, 1).await.is_empty());
     assert_eq!(claim(store, 8_000, 1).await.len(), 1);
+}
+
+async fn a_lease_that_is_over_is_good_until_the_run_is_claimed(store: &dyn Store) {
+    let (run, lease) = begin(store, "acme", "signup").await;
+    assert!(claim(store, 9_000, 0).await.is_empty());
+    let run = commit(store, &run, &lease).await.unwrap();
+    store.end_orphaned_leases().await.unwrap();
+    let longer = store.renew_lease(&run.tenant, run.id, &lease, at(9_000)).await.unwrap();
+    assert!(claim(store, 8_999, 1).await.is_empty());
+    assert_eq!(claim(store, 9_000, 1).await.len(), 1);
+    assert_eq!(code(commit(store, &run, &longer).await), "store.stale-lease");
 }
 
 async fn a_lease_given_back_is_over(store: &dyn Store) {
