@@ -10,6 +10,8 @@ mod database; // sled itself
 mod gauge; // what the store says of itself
 mod files; // folders and small files
 mod faults; // faults of the disk, in tests
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
