@@ -117,6 +117,11 @@ impl RunId {
         Self(uuid::Uuid::now_v7())
     }
 
+    /// The id of these 16 bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
+
     /// The 16 bytes of the id; their order is the order of the starts.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -181,5 +186,6 @@ mod tests {
         let second = RunId::generate();
         assert!(first < second);
         assert_eq!(first.to_string().parse(), Ok(first));
+        assert_eq!(RunId::from_bytes(*first.as_bytes()), first);
     }
 }

@@ -36,7 +36,7 @@ pub struct NewRun {
     pub run: Run,
     /// Its first context: the event.
     pub context: RunContext,
-    /// Two starts of one tenant with the same key are one run (F-13).
+    /// Two starts of one tenant with the same key are one run (F-13). Any text; only its digest is kept.
     pub client_key: Option<String>,
     /// The starter works on it at once, until then; `None` leaves it to whoever claims it.
     pub lease: Option<(OwnerId, Timestamp)>,
@@ -47,7 +47,7 @@ pub struct NewRun {
 pub enum Started {
     /// A new run. The lease, where one was asked for.
     New(Option<Lease>),
-    /// The run that an earlier start with the same client key made.
+    /// The run that an earlier start with the same client key, or of the same id, made: a start may be repeated.
     Existing(Box<Run>),
 }
 
@@ -138,7 +138,8 @@ pub struct Definition {
     pub kind: DefinitionKind,
     /// Its name within tenant and kind. 1 to 200 bytes, no control characters.
     pub name: String,
-    /// 1 for the first save, one more for each later one.
+    /// 1 for the first save, one more for each later one, also after the name was removed in between: what a
+    /// number once meant, nothing else ever means.
     pub version: u32,
     /// When this version was saved.
     pub created_at: Timestamp,
@@ -187,7 +188,8 @@ pub struct Health {
     pub bytes_free: Option<u64>,
 }
 
-/// Why a verb of the store failed. Nothing was written then.
+/// Why a verb of the store failed. Nothing was written then, except that after [`StoreError::Backend`] nobody knows:
+/// the write may turn out to be there, whole. Read before trying again.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another owner has claimed the run since.
@@ -228,6 +230,20 @@ pub enum StoreError {
         /// The floor.
         floor: u64,
     },
+    /// A name that no definition can have.
+    #[error("`{name}` is not a name of a definition; write 1 to 200 bytes without control characters")]
+    InvalidName {
+        /// The name, shortened where it is long.
+        name: String,
+    },
+    /// JSON that could be written and never be read again.
+    #[error("{what} nests deeper than {levels_max} levels of arrays and objects; flatten it")]
+    TooDeep {
+        /// What was to be written.
+        what: &'static str,
+        /// The limit.
+        levels_max: usize,
+    },
     /// A record does not have the checksum or the format version that it should have.
     #[error("the store is damaged at {place}: {what}")]
     Corrupt {
@@ -257,6 +273,8 @@ impl StoreError {
             Self::VersionConflict { .. } => "store.version-conflict",
             Self::InvalidCursor => "store.invalid-cursor",
             Self::Full { .. } => "store.full",
+            Self::InvalidName { .. } => "store.invalid-name",
+            Self::TooDeep { .. } => "store.too-deep",
             Self::Corrupt { .. } => "store.corrupt",
             Self::Backend { .. } => "store.backend",
         }

@@ -1,0 +1,102 @@
+//! Claiming runs, and the ends of leases.
+
+use std::time::Duration;
+
+use weir_engine::ports::{Lease, OwnerId, StoreError};
+use weir_engine::time::Timestamp;
+
+use super::keys::{self, RunKey};
+use super::rows::{self, Draft};
+use super::standing::{self, Place, Standing};
+
+/// How many runs one claim takes at most, and how many ended leases one verb looks at.
+pub(crate) const RUNS_MAX: usize = 1024;
+
+/// A claim about to be made.
+pub(crate) struct Claim {
+    pub(crate) owner: OwnerId,
+    pub(crate) now: Timestamp,
+    pub(crate) lease: Duration,
+    pub(crate) limit: usize,
+}
+
+impl Claim {
+    /// Queues the runs whose leases are over, then takes the first runs of the queue.
+    pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Vec<(RunKey, Lease)>, StoreError> {
+        end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
+        let before = standing::served_pass(draft)?;
+        let mut served = before;
+        let mut claimed = Vec::new();
+        for (key, _) in rows::take(draft, keys::QUEUE, keys::QUEUE, self.limit.min(RUNS_MAX))? {
+            let Some((run, lease, pass)) = self.claim(draft, key)? else { continue };
+            served = served.max(pass);
+            claimed.push((run, lease));
+        }
+        if served > before {
+            standing::set_served_pass(draft, served)?;
+        }
+        Ok(claimed)
+    }
+
+    fn claim(&self, draft: &mut Draft<'_>, key: Vec<u8>) -> Result<Option<(RunKey, Lease, u64)>, StoreError> {
+        let until = self.now.after(self.lease);
+        let Some(run) = run_of(draft, &key, keys::QUEUE_SKIP) else { return Ok(None) };
+        let before = match Standing::read(draft, &run) {
+            Ok(Some(standing)) if standing.place_key(&run).as_ref() == Some(&key) => standing,
+            Ok(_) => {
+                tracing::error!(run = %run.run, tenant = %run.tenant, "a queue row of a run that is not queued was removed");
+                draft.remove(key);
+                return Ok(None);
+            }
+            Err(error @ StoreError::Corrupt { .. }) => {
+                // Out of the way of the others for as long as a lease, then looked at again.
+                tracing::error!(run = %run.run, tenant = %run.tenant, %error, "a damaged run was not claimed");
+                draft.remove(key);
+                draft.put_key(run.leased(until));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let lease = Lease { owner: self.owner.clone(), fence: before.fence.saturating_add(1), until };
+        let owner = Some(self.owner.clone());
+        let after = Standing { fence: lease.fence, owner, place: Place::Leased { until }, ..before.clone() };
+        after.write(draft, &run, Some(&before))?;
+        Ok(Some((run, lease, before.pass)))
+    }
+}
+
+/// Queues the runs whose leases lie before the key `end`, in the turns that they had. Says how many it looked at:
+/// [`RUNS_MAX`] where there may be more.
+pub(crate) fn end_leases(draft: &mut Draft<'_>, end: &[u8]) -> Result<usize, StoreError> {
+    let over = rows::take_until(draft, keys::LEASED, end, RUNS_MAX)?;
+    for (key, _) in &over {
+        let Some(run) = run_of(draft, key, keys::LEASED_SKIP) else { continue };
+        let since = keys::lease_end(key);
+        match Standing::read(draft, &run) {
+            Ok(Some(before)) if before.place_key(&run).as_ref() == Some(key) => {
+                let after = Standing { place: Place::Queued { since }, ..before.clone() };
+                after.write(draft, &run, Some(&before))?;
+            }
+            Ok(_) => {
+                tracing::error!(run = %run.run, tenant = %run.tenant, "a lease row of a run that is not leased was removed");
+                draft.remove(key.clone());
+            }
+            Err(StoreError::Corrupt { .. }) => {
+                // The next claim says so and sets it aside again.
+                draft.remove(key.clone());
+                draft.put_key(run.queued(0, since));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(over.len())
+}
+
+fn run_of(draft: &mut Draft<'_>, key: &[u8], skip: usize) -> Option<RunKey> {
+    RunKey::at_end(key, skip)
+        .inspect_err(|error| {
+            tracing::error!(%error, "a row that names no run was removed");
+            draft.remove(key.to_vec());
+        })
+        .ok()
+}

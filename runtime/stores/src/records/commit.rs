@@ -1,0 +1,96 @@
+//! Committing a step, and prolonging a lease.
+
+use weir_engine::ports::{CommitStep, Lease, StoreError};
+use weir_engine::run::RunStateKind;
+use weir_engine::time::Timestamp;
+
+use super::backend::Prepared;
+use super::frame;
+use super::keys::RunKey;
+use super::rows::{Draft, Row};
+use super::standing::{self, Place, Standing};
+
+/// A commit, its values prepared.
+pub(crate) struct Commit {
+    run: RunKey,
+    revision: u64,
+    state: RunStateKind,
+    updated_at: Timestamp,
+    lease: Lease,
+    keep_until: Option<Timestamp>,
+    values: Prepared,
+}
+
+/// The values of the step's rows, as JSON.
+pub(crate) fn values(commit: &CommitStep) -> Result<Vec<Row>, StoreError> {
+    let run = RunKey::new(&commit.run.tenant, commit.run.id);
+    let mut rows = vec![
+        (run.record(), frame::encode("the run's record", &commit.run)?),
+        (run.journal_entry(commit.entry.sequence), frame::encode("the journal entry", &commit.entry)?),
+    ];
+    for change in &commit.changes {
+        rows.push((run.context_value(&change.key), frame::encode("a value of the context", &change.value)?));
+    }
+    Ok(rows)
+}
+
+impl Commit {
+    /// Refuses an entry that is not the one of the record's revision: it would leave a gap in the journal.
+    pub(crate) fn check(commit: &CommitStep) -> Result<(), StoreError> {
+        if commit.entry.sequence == commit.run.revision {
+            return Ok(());
+        }
+        Err(StoreError::RevisionConflict {
+            run: commit.run.id,
+            stored: commit.entry.sequence,
+            expected: commit.run.revision,
+        })
+    }
+
+    pub(crate) fn of(commit: CommitStep, values: Prepared) -> Self {
+        Self {
+            run: RunKey::new(&commit.run.tenant, commit.run.id),
+            revision: commit.run.revision,
+            state: commit.run.state_kind(),
+            updated_at: commit.run.updated_at,
+            lease: commit.lease,
+            keep_until: commit.keep_until,
+            values,
+        }
+    }
+
+    pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<(), StoreError> {
+        let before = Standing::read(draft, &self.run)?.ok_or(StoreError::NotFound("run"))?;
+        before.check_lease(&self.run, &self.lease)?;
+        if before.revision.checked_add(1) != Some(self.revision) {
+            let expected = self.revision.saturating_sub(1);
+            return Err(StoreError::RevisionConflict { run: self.run.run, stored: before.revision, expected });
+        }
+        for (key, value) in self.values {
+            draft.put(key, &value);
+        }
+        let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
+        after.place = match self.keep_until {
+            _ if self.state != RunStateKind::Ready => Place::Ended,
+            Some(until) => Place::Leased { until },
+            None => {
+                // It queues where its tenant would be served next, not behind all that its tenant has queued since.
+                after.pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
+                Place::Queued { since: self.updated_at }
+            }
+        };
+        if !matches!(after.place, Place::Leased { .. }) {
+            after.owner = None;
+        }
+        after.write(draft, &self.run, Some(&before))
+    }
+}
+
+/// Prolongs a lease.
+pub(crate) fn renew(draft: &mut Draft<'_>, run: &RunKey, lease: Lease, until: Timestamp) -> Result<Lease, StoreError> {
+    let before = Standing::read(draft, run)?.ok_or(StoreError::NotFound("run"))?;
+    before.check_lease(run, &lease)?;
+    let after = Standing { place: Place::Leased { until }, ..before.clone() };
+    after.write(draft, run, Some(&before))?;
+    Ok(Lease { until, ..lease })
+}

@@ -1,0 +1,26 @@
+//! The verbs of the port `Store`, written once for every back end that keeps rows in order.
+//!
+//! A verb that writes prepares its values first (JSON, and files for the large ones), in the caller's task; the back
+//! end then calls its function on a draft of the rows, and makes the draft durable. A verb that reads takes its rows
+//! at one instant and decodes them afterwards.
+
+mod verbs; // the port
+mod start; // a run begins
+mod claim; // somebody works on it
+mod commit; // a step is done
+mod standing; // where a run stands for those who work on it
+mod reading; // records, contexts, journals, listings
+mod definitions; // what tenants and operators define
+mod cursor; // where listings go on
+mod backend; // what a back end does
+mod rows; // rows and drafts
+mod keys; // the layout
+mod frame; // format version and checksum
+
+pub use self::frame::VALUE_BYTES_MAX;
+pub use self::verbs::Records;
+
+pub(crate) use self::backend::{Backend, Blobs};
+pub(crate) use self::frame::{BlobRef, open as open_frame, record};
+pub(crate) use self::keys::own as own_record;
+pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};

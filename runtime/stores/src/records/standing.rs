@@ -1,0 +1,101 @@
+//! Where a run stands for those who work on it: its revision, who has it, its place in the queue.
+//!
+//! The queue is fair to tenants, not to runs: start-time fair queueing. Each queued run of a tenant takes a pass one
+//! after the tenant's last, though never one behind the pass that is being served; the lowest pass is claimed first. A
+//! tenant with 10,000 queued runs so stands before another's single one by one run, not by 10,000.
+
+use serde::{Deserialize, Serialize};
+use weir_engine::ids::FlowName;
+use weir_engine::ports::{Lease, OwnerId, StoreError};
+use weir_engine::run::RunStateKind;
+use weir_engine::time::Timestamp;
+
+use super::frame;
+use super::keys::{self, RunKey};
+use super::rows::{Draft, Rows};
+
+/// The record of a run's standing. Small, so that no verb that works on runs reads a large value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Standing {
+    pub(crate) revision: u64,
+    pub(crate) flow: FlowName,
+    pub(crate) state: RunStateKind,
+    /// Of the last claim; 0 before the first.
+    pub(crate) fence: u64,
+    /// Who may commit: the last one who claimed it, until the lease is given back. A lease that is over is good until
+    /// somebody else claims the run.
+    pub(crate) owner: Option<OwnerId>,
+    /// Its turn in the queue.
+    pub(crate) pass: u64,
+    pub(crate) place: Place,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Place {
+    /// Waits to be claimed, since then.
+    Queued { since: Timestamp },
+    /// Is worked on, until then.
+    Leased { until: Timestamp },
+    /// Needs no work any more.
+    Ended,
+}
+
+impl Standing {
+    pub(crate) fn read(rows: &dyn Rows, run: &RunKey) -> Result<Option<Self>, StoreError> {
+        frame::record(rows, &run.standing())
+    }
+
+    /// The key of the row that makes the place findable.
+    pub(crate) fn place_key(&self, run: &RunKey) -> Option<Vec<u8>> {
+        match &self.place {
+            Place::Queued { since } => Some(run.queued(self.pass, *since)),
+            Place::Leased { until } => Some(run.leased(*until)),
+            Place::Ended => None,
+        }
+    }
+
+    /// Writes the standing and what is found by it, in the place of `before`.
+    pub(crate) fn write(&self, draft: &mut Draft<'_>, run: &RunKey, before: Option<&Self>) -> Result<(), StoreError> {
+        if let Some(key) = before.and_then(|before| before.place_key(run)) {
+            draft.remove(key);
+        }
+        if let Some(key) = self.place_key(run) {
+            draft.put_key(key);
+        }
+        if before.map(|before| before.state) != Some(self.state) {
+            if let Some(before) = before {
+                draft.remove(run.by_state(before.state));
+                draft.remove(run.by_flow(&before.flow, before.state));
+            }
+            draft.put_key(run.by_state(self.state));
+            draft.put_key(run.by_flow(&self.flow, self.state));
+        }
+        draft.put_record(run.standing(), self)
+    }
+
+    /// Whether work under the lease may still go on.
+    pub(crate) fn check_lease(&self, run: &RunKey, lease: &Lease) -> Result<(), StoreError> {
+        if self.owner.as_ref() == Some(&lease.owner) && self.fence == lease.fence {
+            Ok(())
+        } else {
+            Err(StoreError::StaleLease { run: run.run, fence: lease.fence })
+        }
+    }
+}
+
+/// The highest pass that was claimed.
+pub(crate) fn served_pass(rows: &dyn Rows) -> Result<u64, StoreError> {
+    Ok(frame::record(rows, &keys::own("served-pass"))?.unwrap_or(0))
+}
+
+pub(crate) fn set_served_pass(draft: &mut Draft<'_>, pass: u64) -> Result<(), StoreError> {
+    draft.put_record(keys::own("served-pass"), &pass)
+}
+
+/// The turn after `last`, not behind the one that is being served.
+pub(crate) fn next_pass(last: u64, served: u64) -> u64 {
+    last.max(served).saturating_add(1)
+}

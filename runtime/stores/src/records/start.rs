@@ -1,0 +1,90 @@
+//! Starting a run.
+
+use weir_engine::ids::{FlowName, RunId};
+use weir_engine::ports::{Lease, NewRun, OwnerId, StoreError};
+use weir_engine::run::RunStateKind;
+use weir_engine::time::Timestamp;
+
+use super::backend::Prepared;
+use super::frame;
+use super::keys::{self, RunKey};
+use super::rows::{Draft, Row};
+use super::standing::{self, Place, Standing};
+
+/// A start, its values prepared.
+pub(crate) struct Start {
+    run: RunKey,
+    flow: FlowName,
+    revision: u64,
+    state: RunStateKind,
+    created_at: Timestamp,
+    client_key: Option<Vec<u8>>,
+    lease: Option<(OwnerId, Timestamp)>,
+    pub(crate) values: Prepared,
+}
+
+/// What a start gave.
+pub(crate) enum Begun {
+    New(Option<Lease>),
+    Existing(RunId),
+}
+
+/// The values of the new run's rows, as JSON.
+pub(crate) fn values(new: &NewRun) -> Result<Vec<Row>, StoreError> {
+    let run = RunKey::new(&new.run.tenant, new.run.id);
+    let mut rows = vec![(run.record(), frame::encode("the run's record", &new.run)?)];
+    for (key, value) in new.context.iter() {
+        rows.push((run.context_value(key), frame::encode("a value of the context", value)?));
+    }
+    Ok(rows)
+}
+
+impl Start {
+    pub(crate) fn of(new: NewRun, values: Prepared) -> Self {
+        Self {
+            run: RunKey::new(&new.run.tenant, new.run.id),
+            client_key: new.client_key.map(|key| keys::client_key(&new.run.tenant, &key)),
+            revision: new.run.revision,
+            state: new.run.state_kind(),
+            flow: new.run.flow,
+            created_at: new.run.created_at,
+            lease: new.lease,
+            values,
+        }
+    }
+
+    pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Begun, StoreError> {
+        if let Some(key) = &self.client_key
+            && let Some(run) = frame::record(draft, key)?
+        {
+            return Ok(Begun::Existing(run));
+        }
+        if Standing::read(draft, &self.run)?.is_some() {
+            return Ok(Begun::Existing(self.run.run));
+        }
+        if let Some(key) = self.client_key {
+            draft.put_record(key, &self.run.run)?;
+        }
+        for (key, value) in self.values {
+            draft.put(key, &value);
+        }
+        let last: u64 = frame::record(draft, &keys::tenant_pass(&self.run.tenant))?.unwrap_or(0);
+        let pass = standing::next_pass(last, standing::served_pass(draft)?);
+        let (place, owner) = match self.lease {
+            _ if self.state != RunStateKind::Ready => (Place::Ended, None),
+            Some((owner, until)) => (Place::Leased { until }, Some(owner)),
+            None => {
+                draft.put_record(keys::tenant_pass(&self.run.tenant), &pass)?;
+                (Place::Queued { since: self.created_at }, None)
+            }
+        };
+        let fence = u64::from(owner.is_some());
+        let standing =
+            Standing { revision: self.revision, flow: self.flow, state: self.state, fence, owner, pass, place };
+        standing.write(draft, &self.run, None)?;
+        Ok(Begun::New(match (standing.owner, standing.place) {
+            (Some(owner), Place::Leased { until }) => Some(Lease { owner, fence, until }),
+            _ => None,
+        }))
+    }
+}

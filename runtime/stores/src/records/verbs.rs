@@ -1,0 +1,336 @@
+//! The port, verb by verb.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use weir_engine::digest::Digest;
+use weir_engine::ids::{RunId, TenantId};
+use weir_engine::ports::{
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Lease, NewDefinition, NewRun, OwnerId,
+    Page, PageRequest, RunFilter, Started, Store, StoreError,
+};
+use weir_engine::run::{JournalEntry, Run, RunContext};
+use weir_engine::time::Timestamp;
+
+use super::backend::{Backend, Blobs, Prepared, prepare};
+use super::claim::{self, Claim};
+use super::commit::{self, Commit};
+use super::definitions::{self, FoundVersion, Names};
+use super::frame::{self, BlobRef, Payload};
+use super::keys::{self, DefinitionKey, RunKey};
+use super::reading::{self, Found};
+use super::start::{self, Begun, Start};
+use super::{cursor, rows};
+
+/// A store whose back end keeps rows in order.
+pub struct Records<B> {
+    pub(crate) backend: B,
+    damaged: Arc<AtomicU64>,
+}
+
+impl<B> Records<B> {
+    pub(crate) fn new(backend: B) -> Self {
+        Self { backend, damaged: Arc::default() }
+    }
+}
+
+/// Reads what was claimed. Nobody else writes it while the leases last.
+async fn load_claimed<B: Backend>(
+    store: &Records<B>,
+    claimed: Vec<(RunKey, Lease)>,
+) -> Result<Vec<ClaimedRun>, StoreError> {
+    type Part = (RunKey, Lease, Result<(Found, Prepared), StoreError>);
+    let damaged = Arc::clone(&store.damaged);
+    let collect = |rows: &dyn super::Rows| -> Result<Vec<Part>, StoreError> {
+        let part = |(run, lease)| {
+            let found = reading::find_run(rows, &run).and_then(|found| Ok((found, reading::find_context(rows, &run)?)));
+            (run, lease, found)
+        };
+        Ok(claimed.into_iter().map(part).collect())
+    };
+    let finish = move |parts: Vec<Part>, blobs: &dyn Blobs| {
+        let whole = |(key, lease, found): Part| {
+            let load = || {
+                let (record, context) = found?;
+                let run = reading::run(blobs, &key, &present(&key, record)?)?;
+                Ok(ClaimedRun { run, context: reading::context(blobs, &key, context)?, lease })
+            };
+            unless_damaged(load(), &key, &damaged)
+        };
+        parts.into_iter().filter_map(|part| whole(part).transpose()).collect()
+    };
+    store.backend.read(collect, finish).await
+}
+
+/// A record that another row says is there.
+fn present(key: &RunKey, record: Found) -> Result<Payload, StoreError> {
+    record.ok_or_else(|| frame::damaged(&key.record(), "the run's record is missing; restore the store from a backup"))
+}
+
+/// Leaves a damaged run out of what is given back, so that it does not stand in the way of the others.
+fn unless_damaged<T>(
+    loaded: Result<T, StoreError>,
+    key: &RunKey,
+    damaged: &AtomicU64,
+) -> Result<Option<T>, StoreError> {
+    match loaded {
+        Ok(item) => Ok(Some(item)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            damaged.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(run = %key.run, tenant = %key.tenant, %error, "a damaged run was left out");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn load_all(found: Vec<FoundVersion>, blobs: &dyn Blobs) -> Result<Vec<Definition>, StoreError> {
+    found.into_iter().map(|found| found.load(blobs)).collect()
+}
+
+fn definition_key(tenant: &TenantId, kind: DefinitionKind, name: &str) -> DefinitionKey {
+    DefinitionKey { tenant: tenant.clone(), kind, name: name.to_owned() }
+}
+
+#[async_trait]
+impl<B: Backend> Store for Records<B> {
+    async fn start_run(&self, new: NewRun) -> Result<Started, StoreError> {
+        let values = prepare(&self.backend, start::values(&new)?).await?;
+        let tenant = new.run.tenant.clone();
+        let start = Start::of(new, values);
+        match self.backend.write(|draft| start.apply(draft)).await? {
+            Begun::New(lease) => Ok(Started::New(lease)),
+            Begun::Existing(run) => {
+                let key = RunKey::new(&tenant, run);
+                let run = self.run(&tenant, run).await?;
+                let missing = || frame::damaged(&key.record(), "the run's record is missing; restore from a backup");
+                run.ok_or_else(missing).map(|run| Started::Existing(Box::new(run)))
+            }
+        }
+    }
+
+    async fn claim_runs(
+        &self,
+        owner: &OwnerId,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        let claim = Claim { owner: owner.clone(), now, lease, limit };
+        let claimed = self.backend.write(|draft| claim.apply(draft)).await?;
+        if claimed.is_empty() { Ok(Vec::new()) } else { load_claimed(self, claimed).await }
+    }
+
+    async fn end_orphaned_leases(&self) -> Result<(), StoreError> {
+        let all = || rows::end_of(keys::LEASED);
+        while self.backend.write(move |draft| claim::end_leases(draft, &all())).await? == claim::RUNS_MAX {}
+        Ok(())
+    }
+
+    async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
+        Commit::check(&commit)?;
+        let values = prepare(&self.backend, commit::values(&commit)?).await?;
+        let commit = Commit::of(commit, values);
+        self.backend.write(|draft| commit.apply(draft)).await
+    }
+
+    async fn renew_lease(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        lease: &Lease,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let (run, lease) = (RunKey::new(tenant, run), lease.clone());
+        self.backend.write(move |draft| commit::renew(draft, &run, lease, until)).await
+    }
+
+    async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<Run>, StoreError> {
+        let key = RunKey::new(tenant, run);
+        let found = key.clone();
+        self.backend
+            .read(
+                move |rows| reading::find_run(rows, &found),
+                move |found, blobs| found.map(|found| reading::run(blobs, &key, &found)).transpose(),
+            )
+            .await
+    }
+
+    async fn run_context(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunContext>, StoreError> {
+        let key = RunKey::new(tenant, run);
+        let found = key.clone();
+        self.backend
+            .read(
+                move |rows| match reading::find_run(rows, &found)? {
+                    Some(_) => reading::find_context(rows, &found).map(Some),
+                    None => Ok(None),
+                },
+                move |found, blobs| found.map(|found| reading::context(blobs, &key, found)).transpose(),
+            )
+            .await
+    }
+
+    async fn journal(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let key = RunKey::new(tenant, run);
+        self.backend
+            .read(
+                move |rows| reading::find_journal(rows, &key, after, limit),
+                |found, blobs| reading::journal(blobs, &found),
+            )
+            .await
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError> {
+        type Item = (RunId, Result<Found, StoreError>);
+        let (after, look_for) = (cursor::run(page)?, cursor::look_for(page));
+        let (tenant, filter, page) = (tenant.clone(), filter.clone(), page.clone());
+        let (of_tenant, damaged) = (tenant.clone(), Arc::clone(&self.damaged));
+        let collect = move |rows: &dyn super::Rows| -> Result<Vec<Item>, StoreError> {
+            let runs = reading::list(rows, &tenant, &filter, after, look_for)?;
+            Ok(runs.into_iter().map(|run| (run, reading::find_run(rows, &RunKey::new(&tenant, run)))).collect())
+        };
+        let finish = move |found: Vec<Item>, blobs: &dyn Blobs| {
+            let page = cursor::page(found, &page, |(run, _)| cursor::of_run(*run));
+            let load = |(run, found): Item| {
+                let key = RunKey::new(&of_tenant, run);
+                let loaded = found.and_then(|found| reading::run(blobs, &key, &present(&key, found)?));
+                unless_damaged(loaded, &key, &damaged).transpose()
+            };
+            Ok(Page { items: page.items.into_iter().filter_map(load).collect::<Result<_, _>>()?, next: page.next })
+        };
+        self.backend.read(collect, finish).await
+    }
+
+    async fn put_artifact(&self, tenant: &TenantId, bytes: Bytes) -> Result<Digest, StoreError> {
+        let length = bytes.len() as u64;
+        let missing = || StoreError::Backend { verb: "keep an artifact", source: "it was not kept".into() };
+        let digest = self.backend.keep_blobs(vec![bytes]).await?.pop().ok_or_else(missing)?;
+        let (key, payload) = (keys::artifact(tenant, &digest), Payload::Blob(BlobRef { digest, bytes: length }));
+        self.backend
+            .write(move |draft| {
+                draft.put(key, &payload);
+                Ok(())
+            })
+            .await?;
+        Ok(digest)
+    }
+
+    async fn artifact(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        let key = keys::artifact(tenant, digest);
+        let found = key.clone();
+        self.backend
+            .read(
+                move |rows| frame::payload(rows, &found),
+                move |found, blobs| match found {
+                    Some(Payload::Blob(blob)) => blobs.load(&blob).map(Some),
+                    Some(Payload::Inline(_)) => Err(frame::damaged(&key, "it names no file; restore from a backup")),
+                    None => Ok(None),
+                },
+            )
+            .await
+    }
+
+    async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError> {
+        definitions::check_name(&new.name)?;
+        let key = definition_key(&new.tenant, new.kind, &new.name);
+        let prepared = prepare(&self.backend, vec![(key.versions(), definitions::body(&new)?)]).await?;
+        let put = move |draft: &mut super::Draft<'_>| match prepared.first() {
+            Some((_, payload)) => definitions::put(draft, &key, payload, expected),
+            None => Err(StoreError::NotFound("definition")),
+        };
+        let version = self.backend.write(put).await?;
+        let NewDefinition { tenant, kind, name, created_at, body } = new;
+        Ok(Definition { tenant, kind, name, version, created_at, body })
+    }
+
+    async fn definition(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Definition>, StoreError> {
+        if !definitions::is_name(name) {
+            return Ok(None);
+        }
+        let key = definition_key(tenant, kind, name);
+        self.backend
+            .read(
+                move |rows| definitions::find(rows, &key, version),
+                |found, blobs| found.map(|found| found.load(blobs)).transpose(),
+            )
+            .await
+    }
+
+    async fn definitions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        prefix: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError> {
+        let names = Names { tenant: tenant.clone(), kind, prefix: prefix.to_owned(), after: cursor::name(page)? };
+        if prefix.contains(char::is_control) {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let look_for = cursor::look_for(page);
+        let found = self.backend.read(move |rows| definitions::find_live(rows, &names, look_for), load_all).await?;
+        Ok(cursor::page(found, page, |definition| cursor::of_name(&definition.name)))
+    }
+
+    async fn definition_versions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError> {
+        let (before, look_for) = (cursor::version(page)?, cursor::look_for(page));
+        if !definitions::is_name(name) {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let key = definition_key(tenant, kind, name);
+        let find = move |rows: &dyn super::Rows| definitions::find_versions(rows, &key, before, look_for);
+        let found = self.backend.read(find, load_all).await?;
+        Ok(cursor::page(found, page, |definition| cursor::of_version(definition.version)))
+    }
+
+    async fn set_live(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: u32,
+    ) -> Result<Definition, StoreError> {
+        definitions::check_name(name)?;
+        let key = definition_key(tenant, kind, name);
+        let found = self.backend.write(move |draft| definitions::set_live(draft, &key, version)).await?;
+        self.backend.read(|_| Ok(found), |found, blobs| found.load(blobs)).await
+    }
+
+    async fn delete_definition(&self, tenant: &TenantId, kind: DefinitionKind, name: &str) -> Result<bool, StoreError> {
+        if !definitions::is_name(name) {
+            return Ok(false);
+        }
+        let key = definition_key(tenant, kind, name);
+        self.backend.write(move |draft| definitions::remove(draft, &key)).await
+    }
+
+    async fn health(&self) -> Health {
+        let mut health = self.backend.health();
+        let damaged = self.damaged.load(Ordering::Relaxed);
+        if damaged > 0 {
+            health.notes.push(format!("{damaged} reads met a damaged run and left it out; the log names each"));
+        }
+        health
+    }
+}

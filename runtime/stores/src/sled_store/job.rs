@@ -1,0 +1,53 @@
+//! A verb on its way through the writer, and back to its caller.
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use weir_engine::ports::StoreError;
+
+use super::database::{SledError, contain};
+use crate::records::{Changes, Draft, Rows};
+
+/// A verb that waits for the writer.
+pub(super) trait Job: Send {
+    /// Calls the verb; gives its changes where it succeeded.
+    fn run(&mut self, rows: &dyn Rows, group: &Changes) -> Option<Changes>;
+
+    /// Tells the caller. `Err` where the group did not become durable.
+    fn settle(self: Box<Self>, durable: Result<(), StoreError>);
+}
+
+/// A verb with its caller.
+pub(super) struct Call<V, T> {
+    pub(super) verb: Option<V>,
+    pub(super) outcome: Option<Result<T, StoreError>>,
+    pub(super) caller: oneshot::Sender<Result<T, StoreError>>,
+    /// A place in the queue, free when the caller was told.
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+impl<V, T> Job for Call<V, T>
+where
+    V: FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, rows: &dyn Rows, group: &Changes) -> Option<Changes> {
+        let verb = self.verb.take()?;
+        let mut draft = Draft::new(rows, group);
+        let outcome = match contain(|| Ok::<_, SledError>(verb(&mut draft))) {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(StoreError::Backend { verb: "change records", source: panic.into() }),
+        };
+        let changes = outcome.is_ok().then(|| draft.into_changes());
+        self.outcome = Some(outcome);
+        changes
+    }
+
+    fn settle(self: Box<Self>, durable: Result<(), StoreError>) {
+        let outcome = match (durable, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Err(StoreError::Backend { verb: "change records", source: "it was not called".into() }),
+            (Err(error), _) => Err(error),
+        };
+        // The caller may have gone; what is durable stays so.
+        let _ = self.caller.send(outcome);
+    }
+}

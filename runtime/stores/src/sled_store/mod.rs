@@ -1,0 +1,155 @@
+//! The store on one machine's disk: rows in sled, large values in files, one process at a time.
+
+mod opening; // the folder: lock, format, mark
+mod ladder; // sled after whatever happened
+mod writer; // the one thread that writes
+mod job; // a verb on its way through the writer
+mod shared; // what callers and writer share
+mod blobs; // large values
+mod database; // sled itself
+mod gauge; // what the store says of itself
+mod files; // folders and small files
+mod faults; // faults of the disk, in tests
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use tokio::sync::{RwLock, Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use weir_engine::digest::Digest;
+use weir_engine::ports::{Health, StoreError};
+
+use self::gauge::Gauge;
+use self::job::{Call, Job};
+use self::opening::Home;
+use self::shared::Shared;
+use self::writer::Writer;
+use crate::records::{Backend, Blobs, Draft, Records, Rows};
+use crate::settings::SledSettings;
+
+pub use self::opening::OpenError;
+
+/// A store on disk. Dropping it waits for the writes that are under way.
+pub type SledStore = Records<Sled>;
+
+impl SledStore {
+    /// Opens the store in a folder, or makes one there. Waits for the disk: for start-up, not for a task.
+    ///
+    /// # Errors
+    /// Another process has it, a newer program wrote it, it is damaged, or the folder cannot be used.
+    pub fn open(dir: &Path, settings: SledSettings) -> Result<Self, OpenError> {
+        let home = Home::enter(dir)?;
+        let trusted = home.open_database(settings.cache_bytes)?;
+        let blobs = home.open_blobs()?;
+        let gauge = Gauge::default();
+        gauge.add_repairs(trusted.repairs);
+        let places = Arc::new(Semaphore::new(settings.queue_writes_max.clamp(1, Semaphore::MAX_PERMITS)));
+        let view = RwLock::new(Some(trusted.database));
+        let faults = faults::Faults::default();
+        let shared = Arc::new(Shared { view, blobs, gauge, faults, settings, home });
+        shared.count_blobs();
+        if let Err(error) = shared.check_space(0) {
+            tracing::error!(%error, "the store opens, but takes no writes");
+        }
+        let (jobs, waiting) = channel();
+        let writer = Writer::new(Arc::clone(&shared), waiting, trusted.commits);
+        let writer = std::thread::Builder::new()
+            .name("weir-store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
+        Ok(Self::new(Sled { shared, jobs: Some(jobs), places, writer: Some(writer) }))
+    }
+}
+
+/// The back end on disk.
+pub struct Sled {
+    shared: Arc<Shared>,
+    /// None once the store is being dropped.
+    jobs: Option<Sender<Box<dyn Job>>>,
+    /// Bounds what waits for the writer.
+    places: Arc<Semaphore>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the writer of the store panicked");
+        }
+    }
+}
+
+fn stopped<E>(_: E) -> StoreError {
+    StoreError::Backend { verb: "reach its writer", source: "the writer has stopped; restart".into() }
+}
+
+/// Runs what waits for the disk outside of the tasks' threads.
+async fn blocking<T: Send + 'static>(
+    verb: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.unwrap_or_else(|panic| Err(StoreError::Backend { verb, source: panic.into() }))
+}
+
+impl Backend for Sled {
+    async fn read<A: Send + 'static, T: Send + 'static>(
+        &self,
+        collect: impl FnOnce(&dyn Rows) -> Result<A, StoreError> + Send + 'static,
+        finish: impl FnOnce(A, &dyn Blobs) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || {
+            let collected = match shared.view.blocking_read().as_ref() {
+                Some(database) => collect(database)?,
+                None => return Err(database::closed()),
+            };
+            finish(collected, &shared.blobs)
+        };
+        blocking("read", read).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(stopped)?;
+        let (caller, told) = oneshot::channel();
+        let call = Box::new(Call { verb: Some(verb), outcome: None, caller, _place: place });
+        self.jobs.as_ref().ok_or_else(|| stopped(()))?.send(call).map_err(stopped)?;
+        told.await.map_err(stopped)?
+    }
+
+    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Vec<Digest>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let keep = move || {
+            shared.check_space(blobs.iter().map(|blob| blob.len() as u64).sum())?;
+            let kept = blobs.iter().map(|blob| shared.blobs.keep(blob)).collect::<Result<_, _>>();
+            kept.map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
+        };
+        blocking("keep a large value", keep).await
+    }
+
+    fn health(&self) -> Health {
+        let gauge = &self.shared.gauge;
+        let (free, floor) = (Gauge::get(&gauge.bytes_free), self.shared.settings.free_bytes_min);
+        let trouble = gauge.trouble();
+        let writable = trouble.is_none() && free >= floor;
+        let mut notes: Vec<String> = trouble.into_iter().chain(gauge.repairs()).collect();
+        if free < floor {
+            notes.push(format!("{free} bytes free, the floor is {floor}: no writes are taken; free some space"));
+        }
+        Health {
+            backend: "sled".to_owned(),
+            writable,
+            notes,
+            bytes_on_disk: Some(Gauge::get(&gauge.database_bytes).saturating_add(self.shared.blobs.bytes())),
+            bytes_free: Some(free),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Opening the store's folder: one process at a time, no newer format, nothing acknowledged missing.
+//!
+//! | in the folder | what |
+//! | --- | --- |
+//! | `weir.lock` | locked by the process that has the store open |
+//! | `FORMAT` | says that here is a store, and of which format |
+//! | `MARK` | how many commits were acknowledged, about a second ago |
+//! | `sled/` | the database |
+//! | `blobs/` | large values |
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use weir_engine::ports::StoreError;
+
+use super::blobs::FileBlobs;
+use super::database::{Database, SledError};
+use super::{files, ladder};
+use crate::records::{self, Changes, Draft};
+
+/// The format that this program writes, and the newest that it reads.
+pub(super) const FORMAT: u32 = 1;
+
+/// Why a store did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the store in {} is open in another process; stop that one, or give this one a folder of its own", dir.display())]
+    InUse {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// A newer program wrote it.
+    #[error("the store in {} has format {stored}; this program knows {known}; run the newer program, or restore a backup", dir.display())]
+    NewerFormat {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What it has.
+        stored: u32,
+        /// What this program knows.
+        known: u32,
+    },
+    /// The folder cannot be made, read or written.
+    #[error("the folder {} cannot be used; it must be on a local disk and belong to the user of this process", dir.display())]
+    Folder {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The store is damaged, or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl OpenError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "store.in-use",
+            Self::NewerFormat { .. } => "store.newer-format",
+            Self::Folder { .. } => "store.folder",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// The store's folder, locked.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) dir: PathBuf,
+    /// Closing it gives the lock back.
+    _lock: File,
+}
+
+/// A database whose content is what was acknowledged.
+pub(super) struct Trusted {
+    pub(super) database: Database,
+    /// How many groups of commits it holds.
+    pub(super) commits: u64,
+    /// What had to be done for it.
+    pub(super) repairs: Vec<String>,
+}
+
+impl Home {
+    /// Makes and locks the folder.
+    pub(super) fn enter(dir: &Path) -> Result<Self, OpenError> {
+        let folder = |source| OpenError::Folder { dir: dir.to_owned(), source };
+        files::make_folder(dir).map_err(folder)?;
+        let lock = files::create(&dir.join("weir.lock")).map_err(folder)?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: dir.to_owned() }),
+            Err(error) => Err(folder(error.into())),
+        }
+    }
+
+    pub(super) fn sled_folder(&self) -> PathBuf {
+        self.dir.join("sled")
+    }
+
+    fn folder_error(&self, source: io::Error) -> OpenError {
+        OpenError::Folder { dir: self.dir.clone(), source }
+    }
+
+    fn damaged(&self, what: String) -> OpenError {
+        OpenError::Store(StoreError::Corrupt { place: format!("folder {}", self.dir.display()), what })
+    }
+
+    /// Opens the database, or makes one where there has never been any.
+    pub(super) fn open_database(&self, cache_bytes: u64) -> Result<Trusted, OpenError> {
+        let marked = self.read_format_file()?;
+        let has_database = self.sled_folder().join("db").exists();
+        if marked && !has_database {
+            return Err(
+                self.damaged("`FORMAT` says that there is a store, but `sled/db` is missing; restore it".to_owned())
+            );
+        }
+        if !has_database && ["MARK", "blobs"].iter().any(|name| self.dir.join(name).exists()) {
+            return Err(self.damaged("there are large values or a mark, but no database; restore `sled/`".to_owned()));
+        }
+        files::make_folder(&self.sled_folder()).map_err(|source| self.folder_error(source))?;
+        let ladder::Opened { database, mut repairs } =
+            ladder::open(&self.sled_folder(), cache_bytes).map_err(|error| self.not_opened(error))?;
+        let stored = match records::record::<u32>(&database, &records::own_record("format"))? {
+            Some(stored) => stored,
+            None if marked => {
+                return Err(
+                    self.damaged("sled opened as an empty database, but there is a store; restore it".to_owned())
+                );
+            }
+            None => self.begin(&database)?,
+        };
+        if stored > FORMAT {
+            return Err(OpenError::NewerFormat { dir: self.dir.clone(), stored, known: FORMAT });
+        }
+        if !marked {
+            if has_database {
+                repairs.push("the file `FORMAT` was missing and was written anew".to_owned());
+            }
+            self.write_format_file().map_err(|source| self.folder_error(source))?;
+        }
+        let commits = self.check_mark(&database)?;
+        Ok(Trusted { database, commits, repairs })
+    }
+
+    /// Writes the first records into an empty database.
+    fn begin(&self, database: &Database) -> Result<u32, OpenError> {
+        if records::Rows::next(database, &[0], &[255])?.is_some() {
+            return Err(self.damaged("there are records, but none says of which format; restore the store".to_owned()));
+        }
+        let group = Changes::new();
+        let mut first = Draft::new(database, &group);
+        first.put_record(records::own_record("format"), &FORMAT)?;
+        first.put_record(records::own_record("commits"), &0_u64)?;
+        let changes = first.into_changes();
+        database.apply(changes).map_err(|error| self.not_opened(error))?;
+        let sync = || {
+            database.sync()?;
+            File::open(self.sled_folder().join("conf"))?.sync_all()?;
+            files::sync_folder(&self.sled_folder())?;
+            files::sync_folder(&self.dir)
+        };
+        sync().map_err(|source| self.folder_error(source))?;
+        Ok(FORMAT)
+    }
+
+    /// Whether the file `FORMAT` is there.
+    fn read_format_file(&self) -> Result<bool, OpenError> {
+        let bytes = files::read(&self.dir.join("FORMAT")).map_err(|source| self.folder_error(source))?;
+        let Some(bytes) = bytes else { return Ok(false) };
+        let stored = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_prefix("weir store, format "));
+        match stored.and_then(|number| number.trim_end().parse::<u32>().ok()) {
+            Some(stored) if stored > FORMAT => {
+                Err(OpenError::NewerFormat { dir: self.dir.clone(), stored, known: FORMAT })
+            }
+            Some(_) => Ok(true),
+            // It only says that there is a store; the database says of which format.
+            None => {
+                tracing::error!(dir = %self.dir.display(), "the file `FORMAT` is damaged");
+                Ok(true)
+            }
+        }
+    }
+
+    fn write_format_file(&self) -> io::Result<()> {
+        files::replace_durably(&self.dir.join("FORMAT"), format!("weir store, format {FORMAT}\n").as_bytes())
+    }
+
+    /// Compares the database with what was acknowledged: sled drops a torn end of its log without a word.
+    fn check_mark(&self, database: &Database) -> Result<u64, OpenError> {
+        let commits: u64 = records::record(database, &records::own_record("commits"))?
+            .ok_or_else(|| self.damaged("the count of commits is missing; restore the store".to_owned()))?;
+        let mark = files::read(&self.dir.join("MARK")).map_err(|source| self.folder_error(source))?;
+        let mark = mark.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim_end().parse::<u64>().ok());
+        match mark {
+            Some(acknowledged) if acknowledged > commits => Err(self.damaged(format!(
+                "it holds {commits} groups of commits, but at least {acknowledged} were acknowledged; restore it, or, \
+                 to go on without them, remove the file `MARK`"
+            ))),
+            _ => Ok(commits),
+        }
+    }
+
+    /// Notes how many groups of commits are durable. It may be lost, but is never too high.
+    pub(super) fn write_mark(&self, commits: u64) {
+        if let Err(error) = files::replace(&self.dir.join("MARK"), format!("{commits}\n").as_bytes()) {
+            tracing::warn!(%error, "the mark of acknowledged commits was not written");
+        }
+    }
+
+    /// Opens the folder of large values.
+    pub(super) fn open_blobs(&self) -> Result<FileBlobs, OpenError> {
+        FileBlobs::open(self.dir.join("blobs")).map_err(|source| self.folder_error(source))
+    }
+
+    fn not_opened(&self, error: SledError) -> OpenError {
+        match error {
+            SledError::Io(source) | SledError::Sled(sled::Error::Io(source)) => self.folder_error(source),
+            error => self.damaged(format!("sled does not open ({error}); restore the store from a backup")),
+        }
+    }
+}

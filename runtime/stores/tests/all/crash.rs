@@ -1,0 +1,153 @@
+//! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13
+//!
+//! The test starts itself again as a child, which commits steps and says so after each acknowledgement; the parent
+//! kills it and looks whether everything is there that was acknowledged.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use weir_engine::ids::RunId;
+use weir_engine::ports::{Started, Store};
+
+use crate::support::{advance, at, begin, block_on, change, new_run, open, owner, settings, step, tenant};
+
+const DIR: &str = "WEIR_STORES_CRASH_DIR";
+const ROUNDS: u64 = 20;
+const WORKERS: usize = 8;
+
+/// What was acknowledged: the revision of every run.
+type Acknowledged = BTreeMap<RunId, u64>;
+
+/// The child. Does nothing when the tests run it as one of them.
+#[test]
+fn child() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let store = std::sync::Arc::new(open(Path::new(&dir)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let workers: Vec<_> = (0..WORKERS).map(|n| tokio::spawn(work(std::sync::Arc::clone(&store), n))).collect();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+    });
+}
+
+async fn work(store: std::sync::Arc<weir_stores::SledStore>, worker: usize) {
+    loop {
+        let (mut run, lease) = begin(&*store, "acme", "signup").await;
+        say(run.id, 0);
+        for round in 0..12 {
+            let bytes = if (round + worker) % 6 == 0 { 6_000 } else { 50 };
+            let value = json!({ "revision": run.revision + 1, "text": "x".repeat(bytes) });
+            let commit = step(&run, &lease, advance(), vec![change("connectors.last", value)]);
+            run = commit.run.clone();
+            store.commit_step(commit).await.unwrap();
+            say(run.id, run.revision);
+        }
+    }
+}
+
+/// One line, in one write, past the test harness.
+fn say(run: RunId, revision: u64) {
+    let line = format!("\nack {run} {revision} .\n");
+    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+    std::io::stdout().flush().unwrap();
+}
+
+fn heard(output: &str, acknowledged: &mut Acknowledged) {
+    for line in output.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let ["ack", run, revision, "."] = words.as_slice() else { continue };
+        let newest = acknowledged.entry(run.parse().unwrap()).or_default();
+        *newest = (*newest).max(revision.parse().unwrap());
+    }
+}
+
+/// Starts a child, and kills it.
+fn round(dir: &Path, life: Duration, acknowledged: &mut Acknowledged) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let listener = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        text
+    });
+    // The moment of the kill is the test's input, not something to wait for.
+    std::thread::sleep(life);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    heard(&listener.join().unwrap(), acknowledged);
+}
+
+async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
+    let acme = tenant("acme");
+    for (id, revision) in acknowledged {
+        let run = store.run(&acme, *id).await.unwrap().expect("an acknowledged run is there");
+        assert!(run.revision >= *revision, "{id}: {revision} was acknowledged, {} is there", run.revision);
+        let journal = store.journal(&acme, *id, 0, 100).await.unwrap();
+        let sequences: Vec<u64> = journal.iter().map(|entry| entry.sequence).collect();
+        assert_eq!(sequences, (1..=run.revision).collect::<Vec<_>>(), "{id} has a gap");
+        let context = store.run_context(&acme, *id).await.unwrap().unwrap();
+        let last = context.get(&"connectors.last".parse().unwrap()).and_then(|last| last.get("revision")?.as_u64());
+        assert_eq!(last.unwrap_or(0), run.revision, "{id}: context and record are of one commit");
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = Acknowledged::new();
+    for number in 0..ROUNDS {
+        // From the midst of opening to hundreds of commits.
+        round(dir.path(), Duration::from_millis(5 + (number * 67) % 300), &mut acknowledged);
+        block_on(check(&open(dir.path()), &acknowledged));
+    }
+    assert!(acknowledged.values().sum::<u64>() > 100, "the children did not get to work");
+}
+
+#[test]
+fn a_start_is_one_run_also_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut new = new_run("acme", "signup");
+    new.client_key = Some("order-7".to_owned());
+    new.lease = Some((owner("starter"), at(2_000)));
+    block_on(async {
+        assert!(matches!(open(dir.path()).start_run(new.clone()).await.unwrap(), Started::New(Some(_))));
+        round(dir.path(), Duration::from_millis(100), &mut Acknowledged::new());
+        let store = open(dir.path());
+        let again = new_run("acme", "signup");
+        let again = weir_engine::ports::NewRun { client_key: new.client_key.clone(), ..again };
+        match store.start_run(again).await.unwrap() {
+            Started::Existing(run) => assert_eq!(run.id, new.run.id),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+// A second process, not only a second attempt in this one.
+#[test]
+fn a_second_process_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--nocapture"])
+        .env(DIR, dir.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let error = weir_stores::SledStore::open(dir.path(), settings()).map(drop).unwrap_err();
+    assert_eq!(error.code(), "store.in-use");
+    assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
+    drop(store);
+    open(dir.path());
+}

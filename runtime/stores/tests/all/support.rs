@@ -1,0 +1,145 @@
+//! Runs, steps and stores to test with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use weir_engine::ids::{RunId, TenantId};
+use weir_engine::ports::{
+    ClaimedRun, CommitStep, Cursor, Lease, NewRun, OwnerId, Page, PageRequest, Started, Store, StoreError,
+};
+use weir_engine::run::{
+    Claim, ClaimRecord, ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
+};
+use weir_engine::time::Timestamp;
+use weir_stores::{MemoryStore, SledSettings, SledStore};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
+/// A store of a back end, and what must outlive it.
+pub(crate) struct Bench {
+    pub(crate) store: Arc<dyn Store>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    pub(crate) fn of(store: SledStore, dir: tempfile::TempDir) -> Self {
+        Self { store: Arc::new(store), _dir: Some(dir) }
+    }
+}
+
+pub(crate) fn memory() -> Bench {
+    Bench { store: Arc::new(MemoryStore::default()), _dir: None }
+}
+
+pub(crate) fn sled() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    Bench { store: Arc::new(open(dir.path())), _dir: Some(dir) }
+}
+
+/// Settings for machines whose disk is nearly full of other tests.
+pub(crate) fn settings() -> SledSettings {
+    SledSettings { free_bytes_min: 0, cache_bytes: 16 * 1024 * 1024, ..SledSettings::default() }
+}
+
+pub(crate) fn open(dir: &Path) -> SledStore {
+    SledStore::open(dir, settings()).unwrap()
+}
+
+/// Runs one future to its end, for tests that no attribute can make async.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn owner(name: &str) -> OwnerId {
+    OwnerId(name.to_owned())
+}
+
+pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
+    let run = Run {
+        tenant: tenant(tenant_name),
+        id: RunId::generate(),
+        flow: flow.parse().unwrap(),
+        flow_version: 3,
+        revision: 0,
+        state: RunState::Ready { step: "first".parse().unwrap() },
+        created_at: at(1_000),
+        updated_at: at(1_000),
+        deadline: at(1_000_000),
+    };
+    NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
+}
+
+/// A run that its starter works on.
+pub(crate) async fn begin(store: &dyn Store, tenant_name: &str, flow: &str) -> (Run, Lease) {
+    let mut new = new_run(tenant_name, flow);
+    new.lease = Some((owner("starter"), at(2_000)));
+    let run = new.run.clone();
+    match store.start_run(new).await.unwrap() {
+        Started::New(Some(lease)) => (run, lease),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn change(key: &str, value: Value) -> ContextChange {
+    ContextChange { key: key.parse().unwrap(), value }
+}
+
+/// The step after which the run is as `event` says.
+pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextChange>) -> CommitStep {
+    let outcome = match &event {
+        Event::Advanced(step) => StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None },
+        Event::Ended(ending) => StepOutcome::End(ending.clone()),
+    };
+    let run = run.clone().apply(event, at(1_000 + run.revision));
+    let entry = JournalEntry {
+        sequence: run.revision,
+        step: "first".parse().unwrap(),
+        started_at: at(1_500),
+        elapsed_us: 12,
+        record: StepRecord::Claims(ClaimRecord { claims: vec![Claim { key: "k".to_owned(), value: json!(1.5) }] }),
+        outcome,
+        changes: changes.clone(),
+    };
+    CommitStep { run, lease: lease.clone(), changes, entry, keep_until: Some(lease.until) }
+}
+
+pub(crate) fn advance() -> Event {
+    Event::Advanced("second".parse().unwrap())
+}
+
+pub(crate) fn complete() -> Event {
+    Event::Ended(Ending::Completed { claims: vec![] })
+}
+
+/// Commits a step that goes on; gives the run as it is then.
+pub(crate) async fn commit(store: &dyn Store, run: &Run, lease: &Lease) -> Result<Run, StoreError> {
+    let commit = step(run, lease, advance(), vec![]);
+    let after = commit.run.clone();
+    store.commit_step(commit).await.map(|()| after)
+}
+
+pub(crate) async fn claim(store: &dyn Store, now: u64, limit: usize) -> Vec<ClaimedRun> {
+    store.claim_runs(&owner("worker"), at(now), LEASE, limit).await.unwrap()
+}
+
+pub(crate) fn first_page(limit: usize) -> PageRequest {
+    PageRequest { limit, after: None }
+}
+
+pub(crate) fn next_page<T>(limit: usize, page: &Page<T>) -> Option<PageRequest> {
+    page.next.clone().map(|cursor: Cursor| PageRequest { limit, after: Some(cursor) })
+}
+
+pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> &'static str {
+    outcome.unwrap_err().code()
+}
