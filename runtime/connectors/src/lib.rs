@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Calls outside systems over HTTP: binds arguments to a function, adds credentials, checks the egress policy,
+//! sends, and reads the response within its limits.
+//!
+//! Invariants: the only crate that names reqwest. Nothing is dialled but an address that the egress policy has
+//! checked. Credentials exist only in here, between the last hook and the wire; what comes back is masked before
+//! anybody sees it.
+
+mod http_connectors; // the port
+pub mod settings; // what an operator sets
+pub mod validate; // the faults of a document, at save
+mod fault;
+mod error; // making the port's errors
+mod bind; // arguments and templates become a request
+pub mod credentials; // the port to stored credentials
+mod egress; // which addresses may be dialled
+mod resolve; // names become checked addresses
+mod send; // one attempt over the wire
+mod mask; // secrets do not come back
+mod format; // bodies become values
+
+pub use self::credentials::{Credential, CredentialError, Credentials};
+pub use self::egress::{
+    AddressClass, Denied, DeniedReason, EgressPolicy, EgressRule, EgressSettings, InvalidRule, Reach, TenantEgress,
+};
+pub use self::fault::Fault;
+pub use self::http_connectors::HttpConnectors;
+pub use self::resolve::{Resolver, SystemResolver};
+pub use self::send::SetupError;
+pub use self::settings::{Ceilings, ConnectorSettings, PoolSettings};
+pub use self::validate::validate;

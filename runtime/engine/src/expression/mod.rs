@@ -8,6 +8,6 @@ mod program;
 mod scope;
 mod template;
 
-pub use self::program::{EXPRESSION_BYTES_MAX, EvaluationError, Expression, ExpressionFault, NESTING_MAX};
+pub use self::program::{EXPRESSION_BYTES_MAX, EvaluationError, Expression, ExpressionFault, NESTING_MAX, type_name};
 pub use self::scope::{ROOTS, Scope};
 pub use self::template::{Part, Template, TemplateFault, ValueTemplate, to_text};

@@ -137,7 +137,7 @@ impl PartialEq for Expression {
 }
 
 /// The name of a value's type, with its article.
-pub(crate) fn type_name(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -1,0 +1,242 @@
+//! Request bodies (C-03, C-04).
+
+use serde_json::Value;
+use weir_engine::expression::{Expression, Part, Scope, Template, ValueTemplate, to_text};
+use weir_engine::ports::ConnectorError;
+
+use super::endpoint;
+use crate::error::interpolation;
+
+const PLACE: &str = "the body";
+
+/// A parsed body.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Sent as JSON, each lone `${…}` with the type of its value.
+    Json(ValueTemplate),
+    /// Sent as text; the content type decides how values are encoded.
+    Text(Vec<Piece>),
+}
+
+/// A piece of a text body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Text(String),
+    Value {
+        expression: Expression,
+        /// Where it would stand if the text were JSON: a value inside a string never ends it, and a value outside
+        /// is a whole JSON value, so the literal text alone decides.
+        place: JsonPlace,
+    },
+}
+
+/// Where in a JSON text a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JsonPlace {
+    InString,
+    Outside,
+    /// Right after a backslash: nothing can stand there.
+    AfterBackslash,
+}
+
+/// How values are encoded in a text body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Json,
+    Form,
+    Plain,
+}
+
+impl Encoding {
+    /// The encoding of a content type; a text body without one is JSON.
+    pub(super) fn of(content_type: Option<&str>) -> Self {
+        let Some(content_type) = content_type else { return Self::Json };
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if essence == "application/json" || essence.ends_with("+json") {
+            Self::Json
+        } else if essence == "application/x-www-form-urlencoded" {
+            Self::Form
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+impl Body {
+    /// The pieces of a text body.
+    pub(crate) fn of_text(template: &Template) -> Self {
+        let mut scanner = Scanner { in_string: false, escaped: false };
+        let pieces = template.parts().iter().map(|part| match part {
+            Part::Text(text) => {
+                scanner.read(text);
+                Piece::Text(text.clone())
+            }
+            Part::Expression(expression) => Piece::Value { expression: expression.clone(), place: scanner.place() },
+        });
+        Self::Text(pieces.collect())
+    }
+
+    /// Whether the text is JSON wherever its values are strings.
+    ///
+    /// # Errors
+    /// What is not JSON, and where.
+    pub(crate) fn check_json(&self) -> Result<(), String> {
+        let Self::Text(pieces) = self else { return Ok(()) };
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Value { place: JsonPlace::Outside, .. } => text.push_str("\"\""),
+                Piece::Value { place: JsonPlace::InString, .. } => {}
+                Piece::Value { expression, place: JsonPlace::AfterBackslash } => {
+                    return Err(format!("`{}` stands right after a backslash", expression.source()));
+                }
+            }
+        }
+        parses(&text)
+    }
+
+    /// The bytes to send.
+    ///
+    /// # Errors
+    /// `interpolation`.
+    pub(super) fn render(&self, encoding: Encoding, scope: &Scope) -> Result<Vec<u8>, ConnectorError> {
+        match self {
+            Self::Json(template) => {
+                let value = template.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
+                serde_json::to_vec(&value).map_err(|error| interpolation(PLACE, error))
+            }
+            Self::Text(pieces) => {
+                let text = render_text(pieces, encoding, scope)?;
+                if encoding == Encoding::Json {
+                    parses(&text).map_err(|problem| interpolation(PLACE, problem))?;
+                }
+                Ok(text.into_bytes())
+            }
+        }
+    }
+}
+
+fn render_text(pieces: &[Piece], encoding: Encoding, scope: &Scope) -> Result<String, ConnectorError> {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(literal) => text.push_str(literal),
+            Piece::Value { expression, place } => {
+                let value = expression.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
+                match encoding {
+                    Encoding::Json => text.push_str(&json_text(&value, *place)),
+                    Encoding::Form => text.push_str(&endpoint::encode(&value)),
+                    Encoding::Plain => text.push_str(&to_text(&value)),
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn json_text(value: &Value, place: JsonPlace) -> String {
+    match place {
+        JsonPlace::Outside => value.to_string(),
+        JsonPlace::InString | JsonPlace::AfterBackslash => {
+            let quoted = Value::String(to_text(value)).to_string();
+            quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default().to_owned()
+        }
+    }
+}
+
+fn parses(text: &str) -> Result<(), String> {
+    let parsed = serde_json::from_str::<serde::de::IgnoredAny>(text);
+    parsed.map(drop).map_err(|error| format!("the text is not JSON: {error}"))
+}
+
+/// Follows JSON strings through literal text.
+struct Scanner {
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Scanner {
+    fn read(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ => {}
+            }
+        }
+    }
+
+    fn place(&self) -> JsonPlace {
+        match (self.escaped, self.in_string) {
+            (true, _) => JsonPlace::AfterBackslash,
+            (false, true) => JsonPlace::InString,
+            (false, false) => JsonPlace::Outside,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn render(text: &str, encoding: Encoding, value: &Value) -> Result<String, String> {
+        let body = Body::of_text(&Template::parse(text).expect(text));
+        let scope = Scope::new([("args", json!({"v": value}))]);
+        let bytes = body.render(encoding, &scope).map_err(|error| error.message)?;
+        Ok(String::from_utf8(bytes).expect("text"))
+    }
+
+    #[test]
+    fn values_in_json_text() {
+        // covers C-03
+        let text = r#"{"a": ${args.v}, "b": "x${args.v}\"y", "${args.v}": 1}"#;
+        let quoted = render(text, Encoding::Json, &json!("q\"\\\n")).expect("json");
+        assert_eq!(quoted, r#"{"a": "q\"\\\n", "b": "xq\"\\\n\"y", "q\"\\\n": 1}"#);
+        assert_eq!(render("${args.v}", Encoding::Json, &json!({"k": [1]})).as_deref(), Ok(r#"{"k":[1]}"#));
+        assert!(render("{${args.v}: 1}", Encoding::Json, &json!(1)).expect_err("key").contains("line 1 column 2"));
+        assert!(render(r#""\${args.v}""#, Encoding::Json, &json!("u")).is_err());
+    }
+
+    #[test]
+    fn values_in_other_text() {
+        let form = render("a=${args.v}&b=1", Encoding::Form, &json!("x&b=2+ü"));
+        assert_eq!(form.as_deref(), Ok("a=x%26b%3D2%2B%C3%BC&b=1"));
+        assert_eq!(render("<${args.v}>", Encoding::Plain, &json!("a&\"")).as_deref(), Ok("<a&\">"));
+    }
+
+    #[test]
+    fn content_types() {
+        for (content_type, encoding) in [
+            (None, Encoding::Json),
+            (Some("application/json; charset=utf-8"), Encoding::Json),
+            (Some("Application/Problem+JSON"), Encoding::Json),
+            (Some("application/x-www-form-urlencoded"), Encoding::Form),
+            (Some("text/plain"), Encoding::Plain),
+            (Some("application/jsonl"), Encoding::Plain),
+        ] {
+            assert_eq!(Encoding::of(content_type), encoding, "{content_type:?}");
+        }
+    }
+
+    #[test]
+    fn json_text_is_checked_before_any_value_is_known() {
+        let check = |text: &str| Body::of_text(&Template::parse(text).expect(text)).check_json();
+        assert_eq!(check(r#"{"a": ${args.v}, ${args.v}: "${args.v}"}"#), Ok(()));
+        assert!(check(r#"{"a": ${args.v}"#).expect_err("no brace").contains("line 1"));
+        assert!(check(r#"{"a": 1${args.v}}"#).is_err());
+        assert!(check(r#"{"a": "\${args.v}"}"#).expect_err("backslash").contains("backslash"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_breaks_json(value in ".{0,40}") {
+            // keeps E-04
+            let text = render(r#"{"a": "${args.v}", "b": ${args.v}}"#, Encoding::Json, &json!(value)).expect("json");
+            let parsed: Value = serde_json::from_str(&text).expect("parses");
+            proptest::prop_assert_eq!(parsed, json!({"a": value, "b": value}));
+        }
+    }
+}

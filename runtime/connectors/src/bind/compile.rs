@@ -1,0 +1,133 @@
+//! A function with its templates parsed, and every fault that is found on the way.
+
+use serde_json::Value;
+use weir_engine::connector::{Argument, Authentication, ConnectorDocument, Function, HeaderTemplate};
+use weir_engine::expression::{Template, TemplateFault, ValueTemplate};
+
+use super::body::{Body, Encoding};
+use super::endpoint::Endpoint;
+use super::headers::{HeaderFault, HeaderField};
+use crate::fault::Fault;
+
+/// A function that is ready to be bound.
+#[derive(Debug)]
+pub(crate) struct CompiledFunction {
+    pub(super) arguments: Vec<Argument>,
+    pub(super) endpoint: Endpoint,
+    /// The connector's, then the function's.
+    pub(super) headers: Vec<HeaderField>,
+    pub(super) body: Option<Body>,
+}
+
+/// Parses the function at `index`.
+///
+/// # Errors
+/// Every fault of its templates, and of the connector's headers.
+pub(crate) fn function(document: &ConnectorDocument, index: usize) -> Result<CompiledFunction, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let shared = headers(&document.headers, "", &document.authentication, &mut faults);
+    let Some(source) = document.functions.get(index) else { return Err(faults) };
+    let compiled = own_parts(source, &document.authentication, shared, &format!("/functions/{index}"), &mut faults);
+    compiled.filter(|_| faults.is_empty()).ok_or(faults)
+}
+
+/// The connector's own headers.
+pub(crate) fn headers(
+    sources: &[HeaderTemplate],
+    owner: &str,
+    authentication: &Authentication,
+    faults: &mut Vec<Fault>,
+) -> Vec<HeaderField> {
+    let mut fields = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let at = format!("{owner}/headers/{index}");
+        match HeaderField::compile(source) {
+            Ok(field) if field.name == "authorization" && *authentication != Authentication::None => {
+                let message = "the connector's `authentication` sets `authorization`; leave one of the two out";
+                faults.push(Fault::new(format!("{at}/name"), HEADER, message));
+            }
+            Ok(field) => fields.push(field),
+            Err(HeaderFault::Name(message)) => faults.push(Fault::new(format!("{at}/name"), HEADER, message)),
+            Err(HeaderFault::Value(message)) => faults.push(Fault::new(format!("{at}/value"), HEADER, message)),
+            Err(HeaderFault::Template(fault)) => faults.push(template_fault(format!("{at}/value"), &fault)),
+        }
+    }
+    fields
+}
+
+const HEADER: &str = "connector.document.header";
+const BODY: &str = "connector.document.body";
+
+fn own_parts(
+    source: &Function,
+    authentication: &Authentication,
+    mut shared: Vec<HeaderField>,
+    at: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<CompiledFunction> {
+    let own = headers(&source.headers, at, authentication, faults);
+    // Two content types would make the body mean two things.
+    if own.iter().any(is_content_type) {
+        shared.retain(|field| !is_content_type(field));
+    }
+    shared.extend(own);
+    let endpoint = endpoint(source, at, faults);
+    let body = source.body.as_ref().and_then(|body| compile_body(source, body, &shared, at, faults));
+    Some(CompiledFunction { arguments: source.arguments.clone(), endpoint: endpoint?, headers: shared, body })
+}
+
+pub(super) fn is_content_type(field: &HeaderField) -> bool {
+    field.name == "content-type"
+}
+
+fn endpoint(source: &Function, at: &str, faults: &mut Vec<Fault>) -> Option<Endpoint> {
+    let at = format!("{at}/endpoint");
+    let template = Template::parse(&source.endpoint).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
+    let fault = |message| Fault::new(&at, "connector.document.endpoint", message);
+    Endpoint::compile(&template).map_err(|message| faults.push(fault(message))).ok()
+}
+
+fn compile_body(
+    source: &Function,
+    body: &Value,
+    headers: &[HeaderField],
+    at: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<Body> {
+    let at = format!("{at}/body");
+    if !source.method.takes_body() {
+        let method = source.method.as_str();
+        let message = format!("a {method} request has no body; a body goes with POST, PUT and PATCH");
+        faults.push(Fault::new(&at, BODY, message));
+    }
+    let Value::String(text) = body else {
+        return match ValueTemplate::parse(body) {
+            Ok(template) => Some(Body::Json(template)),
+            Err(found) => {
+                faults.extend(found.iter().map(|(below, fault)| template_fault(format!("{at}{below}"), fault)));
+                None
+            }
+        };
+    };
+    let template = Template::parse(text).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
+    let body = Body::of_text(&template);
+    if literal_encoding(headers) == Some(Encoding::Json)
+        && let Err(message) = body.check_json()
+    {
+        faults.push(Fault::new(&at, BODY, message));
+    }
+    Some(body)
+}
+
+/// The encoding of a text body, where no argument decides it.
+fn literal_encoding(headers: &[HeaderField]) -> Option<Encoding> {
+    match headers.iter().rfind(|field| is_content_type(field)) {
+        None => Some(Encoding::Json),
+        Some(field) => field.literal().map(|content_type| Encoding::of(Some(&content_type))),
+    }
+}
+
+fn template_fault(pointer: impl Into<String>, fault: &TemplateFault) -> Fault {
+    let message = format!("{} (at byte {})", fault.message, fault.offset);
+    Fault::new(pointer, "connector.document.template", message)
+}

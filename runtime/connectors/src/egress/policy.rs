@@ -1,0 +1,246 @@
+//! The decision: may this address be dialled for this host and port?
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use weir_engine::ids::TenantId;
+
+use super::class::{self, AddressClass};
+use super::rule::{EgressRule, without_root_dot};
+
+/// What may be reached without a rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Every globally routable address.
+    #[default]
+    Public,
+    /// Nothing: each host needs a rule.
+    Nothing,
+}
+
+/// What an operator sets for all tenants, and for some.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct EgressSettings {
+    /// What may be reached without a rule: `public` by default.
+    pub reach: Reach,
+    /// Opens addresses for every tenant.
+    pub allow: Vec<EgressRule>,
+    /// Closes addresses for every tenant, whatever `allow` says. The host's own public addresses belong here.
+    pub deny: Vec<EgressRule>,
+    /// More for single tenants.
+    pub tenants: BTreeMap<TenantId, TenantEgress>,
+}
+
+/// What an operator sets for one tenant, on top of what holds for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TenantEgress {
+    /// What the tenant may reach without a rule, where it differs.
+    pub reach: Option<Reach>,
+    /// Opens addresses for this tenant.
+    pub allow: Vec<EgressRule>,
+    /// Closes addresses for this tenant.
+    pub deny: Vec<EgressRule>,
+}
+
+/// The rules that hold for one tenant.
+///
+/// An address is dialled when no deny rule is about it, and it is either globally routable (with
+/// [`Reach::Public`] or an allow rule about its host) or in the range of an allow rule. A metadata service needs a
+/// range of exactly its own address. An IPv4 address inside an IPv6 one needs both: a range that holds the IPv6
+/// address, and leave for the IPv4 address.
+#[derive(Debug, Clone, Default)]
+pub struct EgressPolicy {
+    reach: Reach,
+    allow: Vec<EgressRule>,
+    deny: Vec<EgressRule>,
+}
+
+/// Why an address is not dialled.
+///
+/// The text does not name an address that a name resolved to: it would tell a tenant what lies in the operator's
+/// network. [`Denied::address`] is for the operator's log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
+pub struct Denied {
+    /// The host of the request.
+    pub host: String,
+    /// The port of the request.
+    pub port: u16,
+    /// The address that was denied.
+    pub address: IpAddr,
+    /// Why.
+    pub reason: DeniedReason,
+}
+
+/// The rule that denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeniedReason {
+    /// The address is not globally routable.
+    Class(AddressClass),
+    /// A deny rule of the operator.
+    Rule,
+    /// Nothing is reached without a rule, and no rule is about this host.
+    NotListed,
+}
+
+impl Denied {
+    fn message(&self) -> String {
+        let Self { host, port, reason, .. } = self;
+        let is_literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        match reason {
+            DeniedReason::Rule => {
+                format!("the egress policy denies `{host}` port {port}: an operator's `deny` rule is about it")
+            }
+            DeniedReason::NotListed => format!(
+                "the egress policy denies `{host}` port {port}: no `allow` rule is about it; an operator can add `{{ host: \"{host}\", ports: [{port}] }}`"
+            ),
+            DeniedReason::Class(class) => {
+                let (is, cidr) = if is_literal {
+                    let prefix = if self.address.is_ipv4() { 32 } else { 128 };
+                    ("is", format!("{}/{prefix}", self.address))
+                } else {
+                    ("resolves to an address that is", "ADDRESS/PREFIX".to_owned())
+                };
+                format!(
+                    "the egress policy denies `{host}` port {port}: it {is} {class}, and only globally routable addresses are reached; an operator can add the `allow` rule `{{ host: \"{host}\", cidr: \"{cidr}\", ports: [{port}] }}`"
+                )
+            }
+        }
+    }
+}
+
+impl EgressPolicy {
+    /// The rules that hold for a tenant.
+    pub fn of_tenant(settings: &EgressSettings, tenant: &TenantId) -> Self {
+        let own = settings.tenants.get(tenant).cloned().unwrap_or_default();
+        let both = |common: &[EgressRule], own: Vec<EgressRule>| common.iter().cloned().chain(own).collect();
+        Self {
+            reach: own.reach.unwrap_or(settings.reach),
+            allow: both(&settings.allow, own.allow),
+            deny: both(&settings.deny, own.deny),
+        }
+    }
+
+    /// Whether `address`, which is what `host` stands for, may be dialled on `port`.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn check(&self, host: &str, port: u16, address: IpAddr) -> Result<(), Denied> {
+        let name = without_root_dot(host);
+        self.decide(name, port, address).map_err(|reason| Denied { host: name.to_owned(), port, address, reason })
+    }
+
+    fn decide(&self, host: &str, port: u16, address: IpAddr) -> Result<(), DeniedReason> {
+        if self.deny.iter().any(|rule| rule.names(host, port) && rule.holds(address)) {
+            return Err(DeniedReason::Rule);
+        }
+        let class = AddressClass::of(address);
+        let mut about = self.allow.iter().filter(|rule| rule.names(host, port));
+        let allowed = match class {
+            AddressClass::Global => self.reach == Reach::Public || about.any(|rule| rule.holds(address)),
+            AddressClass::Metadata => {
+                about.any(|rule| rule.cidr().is_some_and(class::is_single) && rule.holds(address))
+            }
+            _ => about.any(|rule| rule.cidr().is_some() && rule.holds(address)),
+        };
+        match (allowed, class) {
+            (false, AddressClass::Global) => Err(DeniedReason::NotListed),
+            (false, class) => Err(DeniedReason::Class(class)),
+            (true, AddressClass::Ipv4InIpv6) => match class::inner_v4(address) {
+                Some(inner) => self.decide(host, port, inner.into()),
+                None => Err(DeniedReason::Class(class)),
+            },
+            (true, _) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(json: serde_json::Value) -> EgressPolicy {
+        let settings: EgressSettings = serde_json::from_value(json).expect("settings");
+        EgressPolicy::of_tenant(&settings, &"acme".parse().expect("tenant"))
+    }
+
+    fn may(policy: &EgressPolicy, host: &str, port: u16, address: &str) -> bool {
+        policy.check(host, port, address.parse().expect(address)).is_ok()
+    }
+
+    #[test]
+    fn by_default_only_global_addresses() {
+        // keeps E-01
+        let policy = EgressPolicy::default();
+        assert!(may(&policy, "a.com", 443, "1.1.1.1"));
+        assert!(!may(&policy, "a.com", 443, "10.0.0.1"));
+    }
+
+    #[test]
+    fn a_name_alone_opens_no_private_address() {
+        let policy = policy(serde_json::json!({"allow": [{"host": "a.com"}]}));
+        assert!(!may(&policy, "a.com", 443, "10.0.0.1"));
+    }
+
+    #[test]
+    fn a_range_opens_its_addresses_for_its_host_and_ports() {
+        // covers C-19
+        let policy = policy(serde_json::json!({"allow": [{"host": "a.com", "cidr": "10.0.0.0/8", "ports": [443]}]}));
+        assert!(may(&policy, "a.com", 443, "10.0.0.1"));
+        assert!(may(&policy, "a.com.", 443, "10.0.0.1"));
+        assert!(!may(&policy, "b.com", 443, "10.0.0.1"));
+        assert!(!may(&policy, "a.com", 80, "10.0.0.1"));
+        assert!(!may(&policy, "a.com", 443, "192.168.0.1"));
+    }
+
+    #[test]
+    fn a_range_never_opens_a_metadata_service() {
+        let wide = policy(serde_json::json!({"allow": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]}));
+        assert!(may(&wide, "a.com", 80, "169.254.169.253"));
+        assert!(!may(&wide, "a.com", 80, "169.254.169.254"));
+        assert!(!may(&wide, "a.com", 80, "::ffff:169.254.169.254"));
+        assert!(may(&wide, "a.com", 80, "::1") && may(&wide, "a.com", 80, "::"));
+        let exact = policy(serde_json::json!({"allow": [{"cidr": "169.254.169.254/32"}]}));
+        assert!(may(&exact, "a.com", 80, "169.254.169.254"));
+    }
+
+    #[test]
+    fn an_inner_address_needs_leave_of_its_own() {
+        let policy = policy(serde_json::json!({"allow": [{"cidr": "64:ff9b::/96"}]}));
+        assert!(may(&policy, "a.com", 80, "64:ff9b::1.1.1.1"));
+        assert!(!may(&policy, "a.com", 80, "64:ff9b::127.0.0.1"));
+    }
+
+    #[test]
+    fn deny_beats_allow_and_tenants_have_their_own() {
+        let settings = serde_json::json!({
+            "deny": [{"cidr": "10.9.0.0/16"}, {"host": "*.evil.com"}],
+            "allow": [{"cidr": "10.0.0.0/8"}],
+            "tenants": {"acme": {"allow": [{"cidr": "192.168.0.0/16"}], "reach": "nothing"}},
+        });
+        let acme = policy(settings.clone());
+        assert!(may(&acme, "a.com", 80, "10.8.0.1") && may(&acme, "a.com", 80, "192.168.0.1"));
+        assert!(!may(&acme, "a.com", 80, "10.9.0.1") && !may(&acme, "a.com", 80, "1.1.1.1"));
+        let settings: EgressSettings = serde_json::from_value(settings).expect("settings");
+        let other = EgressPolicy::of_tenant(&settings, &"other".parse().expect("tenant"));
+        assert!(!may(&other, "a.com", 80, "192.168.0.1") && may(&other, "a.com", 80, "1.1.1.1"));
+        assert!(!may(&other, "x.evil.com", 80, "1.1.1.1"));
+    }
+
+    #[test]
+    fn messages_say_what_to_write_and_hide_what_a_name_resolved_to() {
+        let message = |host: &str| {
+            let address = "10.1.2.3".parse().expect("address");
+            EgressPolicy::default().check(host, 80, address).expect_err(host).to_string()
+        };
+        assert_eq!(
+            message("10.1.2.3"),
+            "the egress policy denies `10.1.2.3` port 80: it is private, and only globally routable addresses are reached; an operator can add the `allow` rule `{ host: \"10.1.2.3\", cidr: \"10.1.2.3/32\", ports: [80] }`"
+        );
+        assert!(!message("a.com").contains("10.1.2.3"), "{}", message("a.com"));
+    }
+}

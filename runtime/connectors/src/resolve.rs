@@ -1,0 +1,100 @@
+//! Names become addresses, and only checked ones (E-02).
+//!
+//! The connector of the HTTP client learns addresses from [`CheckedResolver`] and from nowhere else, and dials what
+//! it learnt: between the check and the dialling nobody resolves again.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::egress::{Denied, EgressPolicy};
+
+/// Looks names up.
+#[async_trait]
+pub trait Resolver: Send + Sync {
+    /// The addresses of a host name, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// The name does not resolve.
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The resolver of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolver for SystemResolver {
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// Gives the HTTP client the addresses that the policy leaves of an answer.
+pub(crate) struct CheckedResolver {
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) policy: Arc<EgressPolicy>,
+    /// Of the one origin that the client serves.
+    pub(crate) port: u16,
+}
+
+/// Why a name has no address that may be dialled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAddress {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("the name does not resolve")]
+    Lookup(#[source] io::Error),
+    #[error("the name has no address")]
+    Empty,
+}
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (resolver, policy, port) = (self.resolver.clone(), self.policy.clone(), self.port);
+        Box::pin(async move {
+            let answer = resolver.lookup(name.as_str()).await.map_err(NoAddress::Lookup)?;
+            let checked = permitted(&policy, name.as_str(), port, &answer)?;
+            Ok(Box::new(checked.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The addresses of an answer that may be dialled.
+fn permitted(policy: &EgressPolicy, host: &str, port: u16, answer: &[IpAddr]) -> Result<Vec<SocketAddr>, NoAddress> {
+    let mut first_denied = None;
+    let mut checked = Vec::with_capacity(answer.len());
+    for address in answer {
+        match policy.check(host, port, *address) {
+            Ok(()) => checked.push(SocketAddr::new(*address, port)),
+            Err(denied) => {
+                tracing::debug!(host, port, %address, reason = ?denied.reason, "egress denied");
+                first_denied.get_or_insert(denied);
+            }
+        }
+    }
+    match (checked.is_empty(), first_denied) {
+        (false, _) => Ok(checked),
+        (true, Some(denied)) => Err(denied.into()),
+        (true, None) => Err(NoAddress::Empty),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denied_addresses_of_a_mixed_answer_are_left_out() {
+        // keeps E-02
+        let [public, private]: [IpAddr; 2] = ["1.1.1.1", "10.0.0.1"].map(|text| text.parse().expect(text));
+        let policy = EgressPolicy::default();
+        let checked = permitted(&policy, "a.com", 443, &[private, public]).expect("one is public");
+        assert_eq!(checked, [SocketAddr::new(public, 443)]);
+        assert!(matches!(permitted(&policy, "a.com", 443, &[private]), Err(NoAddress::Denied(_))));
+        assert!(matches!(permitted(&policy, "a.com", 443, &[]), Err(NoAddress::Empty)));
+    }
+}

@@ -1,0 +1,169 @@
+//! HTTP clients: one for each tenant, origin and connection settings.
+//!
+//! A client pools connections, so it must not be shared by callers with different egress rules: a connection that
+//! one tenant may open would serve another that may not. And since a client serves one origin, its resolver knows
+//! the port that its answers are for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
+use weir_engine::connector::Connection;
+use weir_engine::ids::TenantId;
+use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
+
+use super::transport::Target;
+use crate::egress::EgressPolicy;
+use crate::error::error;
+use crate::resolve::{CheckedResolver, Resolver};
+use crate::settings::ConnectorSettings;
+
+/// TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up")]
+pub struct SetupError(#[source] rustls::Error);
+
+/// The clients that are in use.
+pub(super) struct Clients {
+    settings: ConnectorSettings,
+    resolver: Arc<dyn Resolver>,
+    tls: ClientConfig,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    clients: HashMap<ClientKey, (Arc<Client>, u64)>,
+    /// Counts uses: the client with the smallest number was used longest ago.
+    uses: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ClientKey {
+    tenant: TenantId,
+    target: Target,
+    connect_timeout: Duration,
+    header_bytes_max: u64,
+}
+
+/// An HTTP client for one origin.
+pub(super) struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) policy: Policy,
+}
+
+/// The rules of the client's tenant.
+pub(super) struct Policy(Arc<EgressPolicy>);
+
+impl Policy {
+    /// Checks a host that is an address: it is dialled without being resolved.
+    pub(super) fn check_literal(&self, target: &Target) -> Result<(), ConnectorError> {
+        match target.literal() {
+            Some(address) => self
+                .0
+                .check(&target.host, target.port, address)
+                .map_err(|denied| error(ConnectorErrorKind::EgressDenied, denied.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The roots that browsers trust.
+pub(super) fn public_roots() -> RootCertStore {
+    RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
+}
+
+/// Ring, named here: whatever default another part of the process installs has no say.
+fn tls_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(SetupError)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+impl Clients {
+    pub(super) fn new(
+        settings: ConnectorSettings,
+        resolver: Arc<dyn Resolver>,
+        roots: RootCertStore,
+    ) -> Result<Self, SetupError> {
+        Ok(Self { settings, resolver, tls: tls_config(roots)?, kept: Mutex::default() })
+    }
+
+    /// The client for a tenant's calls to an origin.
+    pub(super) fn client(
+        &self,
+        tenant: &TenantId,
+        target: &Target,
+        connection: &Connection,
+    ) -> Result<Arc<Client>, ConnectorError> {
+        let key = ClientKey {
+            tenant: tenant.clone(),
+            target: target.clone(),
+            connect_timeout: connection.connect_timeout,
+            header_bytes_max: connection.header_bytes_max,
+        };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.uses += 1;
+        let uses = kept.uses;
+        if let Some((client, last_use)) = kept.clients.get_mut(&key) {
+            *last_use = uses;
+            return Ok(client.clone());
+        }
+        let client = Arc::new(self.build(&key)?);
+        if kept.clients.len() >= usize::from(self.settings.pool.clients_max.max(1)) {
+            kept.forget_longest_unused();
+        }
+        kept.clients.insert(key, (client.clone(), uses));
+        Ok(client)
+    }
+
+    fn build(&self, key: &ClientKey) -> Result<Client, ConnectorError> {
+        let policy = Arc::new(EgressPolicy::of_tenant(&self.settings.egress, &key.tenant));
+        let resolver =
+            CheckedResolver { resolver: self.resolver.clone(), policy: policy.clone(), port: key.target.port };
+        let mut tls = self.tls.clone();
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        let headers_max = self.settings.ceilings.response_headers_max;
+        let pool = &self.settings.pool;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(resolver))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(key.connect_timeout)
+            .pool_idle_timeout(pool.idle_timeout)
+            .pool_max_idle_per_host(pool.idle_connections_max.into())
+            .http1_max_headers(headers_max.into())
+            .http2_max_header_list_size(header_list_size(key.header_bytes_max, headers_max))
+            .build()
+            .map_err(|_| error(ConnectorErrorKind::Connect, "the HTTP client cannot be set up"))?;
+        Ok(Client { http, policy: Policy(policy) })
+    }
+}
+
+/// TLS sessions that a client can take up again.
+const SESSIONS_MAX: usize = 8;
+
+/// RFC 9113 section 6.5.2 counts 32 bytes for each field besides name and value; `:status` is one more field.
+fn header_list_size(header_bytes_max: u64, headers_max: u16) -> u32 {
+    let size = header_bytes_max + 32 * (u64::from(headers_max) + 1) + 64;
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+impl Kept {
+    fn forget_longest_unused(&mut self) {
+        let oldest = self.clients.iter().min_by_key(|(_, (_, last_use))| *last_use).map(|(key, _)| key.clone());
+        if let Some(key) = oldest {
+            self.clients.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where a request goes, and why it did not get there, in words.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use url::Url;
+use weir_engine::connector::Connection;
+use weir_engine::duration_text;
+use weir_engine::ports::{ConnectorError, ConnectorErrorKind as Kind};
+
+use crate::error::error;
+use crate::resolve::NoAddress;
+
+/// Scheme, host and port of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    scheme: String,
+    /// As the HTTP client sees it; IPv6 in brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Target {
+    /// Of an `http` or `https` URL.
+    pub(super) fn of(url: &Url) -> Self {
+        Self {
+            scheme: url.scheme().to_owned(),
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+        }
+    }
+
+    /// The address, where the host is one. The URL standard has made every spelling of an address (decimal, octal,
+    /// hexadecimal, short, full-width) into the usual one, and what does not parse here is not dialled unresolved.
+    pub(super) fn literal(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.host, self.port)
+    }
+}
+
+/// The port's error for an error of the HTTP client.
+pub(super) fn explain(problem: &reqwest::Error, target: &Target, connection: &Connection) -> ConnectorError {
+    if let Some(no_address) = find::<NoAddress>(problem) {
+        return unresolved(no_address, target);
+    }
+    if problem.is_connect() && problem.is_timeout() {
+        let within = duration_text::to_text(connection.connect_timeout);
+        let message = format!(
+            "no connection to `{target}` within {within}; check that it is up and reachable from here, or raise the connector's `connect-timeout`"
+        );
+        return error(Kind::ConnectTimeout, message);
+    }
+    if let Some(tls) = find::<rustls::Error>(problem) {
+        let message = format!(
+            "TLS with `{target}` failed: {}; check its certificate, its port and that it speaks TLS",
+            one_line(tls)
+        );
+        return error(Kind::Tls, message);
+    }
+    if problem.is_connect() {
+        let why = find::<io::Error>(problem).map_or_else(|| "it was closed".to_owned(), |io| io.kind().to_string());
+        let message = format!("no connection to `{target}`: {why}; check that it is up and reachable from here");
+        return error(Kind::Connect, message);
+    }
+    if find::<hyper::Error>(problem).is_some_and(hyper::Error::is_parse_too_large) {
+        let message = format!(
+            "`{target}` answered with more headers than are read; the connector's `header-bytes-max` and the operator's ceilings decide how many there may be"
+        );
+        return error(Kind::ResponseTooLarge, message);
+    }
+    let what = if problem.is_decode() {
+        "its body cannot be decoded"
+    } else {
+        "it broke the connection or does not speak HTTP"
+    };
+    let message = format!("`{target}` gave no whole HTTP response: {what} ({})", one_line(innermost(problem)));
+    error(Kind::Protocol, message)
+}
+
+fn unresolved(no_address: &NoAddress, target: &Target) -> ConnectorError {
+    match no_address {
+        NoAddress::Denied(denied) => error(Kind::EgressDenied, denied.to_string()),
+        NoAddress::Lookup(_) | NoAddress::Empty => {
+            let message =
+                format!("the host `{}` does not resolve; check its spelling and the name server", target.host);
+            error(Kind::Resolve, message)
+        }
+    }
+}
+
+/// The first error of a type in the chain of causes. An `io::Error` hides the error that it wraps from the chain.
+fn find<'a, E: Error + 'static>(problem: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(problem);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|wrapped| find::<E>(wrapped)) {
+            return Some(found);
+        }
+        next = current.source();
+    }
+    None
+}
+
+fn innermost<'a>(problem: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut current = problem;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current
+}
+
+/// Text that an outside system may have had a hand in.
+fn one_line(problem: &dyn Error) -> String {
+    problem.to_string().chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
+}

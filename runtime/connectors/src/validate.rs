@@ -1,0 +1,139 @@
+//! Every fault of a connector document, found when it is saved.
+
+use std::collections::HashSet;
+
+use weir_engine::connector::{Argument, Connection, ConnectorDocument};
+use weir_engine::expression::type_name;
+
+use crate::bind::{compile_function, compile_headers, name_of, of_type};
+use crate::fault::Fault;
+use crate::settings::Ceilings;
+
+/// Every fault of a document, in the order of the document; none if it can be saved.
+pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
+    let mut faults = base_url(&document.base_url);
+    compile_headers(&document.headers, "", &document.authentication, &mut faults);
+    faults.extend(connection(&document.connection, &ceilings.effective()));
+    faults.extend(functions(document));
+    faults
+}
+
+fn base_url(url: &url::Url) -> Vec<Fault> {
+    let mut messages = Vec::new();
+    if !matches!(url.scheme(), "http" | "https") {
+        messages.push(format!("the base URL's scheme is `{}`; write an `https` or `http` URL", url.scheme()));
+    }
+    if url.query().is_some() {
+        messages.push("the base URL has a query; put it in the `endpoint` of the functions".to_owned());
+    }
+    if url.fragment().is_some() {
+        messages.push("the base URL has a fragment, which is never sent; leave it out".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        messages.push(
+            "the base URL holds a user name or a password; store a credential and name it in `authentication`"
+                .to_owned(),
+        );
+    }
+    messages.into_iter().map(|message| Fault::new("/base-url", "connector.document.base-url", message)).collect()
+}
+
+fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
+    // A setting at its default may be one that the document leaves out: calls hold it to the ceiling.
+    let default = Connection::default();
+    let mut faults = Vec::new();
+    for (name, timeout, default) in [
+        ("request-timeout", connection.request_timeout, default.request_timeout),
+        ("connect-timeout", connection.connect_timeout, default.connect_timeout),
+    ] {
+        if timeout.is_zero() || (timeout > ceilings.timeout_max && timeout != default) {
+            let most = weir_engine::duration_text::to_text(ceilings.timeout_max);
+            let message = format!("`{name}` must be more than 0 and at most {most}");
+            faults.push(Fault::new(format!("/connection/{name}"), "connector.document.timeout", message));
+        }
+    }
+    for (name, limit, most, default) in [
+        ("response-bytes-max", connection.response_bytes_max, ceilings.response_bytes_max, default.response_bytes_max),
+        ("header-bytes-max", connection.header_bytes_max, ceilings.header_bytes_max, default.header_bytes_max),
+        (
+            "json-depth-max",
+            connection.json_depth_max.into(),
+            ceilings.json_depth_max.into(),
+            default.json_depth_max.into(),
+        ),
+    ] {
+        if limit == 0 || (limit > most && limit != default) {
+            let message = format!("`{name}` is {limit}; the operator lets it be from 1 to {most}");
+            faults.push(Fault::new(format!("/connection/{name}"), "connector.document.limit", message));
+        }
+    }
+    faults
+}
+
+fn functions(document: &ConnectorDocument) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if document.functions.is_empty() {
+        let message = "a connector needs at least one function";
+        faults.push(Fault::new("/functions", "connector.document.no-functions", message));
+    }
+    let mut names = HashSet::new();
+    for (index, function) in document.functions.iter().enumerate() {
+        let at = format!("/functions/{index}");
+        if !names.insert(&function.name) {
+            let message = format!("another function is named `{}`; give each its own name", function.name);
+            faults.push(Fault::new(format!("{at}/name"), "connector.document.duplicate", message));
+        }
+        faults.extend(arguments(&function.arguments, &at));
+        // The connector's own headers are named once, not once for each function.
+        let own = compile_function(document, index).err().unwrap_or_default();
+        faults.extend(own.into_iter().filter(|fault| fault.pointer.starts_with(&at)));
+    }
+    faults
+}
+
+fn arguments(arguments: &[Argument], function: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut names = HashSet::new();
+    for (index, argument) in arguments.iter().enumerate() {
+        let at = format!("{function}/arguments/{index}");
+        let name = &argument.name;
+        if !is_identifier(name) {
+            let shortened: String = name.chars().take(80).collect();
+            let message = format!(
+                "`{shortened}` is not an argument name; write a letter or `_`, then letters, digits and `_`, at most {NAME_BYTES_MAX} in all"
+            );
+            faults.push(Fault::new(format!("{at}/name"), "connector.document.argument-name", message));
+        }
+        if !names.insert(name) {
+            let message = format!("another argument is named `{name}`; give each its own name");
+            faults.push(Fault::new(format!("{at}/name"), "connector.document.duplicate", message));
+        }
+        faults.extend(default_of(argument, &at));
+    }
+    faults
+}
+
+fn default_of(argument: &Argument, at: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let Some(default) = &argument.default else { return faults };
+    if argument.required {
+        let message = "a required argument has no use for a default; leave one of the two out";
+        faults.push(Fault::new(format!("{at}/default"), "connector.document.required-default", message));
+    }
+    if of_type(argument.kind, default).is_none() {
+        let message = format!("the default is {}, but the argument is {}", type_name(default), name_of(argument.kind));
+        faults.push(Fault::new(format!("{at}/default"), "connector.document.default-type", message));
+    }
+    faults
+}
+
+/// The longest argument name, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What CEL can write as `args.NAME`.
+fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= NAME_BYTES_MAX
+        && bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
