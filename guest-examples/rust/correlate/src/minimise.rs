@@ -44,14 +44,16 @@ fn remove_at(json: &mut Value, pointer: &str) -> bool {
 /// Removes a name at every depth; says whether it was anywhere. serde_json reads at most 128 levels, so the
 /// recursion is bounded.
 fn remove_everywhere(json: &mut Value, name: &str) -> bool {
+    let mut found = false;
     match json {
         Value::Object(fields) => {
-            let here = fields.remove(name).is_some();
-            fields.values_mut().fold(here, |found, value| remove_everywhere(value, name) || found)
+            found |= fields.remove(name).is_some();
+            fields.values_mut().for_each(|value| found |= remove_everywhere(value, name));
         }
-        Value::Array(items) => items.iter_mut().fold(false, |found, value| remove_everywhere(value, name) || found),
-        _ => false,
+        Value::Array(items) => items.iter_mut().for_each(|value| found |= remove_everywhere(value, name)),
+        _ => {}
     }
+    found
 }
 
 #[cfg(test)]
