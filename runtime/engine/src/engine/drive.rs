@@ -108,7 +108,14 @@ impl Engine {
             Err(error) => abandon(claimed, &step, error, self.ports.clock.now()),
         };
         let outcome = self.within_context_limit(claimed, outcome);
-        self.commit(claimed, outcome).await
+        match self.commit(claimed, outcome).await {
+            // What the store can never take, it will not take at the next try either.
+            Err(Left::Store(error @ StoreError::TooDeep { .. })) => {
+                let error = step_error("run.context-too-deep", error);
+                self.commit(claimed, abandon(claimed, &step, error, self.ports.clock.now())).await
+            }
+            committed => committed,
+        }
     }
 
     /// The flow of a run and its present step; an error where the run cannot go on at all.

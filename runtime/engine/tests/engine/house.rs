@@ -25,17 +25,17 @@ use weir_engine::time::Timestamp;
 use weir_stores::MemoryStore;
 
 /// A hook of a test: what went in, what comes out.
-pub type Hook<I, D> = Box<dyn Fn(&Invocation, &I) -> Result<D, HookErrorKind> + Send + Sync>;
+pub(crate) type Hook<I, D> = Box<dyn Fn(&Invocation, &I) -> Result<D, HookErrorKind> + Send + Sync>;
 
 /// Plugins that do what a test says.
 #[derive(Default)]
-pub struct Script {
-    pub pre_call: HashMap<&'static str, Hook<Request, PreCallDecision>>,
-    pub post_response: HashMap<&'static str, Hook<Response, PostResponseDecision>>,
-    pub action: HashMap<&'static str, Hook<ActionEvent, ActionDecision>>,
+pub(crate) struct Script {
+    pub(crate) pre_call: HashMap<&'static str, Hook<Request, PreCallDecision>>,
+    pub(crate) post_response: HashMap<&'static str, Hook<Response, PostResponseDecision>>,
+    pub(crate) action: HashMap<&'static str, Hook<ActionEvent, ActionDecision>>,
     /// The action plugin of this name calls `sys.get` with its input.
-    pub caller: Option<&'static str>,
-    pub invocations: Mutex<Vec<Invocation>>,
+    pub(crate) caller: Option<&'static str>,
+    pub(crate) invocations: Mutex<Vec<Invocation>>,
 }
 
 impl Script {
@@ -94,12 +94,12 @@ impl Plugins for Script {
 }
 
 /// An outside system that remembers its calls.
-pub struct World {
+pub(crate) struct World {
     /// What was sent: idempotency key and URI.
-    pub sent: watch::Sender<Vec<(String, String)>>,
+    pub(crate) sent: watch::Sender<Vec<(String, String)>>,
     /// How many calls it answers; later ones wait.
-    pub answers: watch::Sender<usize>,
-    pub answer: Mutex<Result<Response, ConnectorError>>,
+    pub(crate) answers: watch::Sender<usize>,
+    pub(crate) answer: Mutex<Result<Response, ConnectorError>>,
 }
 
 impl Default for World {
@@ -114,11 +114,11 @@ impl Default for World {
 }
 
 impl World {
-    pub fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.sent.borrow().iter().map(|(key, _)| key.clone()).collect()
     }
 
-    pub fn uris(&self) -> Vec<String> {
+    pub(crate) fn uris(&self) -> Vec<String> {
         self.sent.borrow().iter().map(|(_, uri)| uri.clone()).collect()
     }
 }
@@ -153,7 +153,7 @@ impl Connectors for World {
 }
 
 /// A clock that follows tokio's, so that tests may pause it.
-pub struct TestClock(tokio::time::Instant);
+pub(crate) struct TestClock(tokio::time::Instant);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -163,19 +163,19 @@ impl Clock for TestClock {
 
 /// What outlives an engine.
 #[derive(Clone)]
-pub struct House {
-    pub store: Arc<MemoryStore>,
-    pub world: Arc<World>,
-    pub script: Arc<Script>,
-    pub tenant: TenantId,
-    pub clock: Arc<TestClock>,
-    pub settings: EngineSettings,
+pub(crate) struct House {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) world: Arc<World>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) tenant: TenantId,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) settings: EngineSettings,
 }
 
-pub const CONNECTOR: &str = "connector: sys\nbase-url: https://sys.test/\nfunctions:\n  - name: get\n    arguments: [{ name: q, type: string }]\n  - name: other\n";
+pub(crate) const CONNECTOR: &str = "connector: sys\nbase-url: https://sys.test/\nfunctions:\n  - name: get\n    arguments: [{ name: q, type: string }]\n  - name: other\n";
 
 impl House {
-    pub async fn new(flow: &str, script: Script) -> Self {
+    pub(crate) async fn new(flow: &str, script: Script) -> Self {
         let house = Self {
             store: Arc::default(),
             world: Arc::default(),
@@ -209,7 +209,7 @@ impl House {
         house
     }
 
-    pub async fn define(&self, kind: DefinitionKind, name: &str, body: Value) {
+    pub(crate) async fn define(&self, kind: DefinitionKind, name: &str, body: Value) {
         let new = NewDefinition {
             tenant: self.tenant.clone(),
             kind,
@@ -221,7 +221,7 @@ impl House {
     }
 
     /// An engine as a process would have it. Dropping what it spawned is up to the test.
-    pub fn engine(&self) -> Arc<Engine> {
+    pub(crate) fn engine(&self) -> Arc<Engine> {
         let ports = Ports {
             plugins: self.script.clone(),
             connectors: self.world.clone(),
@@ -233,12 +233,12 @@ impl House {
         Engine::new(self.settings.clone(), ports)
     }
 
-    pub fn start_of(&self, event: Value) -> StartRun {
+    pub(crate) fn start_of(&self, event: Value) -> StartRun {
         StartRun { tenant: self.tenant.clone(), flow: "f".parse().unwrap(), version: None, event, client_key: None }
     }
 
     /// Runs the flow to its end.
-    pub async fn run(&self, event: Value) -> (Run, Vec<JournalEntry>) {
+    pub(crate) async fn run(&self, event: Value) -> (Run, Vec<JournalEntry>) {
         let engine = self.engine();
         let started = engine.start(self.start_of(event)).await.expect("starts");
         let run = engine.wait(&self.tenant, started.run.id, Duration::from_secs(60)).await.unwrap().unwrap();
@@ -246,13 +246,13 @@ impl House {
         (run, journal)
     }
 
-    pub async fn context(&self, run: &Run) -> Value {
+    pub(crate) async fn context(&self, run: &Run) -> Value {
         self.store.run_context(&self.tenant, run.id).await.unwrap().unwrap().to_json()
     }
 }
 
 /// A document as the service stores it.
-pub fn stored(source: &str) -> Value {
+pub(crate) fn stored(source: &str) -> Value {
     let document = Document::parse(source, Format::Yaml).expect("yaml").value;
     serde_json::to_value(StoredDocument { source: source.to_owned(), format: Format::Yaml, document }).unwrap()
 }

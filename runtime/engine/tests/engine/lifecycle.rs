@@ -141,3 +141,15 @@ async fn a_draining_engine_starts_nothing_and_leaves_runs_between_steps() {
     assert_eq!(ended.state_kind(), RunStateKind::Completed);
     assert_eq!(house.world.keys().len(), 1, "the first step was committed before the engine stopped");
 }
+
+#[tokio::test]
+async fn a_result_that_nests_too_deep_ends_the_run() {
+    let house = House::new(CALL, Script::default()).await;
+    let body = format!("{}{}", "[".repeat(125), "]".repeat(125));
+    let answer =
+        weir_engine::message::Response { status: 200, headers: Vec::new(), body: body.into(), transformed_data: None };
+    *house.world.answer.lock().unwrap() = Ok(answer);
+    let (run, _) = house.run(json!({})).await;
+    let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
+    assert_eq!(error.code, "run.context-too-deep");
+}
