@@ -23,11 +23,14 @@ test: guests ## Every test: units, properties, stores, guests, scenarios over th
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked --manifest-path guest-examples/rust/Cargo.toml
 
-bench: ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
-	$(CARGO) bench --locked --workspace
+bench: guests ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
+	$(CARGO) build --locked --release --package weir
+	$(CARGO) bench --locked --package weir-tests
 
 guests: build ## Build the example plugins into components.
-	for guest in $(GUESTS); do $(WEIR) plugin build guest-examples/rust/$$guest || exit 1; done
+	for guest in $(GUESTS); do \
+		$(WEIR) plugin build guest-examples/rust/$$guest --out guest-examples/rust/target/weir/$$guest.wasm || exit 1; \
+	done
 
 .PHONY: build
 build: tools
