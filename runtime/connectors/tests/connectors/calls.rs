@@ -25,7 +25,7 @@ async fn a_request_goes_out_as_the_document_says() {
         }),
     );
     let faulty = fixture.bind(document.clone(), &json!({"id": "a b/&"}));
-    assert!(faulty.expect_err("no such argument").message.contains("`missing_is_null`"));
+    assert!(faulty.expect_err("no such argument").message.contains("declares no argument `missing_is_null`"));
     let document =
         with_function(document, json!({"body": {"id": "${args.id}", "n": "${args.n}", "text": "n=${args.n}"}}));
     let request = fixture.bind(document, &json!({"id": "a b/&"})).expect("binds");

@@ -94,7 +94,7 @@ fn templates() {
         /functions/0/body [connector.document.body] a GET request has no body; a body goes with POST, PUT and PATCH
         /functions/0/body/a~1b/0 [connector.document.template] this is not a CEL expression: Syntax error: no viable alternative at input '.' (at byte 8)"#]],
     );
-    for endpoint in ["x", "${args.x}", "/a#b", "/../a"] {
+    for endpoint in ["x", "${event.x}", "/a#b", "/../a"] {
         let document = serde_json::from_value(with_function(document("https://a.com"), json!({"endpoint": endpoint})));
         let faults = validate(&document.expect("a document"), &Ceilings::default());
         assert_eq!(faults.len(), 1, "{endpoint}");
@@ -105,9 +105,9 @@ fn templates() {
     }
     check(
         with_function(document("https://a.com"), json!({"method": "PUT", "body": "{\"a\": ${args.x}"})),
-        expect![
-            "/functions/0/body [connector.document.body] the text is not JSON: EOF while parsing an object at line 1 column 8"
-        ],
+        expect![[r#"
+            /functions/0/body [connector.document.unknown-argument] `args.x` is read here, but the function declares no argument `x`
+            /functions/0/body [connector.document.body] the text is not JSON: EOF while parsing an object at line 1 column 8"#]],
     );
 }
 
