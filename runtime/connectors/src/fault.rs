@@ -17,3 +17,50 @@ impl Fault {
         Self { pointer: pointer.into(), code, message: message.into() }
     }
 }
+
+/// The codes of [`Fault`].
+pub mod codes {
+    /// The base URL is not one (C-01).
+    pub const BASE_URL: &str = "connector.document.base-url";
+    /// Two functions or arguments share a name.
+    pub const DUPLICATE: &str = "connector.document.duplicate";
+    /// An argument's name cannot stand in an expression.
+    pub const ARGUMENT_NAME: &str = "connector.document.argument-name";
+    /// A template reads an argument that its function does not declare.
+    pub const UNKNOWN_ARGUMENT: &str = "connector.document.unknown-argument";
+    /// A default is not of its argument's type (C-02).
+    pub const DEFAULT_TYPE: &str = "connector.document.default-type";
+    /// A required argument has a default.
+    pub const REQUIRED_DEFAULT: &str = "connector.document.required-default";
+    /// An endpoint's literal text could lead elsewhere (C-03).
+    pub const ENDPOINT: &str = "connector.document.endpoint";
+    /// A template does not parse (C-03).
+    pub const TEMPLATE: &str = "connector.document.template";
+    /// A body where none goes, or one that is not JSON (C-04).
+    pub const BODY: &str = "connector.document.body";
+    /// A header that cannot be set (C-05).
+    pub const HEADER: &str = "connector.document.header";
+    /// A time-out of 0 or over its ceiling (C-09).
+    pub const TIMEOUT: &str = "connector.document.timeout";
+    /// A limit of 0 or over its ceiling (C-20).
+    pub const LIMIT: &str = "connector.document.limit";
+    /// There is no function (C-01).
+    pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
+
+    /// Every code.
+    pub const ALL: [&str; 13] = [
+        BASE_URL,
+        DUPLICATE,
+        ARGUMENT_NAME,
+        UNKNOWN_ARGUMENT,
+        DEFAULT_TYPE,
+        REQUIRED_DEFAULT,
+        ENDPOINT,
+        TEMPLATE,
+        BODY,
+        HEADER,
+        TIMEOUT,
+        LIMIT,
+        NO_FUNCTIONS,
+    ];
+}

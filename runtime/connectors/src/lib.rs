@@ -22,7 +22,7 @@ pub use self::credentials::{Credential, CredentialError, Credentials};
 pub use self::egress::{
     AddressClass, Denied, DeniedReason, EgressPolicy, EgressRule, EgressSettings, InvalidRule, Reach, TenantEgress,
 };
-pub use self::fault::Fault;
+pub use self::fault::{Fault, codes};
 pub use self::http_connectors::HttpConnectors;
 pub use self::resolve::{Resolver, SystemResolver};
 pub use self::send::SetupError;

@@ -40,7 +40,7 @@ pub struct Ceilings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PoolSettings {
-    /// HTTP clients kept, one for each tenant, origin and connection settings: 1024 by default.
+    /// HTTP clients kept, one for each tenant, origin and connection time-out: 1024 by default.
     pub clients_max: u16,
     /// Idle connections kept for each client: 32 by default.
     pub idle_connections_max: u16,

@@ -6,7 +6,7 @@ use weir_engine::connector::{Argument, Connection, ConnectorDocument};
 use weir_engine::expression::type_name;
 
 use crate::bind::{compile_function, compile_headers, name_of, of_type};
-use crate::fault::Fault;
+use crate::fault::{Fault, codes};
 use crate::settings::Ceilings;
 
 /// Every fault of a document, in the order of the document; none if it can be saved.
@@ -35,7 +35,7 @@ fn base_url(url: &url::Url) -> Vec<Fault> {
                 .to_owned(),
         );
     }
-    messages.into_iter().map(|message| Fault::new("/base-url", "connector.document.base-url", message)).collect()
+    messages.into_iter().map(|message| Fault::new("/base-url", codes::BASE_URL, message)).collect()
 }
 
 fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
@@ -49,7 +49,7 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
         if timeout.is_zero() || (timeout > ceilings.timeout_max && timeout != default) {
             let most = weir_engine::duration_text::to_text(ceilings.timeout_max);
             let message = format!("`{name}` must be more than 0 and at most {most}");
-            faults.push(Fault::new(format!("/connection/{name}"), "connector.document.timeout", message));
+            faults.push(Fault::new(format!("/connection/{name}"), codes::TIMEOUT, message));
         }
     }
     for (name, limit, most, default) in [
@@ -64,7 +64,7 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     ] {
         if limit == 0 || (limit > most && limit != default) {
             let message = format!("`{name}` is {limit}; the operator lets it be from 1 to {most}");
-            faults.push(Fault::new(format!("/connection/{name}"), "connector.document.limit", message));
+            faults.push(Fault::new(format!("/connection/{name}"), codes::LIMIT, message));
         }
     }
     faults
@@ -74,14 +74,14 @@ fn functions(document: &ConnectorDocument) -> Vec<Fault> {
     let mut faults = Vec::new();
     if document.functions.is_empty() {
         let message = "a connector needs at least one function";
-        faults.push(Fault::new("/functions", "connector.document.no-functions", message));
+        faults.push(Fault::new("/functions", codes::NO_FUNCTIONS, message));
     }
     let mut names = HashSet::new();
     for (index, function) in document.functions.iter().enumerate() {
         let at = format!("/functions/{index}");
         if !names.insert(&function.name) {
             let message = format!("another function is named `{}`; give each its own name", function.name);
-            faults.push(Fault::new(format!("{at}/name"), "connector.document.duplicate", message));
+            faults.push(Fault::new(format!("{at}/name"), codes::DUPLICATE, message));
         }
         faults.extend(arguments(&function.arguments, &at));
         // The connector's own headers are named once, not once for each function.
@@ -102,11 +102,11 @@ fn arguments(arguments: &[Argument], function: &str) -> Vec<Fault> {
             let message = format!(
                 "`{shortened}` is not an argument name; write a letter or `_`, then letters, digits and `_`, at most {NAME_BYTES_MAX} in all"
             );
-            faults.push(Fault::new(format!("{at}/name"), "connector.document.argument-name", message));
+            faults.push(Fault::new(format!("{at}/name"), codes::ARGUMENT_NAME, message));
         }
         if !names.insert(name) {
             let message = format!("another argument is named `{name}`; give each its own name");
-            faults.push(Fault::new(format!("{at}/name"), "connector.document.duplicate", message));
+            faults.push(Fault::new(format!("{at}/name"), codes::DUPLICATE, message));
         }
         faults.extend(default_of(argument, &at));
     }
@@ -118,11 +118,11 @@ fn default_of(argument: &Argument, at: &str) -> Vec<Fault> {
     let Some(default) = &argument.default else { return faults };
     if argument.required {
         let message = "a required argument has no use for a default; leave one of the two out";
-        faults.push(Fault::new(format!("{at}/default"), "connector.document.required-default", message));
+        faults.push(Fault::new(format!("{at}/default"), codes::REQUIRED_DEFAULT, message));
     }
     if of_type(argument.kind, default).is_none() {
         let message = format!("the default is {}, but the argument is {}", type_name(default), name_of(argument.kind));
-        faults.push(Fault::new(format!("{at}/default"), "connector.document.default-type", message));
+        faults.push(Fault::new(format!("{at}/default"), codes::DEFAULT_TYPE, message));
     }
     faults
 }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use weir_engine::connector::{Argument, Authentication, ConnectorDocument, Function, HeaderTemplate};
-use weir_engine::expression::{Template, TemplateFault, ValueTemplate};
+use weir_engine::expression::{Expression, Template, TemplateFault, ValueTemplate};
 
 use super::body::{Body, Encoding};
 use super::endpoint::Endpoint;
 use super::headers::{HeaderFault, HeaderField};
-use crate::fault::Fault;
+use crate::fault::{Fault, codes};
 
 /// A function that is ready to be bound.
 #[derive(Debug)]
@@ -44,19 +44,16 @@ pub(crate) fn headers(
         match HeaderField::compile(source) {
             Ok(field) if field.name == "authorization" && *authentication != Authentication::None => {
                 let message = "the connector's `authentication` sets `authorization`; leave one of the two out";
-                faults.push(Fault::new(format!("{at}/name"), HEADER, message));
+                faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message));
             }
             Ok(field) => fields.push(field),
-            Err(HeaderFault::Name(message)) => faults.push(Fault::new(format!("{at}/name"), HEADER, message)),
-            Err(HeaderFault::Value(message)) => faults.push(Fault::new(format!("{at}/value"), HEADER, message)),
+            Err(HeaderFault::Name(message)) => faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message)),
+            Err(HeaderFault::Value(message)) => faults.push(Fault::new(format!("{at}/value"), codes::HEADER, message)),
             Err(HeaderFault::Template(fault)) => faults.push(template_fault(format!("{at}/value"), &fault)),
         }
     }
     fields
 }
-
-const HEADER: &str = "connector.document.header";
-const BODY: &str = "connector.document.body";
 
 fn own_parts(
     source: &Function,
@@ -66,6 +63,9 @@ fn own_parts(
     faults: &mut Vec<Fault>,
 ) -> Option<CompiledFunction> {
     let own = headers(&source.headers, at, authentication, faults);
+    for field in &own {
+        undeclared(field.expressions(), source, &format!("{at}/headers"), faults);
+    }
     // Two content types would make the body mean two things.
     if own.iter().any(is_content_type) {
         shared.retain(|field| !is_content_type(field));
@@ -83,7 +83,8 @@ pub(super) fn is_content_type(field: &HeaderField) -> bool {
 fn endpoint(source: &Function, at: &str, faults: &mut Vec<Fault>) -> Option<Endpoint> {
     let at = format!("{at}/endpoint");
     let template = Template::parse(&source.endpoint).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
-    let fault = |message| Fault::new(&at, "connector.document.endpoint", message);
+    undeclared(template.expressions(), source, &at, faults);
+    let fault = |message| Fault::new(&at, codes::ENDPOINT, message);
     Endpoint::compile(&template).map_err(|message| faults.push(fault(message))).ok()
 }
 
@@ -98,11 +99,14 @@ fn compile_body(
     if !source.method.takes_body() {
         let method = source.method.as_str();
         let message = format!("a {method} request has no body; a body goes with POST, PUT and PATCH");
-        faults.push(Fault::new(&at, BODY, message));
+        faults.push(Fault::new(&at, codes::BODY, message));
     }
     let Value::String(text) = body else {
         return match ValueTemplate::parse(body) {
-            Ok(template) => Some(Body::Json(template)),
+            Ok(template) => {
+                undeclared(template.expressions().into_iter(), source, &at, faults);
+                Some(Body::Json(template))
+            }
             Err(found) => {
                 faults.extend(found.iter().map(|(below, fault)| template_fault(format!("{at}{below}"), fault)));
                 None
@@ -110,13 +114,32 @@ fn compile_body(
         };
     };
     let template = Template::parse(text).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
+    undeclared(template.expressions(), source, &at, faults);
     let body = Body::of_text(&template);
     if literal_encoding(headers) == Some(Encoding::Json)
         && let Err(message) = body.check_json()
     {
-        faults.push(Fault::new(&at, BODY, message));
+        faults.push(Fault::new(&at, codes::BODY, message));
     }
     Some(body)
+}
+
+/// Arguments that a template reads and nobody can give.
+fn undeclared<'a>(
+    expressions: impl Iterator<Item = &'a Expression>,
+    source: &Function,
+    at: &str,
+    faults: &mut Vec<Fault>,
+) {
+    for path in expressions.flat_map(Expression::paths) {
+        if let [root, name, ..] = path.as_slice()
+            && root == "args"
+            && !source.arguments.iter().any(|argument| argument.name == *name)
+        {
+            let message = format!("`args.{name}` is read here, but the function declares no argument `{name}`");
+            faults.push(Fault::new(at, codes::UNKNOWN_ARGUMENT, message));
+        }
+    }
 }
 
 /// The encoding of a text body, where no argument decides it.
@@ -129,5 +152,5 @@ fn literal_encoding(headers: &[HeaderField]) -> Option<Encoding> {
 
 fn template_fault(pointer: impl Into<String>, fault: &TemplateFault) -> Fault {
     let message = format!("{} (at byte {})", fault.message, fault.offset);
-    Fault::new(pointer, "connector.document.template", message)
+    Fault::new(pointer, codes::TEMPLATE, message)
 }

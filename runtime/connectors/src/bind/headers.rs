@@ -1,7 +1,7 @@
 //! Header values from their templates (C-03, C-05).
 
 use weir_engine::connector::{HeaderTemplate, check_header};
-use weir_engine::expression::{Part, Scope, Template, TemplateFault, to_text};
+use weir_engine::expression::{Expression, Part, Scope, Template, TemplateFault, to_text};
 use weir_engine::message::Header;
 use weir_engine::ports::ConnectorError;
 
@@ -38,6 +38,10 @@ impl HeaderField {
             }
         }
         Ok(Self { name: source.name.to_ascii_lowercase(), value })
+    }
+
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.value.expressions()
     }
 
     /// The value, where no expression is in it.

@@ -1,4 +1,4 @@
-//! HTTP clients: one for each tenant, origin and connection settings.
+//! HTTP clients: one for each tenant, origin and connection time-out.
 //!
 //! A client pools connections, so it must not be shared by callers with different egress rules: a connection that
 //! one tenant may open would serve another that may not. And since a client serves one origin, its resolver knows
@@ -18,7 +18,7 @@ use super::transport::Target;
 use crate::egress::EgressPolicy;
 use crate::error::error;
 use crate::resolve::{CheckedResolver, Resolver};
-use crate::settings::ConnectorSettings;
+use crate::settings::{Ceilings, ConnectorSettings};
 
 /// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,6 @@ struct ClientKey {
     tenant: TenantId,
     target: Target,
     connect_timeout: Duration,
-    header_bytes_max: u64,
 }
 
 /// An HTTP client for one origin.
@@ -103,12 +102,8 @@ impl Clients {
         target: &Target,
         connection: &Connection,
     ) -> Result<Arc<Client>, ConnectorError> {
-        let key = ClientKey {
-            tenant: tenant.clone(),
-            target: target.clone(),
-            connect_timeout: connection.connect_timeout,
-            header_bytes_max: connection.header_bytes_max,
-        };
+        let key =
+            ClientKey { tenant: tenant.clone(), target: target.clone(), connect_timeout: connection.connect_timeout };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.uses += 1;
         let uses = kept.uses;
@@ -130,7 +125,7 @@ impl Clients {
             CheckedResolver { resolver: self.resolver.clone(), policy: policy.clone(), port: key.target.port };
         let mut tls = self.tls.clone();
         tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        let headers_max = self.settings.ceilings.response_headers_max;
+        let ceilings = &self.settings.ceilings;
         let pool = &self.settings.pool;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -142,8 +137,8 @@ impl Clients {
             .connect_timeout(key.connect_timeout)
             .pool_idle_timeout(pool.idle_timeout)
             .pool_max_idle_per_host(pool.idle_connections_max.into())
-            .http1_max_headers(headers_max.into())
-            .http2_max_header_list_size(header_list_size(key.header_bytes_max, headers_max))
+            .http1_max_headers(ceilings.response_headers_max.into())
+            .http2_max_header_list_size(header_list_size(&self.settings.ceilings))
             .build()
             .map_err(|_| error(ConnectorErrorKind::Connect, "the HTTP client cannot be set up"))?;
         Ok(Client { http, policy: Policy(policy) })
@@ -153,9 +148,12 @@ impl Clients {
 /// TLS sessions that a client can take up again.
 const SESSIONS_MAX: usize = 8;
 
-/// RFC 9113 section 6.5.2 counts 32 bytes for each field besides name and value; `:status` is one more field.
-fn header_list_size(header_bytes_max: u64, headers_max: u16) -> u32 {
-    let size = header_bytes_max + 32 * (u64::from(headers_max) + 1) + 64;
+/// What HTTP/2 may hold: the ceiling of all documents, so that a response over its own document's limit is still
+/// read and named as what it is. RFC 9113 section 6.5.2 counts 32 bytes for each field besides name and value, and
+/// `:status` is one more field.
+fn header_list_size(ceilings: &Ceilings) -> u32 {
+    let ceilings = ceilings.effective();
+    let size = ceilings.header_bytes_max + 32 * (u64::from(ceilings.response_headers_max) + 1) + 64;
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 

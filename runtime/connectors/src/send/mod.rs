@@ -5,6 +5,8 @@ mod clients;
 mod outgoing;
 mod read;
 mod transport;
+#[cfg(test)]
+mod tls_tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,7 +65,10 @@ pub(super) fn explain(problem: &reqwest::Error, target: &Target, connection: &Co
         return error(Kind::Tls, message);
     }
     if problem.is_connect() {
-        let why = find::<io::Error>(problem).map_or_else(|| "it was closed".to_owned(), |io| io.kind().to_string());
+        let why = match find::<io::Error>(problem).map(io::Error::kind) {
+            None | Some(io::ErrorKind::Other) => one_line(innermost(problem)),
+            Some(kind) => kind.to_string(),
+        };
         let message = format!("no connection to `{target}`: {why}; check that it is up and reachable from here");
         return error(Kind::Connect, message);
     }

@@ -1,0 +1,17 @@
+//! Connectors against real servers on loopback: hostile and friendly ones.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod egress;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod validation;

@@ -1,0 +1,157 @@
+//! Faults of documents, found when they are saved (C-01 to C-05, C-09, C-20).
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use weir_connectors::{Ceilings, validate};
+use weir_engine::ports::{ConnectorErrorKind as Kind, Connectors as _};
+
+use crate::support::{Fixture, connector, document, with, with_function};
+
+#[track_caller]
+fn check(document: Value, expected: Expect) {
+    let document = serde_json::from_value(document).expect("a document");
+    let faults: Vec<String> = validate(&document, &Ceilings::default())
+        .iter()
+        .map(|fault| format!("{} [{}] {}", fault.pointer, fault.code, fault.message))
+        .collect();
+    expected.assert_eq(&faults.join("\n"));
+}
+
+#[test]
+fn a_good_document_has_no_faults() {
+    let function = json!({
+        "method": "POST",
+        "arguments": [{"name": "a", "type": "object", "default": {}}, {"name": "_b2", "type": "string", "required": true}],
+        "endpoint": "/x/${args._b2}?q=${event.user.id}",
+        "headers": [{"name": "x-a", "value": "${run.id}"}],
+        "body": "{\"a\": ${args.a}, \"b\": \"${args._b2}\"}",
+    });
+    check(with_function(document("https://a.com/v1"), function), expect![[r#""#]]);
+}
+
+#[test]
+fn base_urls() {
+    // covers C-01
+    check(
+        document("ftp://u:p@a.com/?q#f"),
+        expect![[r#"
+        /base-url [connector.document.base-url] the base URL's scheme is `ftp`; write an `https` or `http` URL
+        /base-url [connector.document.base-url] the base URL has a query; put it in the `endpoint` of the functions
+        /base-url [connector.document.base-url] the base URL has a fragment, which is never sent; leave it out
+        /base-url [connector.document.base-url] the base URL holds a user name or a password; store a credential and name it in `authentication`"#]],
+    );
+}
+
+#[test]
+fn functions_and_arguments() {
+    // covers C-02
+    let arguments = json!([
+        {"name": "a", "type": "integer", "default": 1.5},
+        {"name": "a", "type": "string", "default": "x", "required": true},
+        {"name": "a-b", "type": "string"},
+    ]);
+    let mut doubled = with_function(document("https://a.com"), json!({"arguments": arguments}));
+    let first = doubled["functions"][0].clone();
+    doubled["functions"].as_array_mut().expect("a list").push(first);
+    doubled["functions"][1]["arguments"] = json!([]);
+    check(
+        doubled,
+        expect![[r#"
+        /functions/0/arguments/0/default [connector.document.default-type] the default is a number, but the argument is a whole number
+        /functions/0/arguments/1/name [connector.document.duplicate] another argument is named `a`; give each its own name
+        /functions/0/arguments/1/default [connector.document.required-default] a required argument has no use for a default; leave one of the two out
+        /functions/0/arguments/2/name [connector.document.argument-name] `a-b` is not an argument name; write a letter or `_`, then letters, digits and `_`, at most 64 in all
+        /functions/1/name [connector.document.duplicate] another function is named `f`; give each its own name"#]],
+    );
+    check(
+        with(document("https://a.com"), json!({"functions": []})),
+        expect!["/functions [connector.document.no-functions] a connector needs at least one function"],
+    );
+}
+
+#[test]
+fn templates() {
+    // covers C-03, C-04, C-05
+    let function = json!({
+        "endpoint": "/a/${nope}/b",
+        "headers": [{"name": "Host", "value": "x"}, {"name": "x", "value": "${"}, {"name": "y z", "value": ""}, {"name": "x", "value": "a\nb"}],
+        "body": {"a/b": ["${event.}"]},
+    });
+    let headers = json!({
+        "headers": [{"name": "content-length", "value": "1"}, {"name": "Authorization", "value": "x"}],
+        "authentication": {"type": "basic", "credential": "c"},
+    });
+    check(
+        with_function(with(document("https://a.com"), headers), function),
+        expect![[r#"
+        /headers/0/name [connector.document.header] header `content-length` belongs to the connection or to the host and cannot be set
+        /headers/1/name [connector.document.header] the connector's `authentication` sets `authorization`; leave one of the two out
+        /functions/0/headers/0/name [connector.document.header] header `host` belongs to the connection or to the host and cannot be set
+        /functions/0/headers/1/value [connector.document.template] this `${` has no matching `}`; write `$${` where the characters are meant (at byte 0)
+        /functions/0/headers/2/name [connector.document.header] `y z` is not a header name (RFC 9110 token)
+        /functions/0/headers/3/value [connector.document.header] the value of header `x` holds a control character
+        /functions/0/endpoint [connector.document.template] `nope` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at byte 5)
+        /functions/0/body [connector.document.body] a GET request has no body; a body goes with POST, PUT and PATCH
+        /functions/0/body/a~1b/0 [connector.document.template] this is not a CEL expression: Syntax error: no viable alternative at input '.' (at byte 8)"#]],
+    );
+    for endpoint in ["x", "${event.x}", "/a#b", "/../a"] {
+        let document = serde_json::from_value(with_function(document("https://a.com"), json!({"endpoint": endpoint})));
+        let faults = validate(&document.expect("a document"), &Ceilings::default());
+        assert_eq!(faults.len(), 1, "{endpoint}");
+        assert_eq!(
+            (faults[0].pointer.as_str(), faults[0].code),
+            ("/functions/0/endpoint", "connector.document.endpoint")
+        );
+    }
+    check(
+        with_function(document("https://a.com"), json!({"method": "PUT", "body": "{\"a\": ${args.x}"})),
+        expect![[r#"
+            /functions/0/body [connector.document.unknown-argument] `args.x` is read here, but the function declares no argument `x`
+            /functions/0/body [connector.document.body] the text is not JSON: EOF while parsing an object at line 1 column 8"#]],
+    );
+}
+
+#[test]
+fn limits() {
+    // covers C-09, C-20
+    let over = json!({
+        "request-timeout": "301s", "connect-timeout": "0ms", "response-bytes-max": (64 << 20) + 1,
+        "header-bytes-max": 0, "json-depth-max": 128,
+    });
+    check(
+        with(document("https://a.com"), json!({"connection": over})),
+        expect![[r#"
+        /connection/request-timeout [connector.document.timeout] `request-timeout` must be more than 0 and at most 5m
+        /connection/connect-timeout [connector.document.timeout] `connect-timeout` must be more than 0 and at most 5m
+        /connection/response-bytes-max [connector.document.limit] `response-bytes-max` is 67108865; the operator lets it be from 1 to 67108864
+        /connection/header-bytes-max [connector.document.limit] `header-bytes-max` is 0; the operator lets it be from 1 to 262144
+        /connection/json-depth-max [connector.document.limit] `json-depth-max` is 128; the operator lets it be from 1 to 127"#]],
+    );
+    let at = json!({
+        "request-timeout": "5m", "connect-timeout": "1ms", "response-bytes-max": 64 << 20,
+        "header-bytes-max": 256 << 10, "json-depth-max": 127,
+    });
+    check(with(document("https://a.com"), json!({"connection": at})), expect![[r#""#]]);
+}
+
+#[test]
+fn a_document_that_leaves_limits_out_is_held_to_lower_ceilings() {
+    let ceilings = Ceilings { response_bytes_max: 10, ..Ceilings::default() };
+    let document = serde_json::from_value(document("https://a.com")).expect("a document");
+    assert_eq!(validate(&document, &ceilings), []);
+}
+
+#[test]
+fn a_faulty_document_is_an_error_when_it_is_called() {
+    let fixture = Fixture::new();
+    let faulty = connector(with_function(document("https://a.com"), json!({"endpoint": "/${"})));
+    let bind = |function: &str| {
+        let (scope, arguments) = (weir_engine::expression::Scope::default(), serde_json::Map::new());
+        fixture.connectors.bind(&faulty, &function.parse().expect("name"), &arguments, &scope).expect_err("faulty")
+    };
+    let error = bind("f");
+    assert_eq!((error.kind, error.message.contains("/functions/0/endpoint")), (Kind::Interpolation, true));
+    let error = bind("g");
+    assert_eq!(error.kind, Kind::InvalidArgument);
+    assert_eq!(error.message, "connector `api` version 1 has no function `g`; it has `f`");
+}
