@@ -17,7 +17,7 @@ fn call(method: &str, uri: &str, body_bytes: u32) -> Vec<u8> {
         .pages(200)
         .bytes(TEXT, method.as_bytes())
         .bytes(TEXT + 64, uri.as_bytes())
-        .words(ANSWER, &[0, 0, TEXT, lengths.0, TEXT + 64, lengths.1, 0, 0, 1, 65_536, body_bytes])
+        .words(ANSWER, &[0, 0, TEXT, lengths.0, TEXT + 64, lengths.1, 0, 0, 1, 2_000_000, body_bytes])
         .pre_call("(i32.const 1024)")
 }
 

@@ -139,7 +139,11 @@ pub(crate) async fn post_response(component: Vec<u8>, limits: InvocationLimits) 
 }
 
 /// The invocation failed with that kind, its message has these words, and the next invocation works.
-pub(crate) async fn check<D: std::fmt::Debug>(report: HookReport<D>, kind: HookErrorKind, words: &str) -> HookReport<D> {
+pub(crate) async fn check<D: std::fmt::Debug>(
+    report: HookReport<D>,
+    kind: HookErrorKind,
+    words: &str,
+) -> HookReport<D> {
     let error = report.outcome.as_ref().unwrap_err();
     assert_eq!(error.kind, kind, "{error:?}");
     assert!(error.message.starts_with("plugin `guest@1.2.3`, hook `"), "{error:?}");
