@@ -1,10 +1,11 @@
 //! One wasmtime engine: which Wasm is accepted, how memory is had, and the clock that interrupts guests.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmparser::WasmFeatures;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::settings::{Allocator, HostSettings};
 
@@ -17,6 +18,9 @@ pub(crate) const CORE_INSTANCES_MAX: u32 = 128;
 pub(crate) const MEMORIES_MAX: u32 = 8;
 /// Tables of one component.
 pub(crate) const TABLES_MAX: u32 = 64;
+
+/// Frames of a trap that are kept, innermost first.
+pub(crate) const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// Stack of a guest, in bytes; deeper recursion ends as `plugin.stack-overflow`.
 const WASM_STACK_BYTES: usize = 512 << 10;
@@ -101,7 +105,8 @@ impl Shape {
             .memory_reservation(self.reservation_bytes)
             .memory_guard_size(self.guard_bytes)
             // File and line of a trap, where the guest carries debug information (P-07).
-            .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
+            .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+            .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX));
         config
     }
 }

@@ -8,9 +8,8 @@ use weir_engine::ports::{HookErrorKind, InvocationLimits};
 
 use super::limiter::Refused;
 use super::log::clean;
+use crate::engine::BACKTRACE_FRAMES_MAX;
 
-/// Most frames of a trap that are reported, innermost first.
-const FRAMES_MAX: usize = 32;
 /// Longest function or file name that is reported, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// Longest text of an error that is reported, in characters.
@@ -152,7 +151,7 @@ pub(super) fn output_words(max: u64) -> String {
 
 fn frames(backtrace: &WasmBacktrace) -> String {
     let mut text = String::new();
-    for frame in backtrace.frames().iter().take(FRAMES_MAX) {
+    for frame in backtrace.frames() {
         let module = frame.module().name().unwrap_or("");
         let symbols = frame.symbols();
         if symbols.is_empty() {
@@ -165,10 +164,8 @@ fn frames(backtrace: &WasmBacktrace) -> String {
             line(&mut text, &name, module, place);
         }
     }
-    let more = backtrace.frames().len().saturating_sub(FRAMES_MAX);
-    if more > 0 {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "… and {more} more");
+    if backtrace.frames().len() >= BACKTRACE_FRAMES_MAX.get() {
+        text.push_str("…\n");
     }
     text
 }

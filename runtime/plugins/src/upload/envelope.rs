@@ -1,6 +1,6 @@
 //! What the first bytes of an upload say, and what a failed parse means.
 
-use wasmparser::BinaryReaderError;
+use wasmparser::{BinaryReader, BinaryReaderError};
 
 use super::error::UploadError;
 
@@ -52,11 +52,25 @@ fn describe(bytes: &[u8]) -> String {
     }
 }
 
-/// What a failed parse of `size` bytes means.
-pub(super) fn invalid(error: &BinaryReaderError, size: usize) -> UploadError {
-    let reason = error.message();
-    if reason.contains("unexpected end") && error.offset() >= size.saturating_sub(16) {
-        return UploadError::Truncated { size: size as u64 };
+/// What a failed parse of `bytes` means.
+pub(super) fn invalid(error: &BinaryReaderError, bytes: &[u8]) -> UploadError {
+    if is_cut(bytes) {
+        return UploadError::Truncated { size: bytes.len() as u64 };
     }
-    UploadError::Invalid { offset: error.offset() as u64, reason: reason.chars().take(500).collect() }
+    UploadError::Invalid { offset: error.offset() as u64, reason: error.message().chars().take(500).collect() }
+}
+
+/// Whether the last section is longer than what is left of the file.
+fn is_cut(bytes: &[u8]) -> bool {
+    let mut reader = BinaryReader::new(bytes.get(8..).unwrap_or_default(), 8);
+    while !reader.eof() {
+        // Each section is an id, a size, and so many bytes.
+        let section = reader.read_u8().and_then(|_| reader.read_var_u32());
+        match section.map(|size| reader.read_bytes(size as usize)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return true,
+            Err(_) => return reader.eof(),
+        }
+    }
+    false
 }

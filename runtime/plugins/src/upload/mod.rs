@@ -69,8 +69,8 @@ pub fn validate(bytes: &[u8], bytes_max: u64) -> Result<Inspection, UploadError>
     envelope::check(bytes, bytes_max)?;
     let types = Validator::new_with_features(crate::engine::FEATURES)
         .validate_all(bytes)
-        .map_err(|error| envelope::invalid(&error, bytes.len()))?;
-    let names = interfaces::Names::read(bytes).map_err(|error| envelope::invalid(&error, bytes.len()))?;
+        .map_err(|error| envelope::invalid(&error, bytes))?;
+    let names = interfaces::Names::read(bytes).map_err(|error| envelope::invalid(&error, bytes))?;
     let types = types.as_ref();
     interfaces::check_imports(&names, types)?;
     let (hooks, wit_version) = interfaces::check_exports(&names, types)?;
