@@ -129,8 +129,10 @@ impl Backend for Sled {
         let shared = Arc::clone(&self.shared);
         let keep = move || {
             shared.check_space(blobs.iter().map(|blob| blob.len() as u64).sum())?;
-            let kept = blobs.iter().map(|blob| shared.blobs.keep(blob)).collect::<Result<_, _>>();
-            kept.map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
+            shared
+                .blobs
+                .keep(&blobs)
+                .map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
         };
         blocking("keep a large value", keep).await
     }

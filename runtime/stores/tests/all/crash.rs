@@ -41,7 +41,7 @@ async fn work(store: std::sync::Arc<weir_stores::SledStore>, worker: usize) {
         let (mut run, lease) = begin(&*store, "acme", "signup").await;
         say(run.id, 0);
         for round in 0..12 {
-            let bytes = if (round + worker) % 6 == 0 { 6_000 } else { 50 };
+            let bytes = if (round + worker).is_multiple_of(6) { 6_000 } else { 50 };
             let value = json!({ "revision": run.revision + 1, "text": "x".repeat(bytes) });
             let commit = step(&run, &lease, advance(), vec![change("connectors.last", value)]);
             run = commit.run.clone();
