@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 pub struct OwnerId(pub String);
 
 /// The right to work on a run until an instant. The fence grows with every claim: a commit under an older one fails.
+/// A lease that is over stays good until somebody else claims the run, or its owner gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Who works on the run.
@@ -281,14 +282,17 @@ impl StoreError {
     }
 }
 
-/// What survives. Nothing of one tenant is ever returned for another.
+/// What survives. Nothing of one tenant is ever returned for another, and nothing is ever returned that a crash could
+/// still undo. Dropping the future of a verb does not stop the verb.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Begins a run, or finds the one that the same client key began.
+    /// Begins a run, or finds the one that the same client key began. Without a lease the run is queued.
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
-    /// Claims up to `limit` unfinished, unsuspended runs whose lease is over at `now`, for `lease` from `now`.
-    /// Runs whose record or context is damaged are skipped and logged, not returned.
+    /// Claims up to `limit` unfinished, unsuspended runs whose lease is over at `now`, for `lease` from `now`; up to
+    /// 1,024 at once. Fair to tenants: one tenant's queue does not stand before another's single run.
+    /// Runs whose record or context is damaged are skipped and logged, not returned, and looked at again after as
+    /// long as a lease.
     async fn claim_runs(
         &self,
         owner: &OwnerId,
@@ -328,7 +332,7 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// Runs of a tenant, newest first.
+    /// Runs of a tenant, newest first. A damaged one is left out and logged, and [`Store::health`] says so.
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError>;
 
     /// Keeps bytes under their digest. Keeping the same bytes twice is once.
@@ -376,7 +380,7 @@ pub trait Store: Send + Sync {
         version: u32,
     ) -> Result<Definition, StoreError>;
 
-    /// Removes a name with all of its versions. `false` where there was none.
+    /// Removes a name with all of its versions. `false` where there was none. Their numbers are not given again.
     async fn delete_definition(&self, tenant: &TenantId, kind: DefinitionKind, name: &str) -> Result<bool, StoreError>;
 
     /// How the store is.

@@ -1,9 +1,10 @@
 //! Large values in files of our own, named by their SHA-256: `blobs/ab/abcd…`. Written to a temporary name, synced,
 //! renamed, and the folder synced, before any row speaks of them; never changed afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -44,37 +45,43 @@ impl FileBlobs {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Keeps bytes, durably. A file that is there already and sound is taken as it is.
-    pub(super) fn keep(&self, bytes: &[u8]) -> io::Result<Digest> {
-        let digest = Digest::of(bytes);
-        let (folder, path) = self.place(&digest);
-        if !folder.exists() {
-            files::make_folder(&folder)?;
-            files::sync_folder(&self.folder)?;
+    /// Keeps values, durably. A file that is there already and sound is taken as it is.
+    ///
+    /// All files are synced before the first is renamed, and all folders after the last, so that the file system can
+    /// do the work of several syncs in one.
+    pub(super) fn keep(&self, values: &[Bytes]) -> io::Result<Vec<Digest>> {
+        let digests: Vec<Digest> = values.iter().map(|value| Digest::of(value)).collect();
+        // Also where a file or a folder was there: who made it may not have come so far as to sync it.
+        let mut folders = BTreeSet::from([self.folder.clone()]);
+        let mut unnamed = Vec::new();
+        for (value, digest) in values.iter().zip(&digests) {
+            let (folder, path) = self.place(digest);
+            if files::read(&path)?.is_none_or(|there| there != *value) {
+                unnamed.push((self.write(value)?, path));
+            }
+            folders.insert(folder);
         }
-        let is_there = files::read(&path)?.is_some_and(|there| there == bytes);
-        if !is_there {
-            self.write(&path, bytes)?;
-            self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        for folder in &folders {
+            files::make_folder(folder)?;
         }
-        // Also where the file was there: who put it there may not have come so far yet.
-        files::sync_folder(&folder)?;
-        Ok(digest)
+        for (file, path) in unnamed {
+            self.bytes.fetch_add(file.bytes, Ordering::Relaxed);
+            fs::rename(&file.path, path)?;
+        }
+        for folder in folders.iter().rev() {
+            files::sync_folder(folder)?;
+        }
+        Ok(digests)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a file that has no name of its own yet.
+    fn write(&self, value: &Bytes) -> io::Result<Unfinished> {
         let name = self.next_name.fetch_add(1, Ordering::Relaxed).to_string();
-        let unfinished = self.unfinished.join(name);
-        let write = || {
-            let mut file = files::create(&unfinished)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, path)
-        };
-        write().inspect_err(|_| {
-            // Gives the space back on a full disk; a leftover is removed at the next start.
-            let _ = fs::remove_file(&unfinished);
-        })
+        let unfinished = Unfinished { path: self.unfinished.join(name), bytes: value.len() as u64 };
+        let mut file = files::create(&unfinished.path)?;
+        file.write_all(value)?;
+        file.sync_all()?;
+        Ok(unfinished)
     }
 
     fn place(&self, digest: &Digest) -> (PathBuf, PathBuf) {
@@ -82,6 +89,19 @@ impl FileBlobs {
         let folder = self.folder.join(name.get(..2).unwrap_or_default());
         let path = folder.join(name);
         (folder, path)
+    }
+}
+
+/// A file that was not renamed yet. Removed where that never happens, so that a full disk gets its space back.
+struct Unfinished {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After the rename there is no such file; a leftover is removed at the next start.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -40,10 +40,13 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, SledError>
 }
 
 /// After a repair, reads every row once. A sound database is not read: that would make a start slow.
-fn checked(database: Database, repairs: Vec<String>) -> Result<Opened, SledError> {
+fn checked(database: Database, mut repairs: Vec<String>) -> Result<Opened, SledError> {
     if !repairs.is_empty() {
         let (sound, damaged) = verify(&database)?;
         tracing::warn!(sound, damaged, "the repaired store was read through");
+        if damaged > 0 {
+            repairs.push(format!("{damaged} records are damaged, {sound} are sound; the log names each"));
+        }
     }
     Ok(Opened { database, repairs })
 }

@@ -45,7 +45,7 @@ impl SledStore {
     pub fn open(dir: &Path, settings: SledSettings) -> Result<Self, OpenError> {
         let home = Home::enter(dir)?;
         let trusted = home.open_database(settings.cache_bytes)?;
-        let blobs = home.open_blobs()?;
+        let blobs = Arc::new(home.open_blobs()?);
         let gauge = Gauge::default();
         gauge.add_repairs(trusted.repairs);
         let places = Arc::new(Semaphore::new(settings.queue_writes_max.clamp(1, Semaphore::MAX_PERMITS)));
@@ -109,7 +109,7 @@ impl Backend for Sled {
                 Some(database) => collect(database)?,
                 None => return Err(database::closed()),
             };
-            finish(collected, &shared.blobs)
+            finish(collected, &*shared.blobs)
         };
         blocking("read", read).await
     }
@@ -129,8 +129,10 @@ impl Backend for Sled {
         let shared = Arc::clone(&self.shared);
         let keep = move || {
             shared.check_space(blobs.iter().map(|blob| blob.len() as u64).sum())?;
-            let kept = blobs.iter().map(|blob| shared.blobs.keep(blob)).collect::<Result<_, _>>();
-            kept.map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
+            shared
+                .blobs
+                .keep(&blobs)
+                .map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
         };
         blocking("keep a large value", keep).await
     }
@@ -138,7 +140,8 @@ impl Backend for Sled {
     fn health(&self) -> Health {
         let gauge = &self.shared.gauge;
         let (free, floor) = (Gauge::get(&gauge.bytes_free), self.shared.settings.free_bytes_min);
-        let trouble = gauge.trouble();
+        let stopped = self.writer.as_ref().is_none_or(JoinHandle::is_finished);
+        let trouble = gauge.trouble().or_else(|| stopped.then(|| "the writer has stopped; restart".to_owned()));
         let writable = trouble.is_none() && free >= floor;
         let mut notes: Vec<String> = trouble.into_iter().chain(gauge.repairs()).collect();
         if free < floor {

@@ -118,7 +118,8 @@ impl Home {
                 self.damaged("`FORMAT` says that there is a store, but `sled/db` is missing; restore it".to_owned())
             );
         }
-        if !has_database && ["MARK", "blobs"].iter().any(|name| self.dir.join(name).exists()) {
+        let was_used = ["MARK", "blobs"].iter().any(|name| self.dir.join(name).exists());
+        if !has_database && was_used {
             return Err(self.damaged("there are large values or a mark, but no database; restore `sled/`".to_owned()));
         }
         files::make_folder(&self.sled_folder()).map_err(|source| self.folder_error(source))?;
@@ -126,7 +127,7 @@ impl Home {
             ladder::open(&self.sled_folder(), cache_bytes).map_err(|error| self.not_opened(error))?;
         let stored = match records::record::<u32>(&database, &records::own_record("format"))? {
             Some(stored) => stored,
-            None if marked => {
+            None if marked || was_used => {
                 return Err(
                     self.damaged("sled opened as an empty database, but there is a store; restore it".to_owned())
                 );

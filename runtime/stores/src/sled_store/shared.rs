@@ -19,7 +19,7 @@ pub(super) struct Shared {
     /// None while the store is closed after a storage error. Written under the lock by the writer alone; the lock is
     /// fair, so that readers are not starved by a busy writer.
     pub(super) view: RwLock<Option<Database>>,
-    pub(super) blobs: FileBlobs,
+    pub(super) blobs: Arc<FileBlobs>,
     pub(super) gauge: Gauge,
     pub(super) faults: Faults,
     pub(super) settings: SledSettings,
@@ -36,15 +36,11 @@ impl Shared {
         if free.saturating_sub(needed) < floor { Err(StoreError::Full { free, floor }) } else { Ok(()) }
     }
 
-    /// Counts the large values without holding the start up.
-    pub(super) fn count_blobs(self: &Arc<Self>) {
-        let shared = Arc::downgrade(self);
-        let count = move || {
-            if let Some(shared) = shared.upgrade() {
-                shared.blobs.count();
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("weir-store-count".to_owned()).spawn(count) {
+    /// Counts the large values without holding the start up, or the lock.
+    pub(super) fn count_blobs(&self) {
+        let blobs = Arc::clone(&self.blobs);
+        let count = std::thread::Builder::new().name("weir-store-count".to_owned()).spawn(move || blobs.count());
+        if let Err(error) = count {
             tracing::warn!(%error, "the size of the large values is not known");
         }
     }

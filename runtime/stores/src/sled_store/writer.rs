@@ -117,20 +117,27 @@ impl Writer {
         Ok(())
     }
 
-    /// Readers wait meanwhile, so that nobody ever sees what a crash could undo.
+    /// Readers wait meanwhile, so that nobody ever sees what a crash could undo. Where it fails, the database is closed
+    /// before they go on.
     fn make_durable(&self, changes: Changes) -> Result<(), SledError> {
-        let view = self.shared.view.blocking_write();
+        let mut view = self.shared.view.blocking_write();
         let Some(database) = view.as_ref() else { return Ok(()) };
+        let durable = self.apply(database, changes);
+        if let Err(error) = &durable {
+            self.shared.gauge.set_trouble(Some(format!("the disk failed ({error}); opening anew")));
+            drop(view.take());
+        }
+        durable
+    }
+
+    fn apply(&self, database: &Database, changes: Changes) -> Result<(), SledError> {
         database.apply(changes)?;
         self.shared.faults.before_sync()?;
-        database.sync()?;
-        Ok(())
+        Ok(database.sync()?)
     }
 
     fn fail(&mut self, why: &str) {
         tracing::error!(error = why, "the disk failed; the store takes no reads and writes until it has opened anew");
-        self.shared.gauge.set_trouble(Some(format!("the disk failed ({why}); opening anew")));
-        drop(self.shared.view.blocking_write().take());
         self.reopenings = 0;
         self.reopen_at = Some(Instant::now());
     }
@@ -170,9 +177,7 @@ impl Writer {
         }
         let commits = trusted.commits + 1;
         let proof = count(&trusted.database, commits).map_err(|error| SledError::Io(std::io::Error::other(error)))?;
-        trusted.database.apply(proof)?;
-        self.shared.faults.before_sync()?;
-        trusted.database.sync()?;
+        self.apply(&trusted.database, proof)?;
         self.commits = commits;
         self.shared.gauge.add_repairs(trusted.repairs);
         *self.shared.view.blocking_write() = Some(trusted.database);

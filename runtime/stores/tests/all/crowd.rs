@@ -7,7 +7,8 @@ use weir_engine::ports::{Expectation, NewDefinition, Started, Store};
 use weir_engine::run::RunContext;
 
 use crate::support::{
-    Bench, LEASE, advance, at, begin, change, complete, memory, new_run, open, owner, settings, sled, step, tenant,
+    Bench, LEASE, advance, at, begin, change, claim, complete, memory, new_run, open, owner, settings, sled, step,
+    tenant,
 };
 
 const CALLERS: usize = 64;
@@ -75,6 +76,21 @@ async fn no_run_is_claimed_by_two(bench: Bench) {
     assert_eq!(runs.len(), 200);
 }
 
+async fn a_claim_takes_at_most_1024_runs(bench: Bench) {
+    at_once(&bench, |store, _| async move {
+        for _ in 0..17 {
+            store.start_run(new_run("acme", "signup")).await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(claim(&*bench.store, 5_000, usize::MAX).await.len(), 1024);
+    assert_eq!(claim(&*bench.store, 5_000, usize::MAX).await.len(), 64 * 17 - 1024);
+    // As many leases end, in more than one verb.
+    bench.store.end_orphaned_leases().await.unwrap();
+    assert_eq!(claim(&*bench.store, 5_000, 1024).await.len(), 1024);
+    assert_eq!(claim(&*bench.store, 5_000, 1024).await.len(), 64);
+}
+
 async fn one_of_many_saves_wins(bench: Bench) {
     let saved = at_once(&bench, |store, n| async move {
         let new = NewDefinition {
@@ -102,7 +118,13 @@ macro_rules! on_both {
         )* }
     };
 }
-on_both!(every_caller_commits_its_own, one_client_key_is_one_run, no_run_is_claimed_by_two, one_of_many_saves_wins);
+on_both!(
+    every_caller_commits_its_own,
+    one_client_key_is_one_run,
+    no_run_is_claimed_by_two,
+    a_claim_takes_at_most_1024_runs,
+    one_of_many_saves_wins
+);
 
 // A queue of one place is a slow store, not a failing one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +152,20 @@ async fn sled_never_needs_files_of_its_own_for_large_pages() {
     assert_eq!(context.iter().count(), 41);
     drop(store);
     let store = open(dir.path());
-    assert_eq!(store.run_context(&run.tenant, run.id).await.unwrap(), Some(context));
+    let kept = store.run_context(&run.tenant, run.id).await.unwrap();
+    assert_eq!(kept, Some(context));
+    drop(store);
+    // The log alone holds it all, also after its segments were used again.
+    for entry in std::fs::read_dir(dir.path().join("sled")).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            std::fs::write(entry.path(), b"damaged").unwrap();
+        }
+    }
+    let store = open(dir.path());
+    assert!(store.health().await.notes.iter().any(|note| note.contains("log was replayed")));
+    assert_eq!(store.run(&run.tenant, run.id).await.unwrap(), Some(run.clone()));
+    assert_eq!(store.run_context(&run.tenant, run.id).await.unwrap(), kept);
+    assert_eq!(store.journal(&run.tenant, run.id, 0, 1_000).await.unwrap().len(), 100);
     drop(store);
     let bytes: u64 = walk(&dir.path().join("sled"));
     assert!(bytes < 64 * 1024 * 1024, "{bytes} bytes for 17 MB written, of which 170 KB live");

@@ -158,7 +158,6 @@ impl World {
         let outcome = self.store().commit_step(commit).await;
         let held = expected.held && lease == expected.lease;
         if !held {
-            // A run that has ended is not changed by `apply`, so that its entry may be refused for its revision first.
             assert!(matches!(outcome, Err(StoreError::StaleLease { .. })), "{outcome:?}");
         } else if revision_on > 0 {
             assert_eq!(code(outcome), "store.revision-conflict");
