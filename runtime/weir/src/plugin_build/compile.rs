@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::command_line::CommandLine;
 use super::package::Package;
 use super::toolchain::{StandardLibrary, TARGET};
-use super::{BuildError, BuildOptions, Symbols};
+use super::{BuildError, BuildOptions};
 
 /// One compilation.
 pub(super) struct Compilation<'a> {
@@ -45,9 +45,6 @@ impl Compilation<'_> {
         arguments.extend(["--message-format=json-render-diagnostics".into(), "--target-dir".into()]);
         arguments.push(self.package.target.display().to_string());
         arguments.extend(["--config".into(), self.same_paths_everywhere(cargo_home)]);
-        for setting in self.symbol_settings() {
-            arguments.extend(["--config".into(), format!("profile.release.{setting}")]);
-        }
         let mut variables = Vec::new();
         if self.standard_library == StandardLibrary::FromSource {
             arguments.push("-Zbuild-std=std,panic_abort".into());
@@ -70,14 +67,6 @@ impl Compilation<'_> {
             .collect();
         // A JSON list of strings is one of TOML, too.
         format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))
-    }
-
-    fn symbol_settings(&self) -> &'static [&'static str] {
-        match self.options.symbols {
-            Symbols::Profile => &[],
-            Symbols::Names => &["strip=\"debuginfo\""],
-            Symbols::Lines => &["strip=\"none\"", "debug=\"line-tables-only\""],
-        }
     }
 }
 
@@ -144,15 +133,9 @@ mod tests {
 
     #[test]
     fn an_authors_wishes_come_last() {
-        let options = BuildOptions {
-            symbols: Symbols::Lines,
-            cargo_arguments: vec!["--locked".into()],
-            ..BuildOptions::default()
-        };
+        let options = BuildOptions { cargo_arguments: vec!["--locked".into()], ..BuildOptions::default() };
         let line = command(StandardLibrary::Installed, &options);
-        let wishes = "--config 'profile.release.strip=\"none\"' \
-                      --config 'profile.release.debug=\"line-tables-only\"' --locked";
-        assert!(line.ends_with(wishes), "{line}");
+        assert_eq!(line, format!("{CARGO} --locked"));
     }
 
     #[test]

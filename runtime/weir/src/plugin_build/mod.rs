@@ -41,25 +41,9 @@ pub(crate) struct BuildOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) target_dir: Option<PathBuf>,
 
-    /// What the component says about its source when it traps
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) symbols: Symbols,
-
     /// Further arguments for `cargo build`, such as `--locked` or `--features NAME`
     #[arg(last = true, value_name = "CARGO_ARGUMENT")]
     pub(crate) cargo_arguments: Vec<String>,
-}
-
-/// What a component says about its source when it traps. More is larger: keep it out of production uploads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Symbols {
-    /// What the package's release profile says
-    #[default]
-    Profile,
-    /// The names of functions
-    Names,
-    /// Names, files and lines
-    Lines,
 }
 
 /// What a build has made.

@@ -11,10 +11,10 @@ fn options(arguments: &[&str]) -> Result<BuildOptions, clap::Error> {
 // covers P-08
 #[test]
 fn the_arguments_are_read() {
-    let given = ["guests/tier", "--toolchain", "debian", "--symbols", "names", "--out", "tier.wasm", "--", "--locked"];
+    let given = ["guests/tier", "--toolchain", "debian", "--out", "tier.wasm", "--", "--locked"];
     let options = options(&given).unwrap();
     assert_eq!(options.dir, PathBuf::from("guests/tier"));
-    assert_eq!((options.toolchain, options.symbols), (GuestToolchain::Debian, Symbols::Names));
+    assert_eq!(options.toolchain, GuestToolchain::Debian);
     assert_eq!(options.out, Some("tier.wasm".into()));
     assert_eq!(options.cargo_arguments, ["--locked"]);
 }
