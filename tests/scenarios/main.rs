@@ -1,3 +1,19 @@
 //! Scenarios over the real binary, and what keeps the house tidy.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario that cannot go on has failed"
+)]
 
+mod api; // the API without its command line: answers to good and bad requests
+mod bad_input;
+mod command_line;
+mod demo_flow;
+mod durability;
+mod hostile_guests;
+mod house;
+mod secrets;
+mod tenants;
 mod tidy;
