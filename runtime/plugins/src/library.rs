@@ -132,24 +132,25 @@ impl Library {
     where
         F: AsyncFnOnce() -> Result<Bytes, LoadError>,
     {
-        if let Some(loaded) = self.from_cache(digest).await {
+        if let Some(loaded) = self.load_cached(digest).await {
             return Ok(loaded);
         }
         let component = bytes().await?;
         let artifact = self.compiler.compile(&component).await?;
         let (cache, digest, engine, linker) = self.owned(digest);
         blocking(move || {
+            let loaded = link(&engine, &linker, &artifact)?;
             if let Err(error) = cache.store(&digest, &artifact) {
                 // It runs all the same; the next start compiles again.
                 tracing::warn!(%digest, %error, "a compiled plugin could not be kept");
             }
-            link(&engine, &linker, &artifact)
+            Ok(loaded)
         })
         .await
     }
 
     /// A cache file that does not load is no better than none: it is removed.
-    async fn from_cache(&self, digest: &Digest) -> Option<Arc<Loaded>> {
+    async fn load_cached(&self, digest: &Digest) -> Option<Arc<Loaded>> {
         let (cache, digest, engine, linker) = self.owned(digest);
         let loaded = blocking(move || {
             let Some(artifact) = cache.load(&digest) else {

@@ -42,7 +42,10 @@ impl CompileProgram {
     /// # Errors
     /// Where the system does not tell which executable this is.
     pub fn this() -> std::io::Result<Self> {
-        Ok(Self { path: std::env::current_exe()?, arguments: vec![COMPILE_VERB.into()] })
+        // The link of the kernel still leads to this program when an upgrade has replaced its file.
+        let link = Path::new("/proc/self/exe");
+        let path = if link.exists() { link.to_owned() } else { std::env::current_exe()? };
+        Ok(Self { path, arguments: vec![COMPILE_VERB.into()] })
     }
 }
 

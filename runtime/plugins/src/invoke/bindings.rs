@@ -1,8 +1,6 @@
 //! `wit/` as Rust types. One world with everything that any plugin may export: the host takes the union, and looks up
 //! each interface by itself, as exports are optional.
 
-#![expect(clippy::all, reason = "generated from wit/, which has the documentation")]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     inline: "

@@ -41,10 +41,7 @@ pub(crate) async fn run<H: Hook>(start: Start<'_>, hook: &H) -> HookReport<H::De
     let mut store = Store::new(start.plugin.engine(), HostState::new(start.invocation, &start.limits, sender));
     let started = Instant::now();
     let outcome = match prepare(&mut store, &start.limits, started) {
-        Ok(()) => {
-            let ended = within_limits(&start, hook, &mut store, requests, started).await;
-            ended.unwrap_or_else(|failure| Err(failure))
-        }
+        Ok(()) => within_limits(&start, hook, &mut store, requests, started).await,
         Err(error) => Err(Failure::new(HookErrorKind::Host, format!("the host could not limit it: {error:#}"))),
     };
     let elapsed = started.elapsed();
@@ -80,13 +77,13 @@ async fn within_limits<H: Hook>(
     store: &mut Store<HostState>,
     requests: mpsc::Receiver<CallRequest>,
     started: Instant,
-) -> Result<Outcome<H::Decision>, Failure> {
+) -> Outcome<H::Decision> {
     let deadline = started + start.limits.time();
     let driven = Box::pin(drive(start, hook, store, requests));
     // Epochs stop a guest that computes; this stops one that waits in a host call (S-04).
     let ended = AssertUnwindSafe(tokio::time::timeout_at(deadline, driven)).catch_unwind().await;
     match ended {
-        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Failure::new(HookErrorKind::TimeExhausted, failure::time_words(&start.limits))),
         Err(_) => Err(Failure::new(
             HookErrorKind::Host,

@@ -1,5 +1,26 @@
 //! Why an upload is refused.
 
+/// An import or a hook that has another type than the contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{item} has another type than the contract: {place}: expected {expected}, found {found}\n  \
+     expected: {expected_line}\n  found:    {found_line}"
+)]
+pub struct TypeMismatch {
+    /// Such as "the hook `weir:plugin/action@0.1.0`".
+    pub item: String,
+    /// Where in the type the first difference is.
+    pub place: String,
+    /// The type there in the contract.
+    pub expected: String,
+    /// The type there in the component.
+    pub found: String,
+    /// The whole function in the contract, as WIT.
+    pub expected_line: String,
+    /// The whole function in the component, as WIT.
+    pub found_line: String,
+}
+
 /// Why an upload is refused. The messages are for the plugin's author.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
@@ -60,23 +81,8 @@ pub enum UploadError {
         exports: Vec<String>,
     },
     /// An import or a hook of another type.
-    #[error(
-        "{item} has another type than the contract: {place}: expected {expected}, found {found}\n  expected: {expected_line}\n  found:    {found_line}"
-    )]
-    WrongType {
-        /// Such as "the hook `weir:plugin/action@0.1.0`".
-        item: String,
-        /// Where in the type the first difference is.
-        place: String,
-        /// The type there in the contract.
-        expected: String,
-        /// The type there in the component.
-        found: String,
-        /// The whole function in the contract, as WIT.
-        expected_line: String,
-        /// The whole function in the component, as WIT.
-        found_line: String,
-    },
+    #[error(transparent)]
+    WrongType(Box<TypeMismatch>),
     /// Another version of the contract.
     #[error(
         "`{name}` is of version {found} of the contract, this host serves {served}; build the plugin against \
@@ -108,7 +114,7 @@ impl UploadError {
             Self::Invalid { .. } => "plugin.upload.invalid",
             Self::UnknownImport { .. } => "plugin.upload.unknown-import",
             Self::NoHook { .. } => "plugin.upload.no-hook",
-            Self::WrongType { .. } => "plugin.upload.wrong-type",
+            Self::WrongType(_) => "plugin.upload.wrong-type",
             Self::WrongVersion { .. } => "plugin.upload.wrong-version",
         }
     }

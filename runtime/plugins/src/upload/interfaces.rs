@@ -8,7 +8,7 @@ use wasmparser::{BinaryReaderError, Parser, Payload};
 use super::HookKind;
 use super::compare;
 use super::contract::CONTRACT;
-use super::error::UploadError;
+use super::error::{TypeMismatch, UploadError};
 use super::print::{self, Found};
 
 /// The hooks with the function that each exports.
@@ -215,13 +215,15 @@ fn check_function(
     types: Found<'_>,
     found: &ComponentInstanceType,
 ) -> Result<(), UploadError> {
-    let wrong = |difference: compare::Difference, expected_line: String, found_line: String| UploadError::WrongType {
-        item: item.to_owned(),
-        place: difference.place,
-        expected: difference.expected,
-        found: difference.found,
-        expected_line,
-        found_line,
+    let wrong = |difference: compare::Difference, expected_line: String, found_line: String| {
+        UploadError::WrongType(Box::new(TypeMismatch {
+            item: item.to_owned(),
+            place: difference.place,
+            expected: difference.expected,
+            found: difference.found,
+            expected_line,
+            found_line,
+        }))
     };
     let missing = |expected: &str, found: &str| compare::Difference {
         place: format!("function `{}`", short(function)),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use wasmparser::Validator;
 use weir_engine::digest::Digest;
 
-pub use self::error::UploadError;
+pub use self::error::{TypeMismatch, UploadError};
 
 /// The hooks that a plugin can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -60,8 +60,8 @@ pub struct Inspection {
     pub wit_version: semver::Version,
 }
 
-/// Checks that `bytes` are a component that targets the worlds of `wit/`, of at most `bytes_max` bytes. Reads each byte
-/// a bounded number of times; about 20 ms for a megabyte of code without optimisation, 1 ms with.
+/// Checks that `bytes` are a component that targets the worlds of `wit/`, of at most `bytes_max` bytes. Takes time in
+/// proportion to their number.
 ///
 /// # Errors
 /// See [`UploadError`].

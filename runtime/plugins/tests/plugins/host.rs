@@ -48,7 +48,7 @@ impl Components for Shelf {
 /// This test binary, which runs `compiling::compile_child` when it is asked to.
 pub(crate) fn compile_program() -> CompileProgram {
     let arguments = ["--exact", "compiling::compile_child", "--ignored", "--nocapture", "--test-threads=1"];
-    CompileProgram { path: std::env::current_exe().unwrap(), arguments: arguments.map(Into::into).to_vec() }
+    CompileProgram { arguments: arguments.map(Into::into).to_vec(), ..CompileProgram::this().unwrap() }
 }
 
 pub(crate) struct TestHost {

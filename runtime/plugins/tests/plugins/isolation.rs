@@ -1,9 +1,10 @@
 //! Nothing passes from one invocation to another (P-04, S-06).
 
 use weir_engine::ports::{NoGrantedCalls, Plugins};
+use weir_plugins::Allocator;
 
 use crate::guests::Guest;
-use crate::host::{HOST, event, invocation, roomy};
+use crate::host::{HOST, TestHost, event, invocation, roomy, settings};
 
 /// Traps where its memory, global or table is not as at first; then changes all three, and a page that it grew.
 fn canary() -> Vec<u8> {
@@ -78,4 +79,18 @@ async fn dropped_invocations_leave_nothing_behind() {
     }
     let report = HOST.host.action(&invocation, &event, &NoGrantedCalls).await;
     assert!(report.outcome.is_ok(), "{:?}", report.outcome);
+}
+
+#[tokio::test]
+async fn without_a_pool_it_is_the_same() {
+    // covers P-04
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.pool.allocator = Allocator::OnDemand;
+    let host = TestHost::start(settings);
+    let invocation = invocation(host.shelf.put(canary()), roomy());
+    for _ in 0..20 {
+        let report = host.host.action(&invocation, &event(), &NoGrantedCalls).await;
+        assert!(report.outcome.is_ok(), "{:?}", report.outcome);
+    }
 }

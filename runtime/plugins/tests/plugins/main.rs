@@ -1,4 +1,5 @@
 //! The plugin host at its boundary: uploads, compilation, invocations, and guests that mean harm.
+#![cfg(test)]
 
 mod guests; // small guests, built from core WAT
 mod host; // a host to run them on

@@ -233,8 +233,8 @@ fn the_first_difference_is_found_however_deep_it_lies() {
         ),
     ] {
         let error = changed(from, to);
-        let UploadError::WrongType { place, expected: one, found: other, .. } = &error else { panic!("{error}") };
-        let difference = format!("{place}: expected {one}, found {other}");
+        let UploadError::WrongType(mismatch) = &error else { panic!("{error}") };
+        let difference = format!("{}: expected {}, found {}", mismatch.place, mismatch.expected, mismatch.found);
         assert_eq!(difference, expected);
     }
 }
