@@ -143,7 +143,7 @@ fn candidates(settings: &HostSettings) -> Vec<Candidate> {
         pooling(narrow, None, "address space is short and the kernel has no PAGEMAP_SCAN: invocations are slower"),
         on_demand(
             "no pool of memory could be reserved: every invocation maps its own, which is several times slower; \
-             raise the limit of virtual memory, or lower `plugins.invocations-max` and `plugins.ceiling.memory_bytes`",
+             raise the limit of virtual memory, or lower `plugins.invocations-max` and `plugins.ceiling.memory-bytes`",
         ),
     ]
 }
