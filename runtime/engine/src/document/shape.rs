@@ -2,6 +2,10 @@
 //!
 //! JSON Schema finds every fault at once; serde, which stops at the first, does the reading.
 
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +20,7 @@ pub fn schema_of<T: JsonSchema>() -> Value {
 }
 
 /// Reads the node at `pointer` as `T`; adds every fault that keeps it from being one.
-pub fn read<T: JsonSchema + DeserializeOwned>(
+pub fn read<T: JsonSchema + DeserializeOwned + 'static>(
     document: &Document,
     pointer: &str,
     code: &str,
@@ -24,10 +28,9 @@ pub fn read<T: JsonSchema + DeserializeOwned>(
 ) -> Option<T> {
     let node = document.value.pointer(pointer)?;
     let before = faults.0.len();
-    let schema = schema_of::<T>();
-    if let Ok(validator) = jsonschema::validator_for(&schema) {
-        for error in validator.iter_errors(node) {
-            add(document, pointer, code, &schema, &error, faults);
+    if let Some(shape) = shape_of::<T>() {
+        for error in shape.validator.iter_errors(node) {
+            add(document, pointer, code, &shape.schema, &error, faults);
         }
     }
     if faults.0.len() > before {
@@ -40,6 +43,26 @@ pub fn read<T: JsonSchema + DeserializeOwned>(
             None
         }
     }
+}
+
+/// A schema, ready to be held against nodes.
+struct Shape {
+    schema: Value,
+    validator: jsonschema::Validator,
+}
+
+/// The shape of a type, made once: a flow has hundreds of steps of a few types.
+fn shape_of<T: JsonSchema + 'static>() -> Option<Arc<Shape>> {
+    static SHAPES: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
+    let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(shape) = shapes.get(&TypeId::of::<T>()) {
+        return Some(shape.clone());
+    }
+    let schema = schema_of::<T>();
+    let validator = jsonschema::validator_for(&schema).ok()?;
+    let shape = Arc::new(Shape { schema, validator });
+    shapes.insert(TypeId::of::<T>(), shape.clone());
+    Some(shape)
 }
 
 fn add(

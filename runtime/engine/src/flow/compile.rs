@@ -360,7 +360,7 @@ impl Compiler<'_> {
         None
     }
 
-    fn read<T: JsonSchema + DeserializeOwned>(&mut self, pointer: &str) -> Option<T> {
+    fn read<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
         read(self.document, pointer, SHAPE, self.faults)
     }
 
