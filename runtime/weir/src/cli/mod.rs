@@ -1,0 +1,2 @@
+//! x
+pub(crate) fn main() -> std::process::ExitCode { crate::exit::Exit::Done.into() }
