@@ -6,6 +6,7 @@ mod serve; // start, serve, drain, stop
 mod api; // the routes, one file for each resource
 mod auth; // API keys, roles, permissions
 mod tenants; // who owns what
+mod documents; // the check of connector documents
 mod secrets; // credentials, encrypted
 mod problem; // answers to errors
 mod config; // file, variables, flags

@@ -85,11 +85,11 @@ impl Tenants {
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn set_disabled(&self, tenant: &TenantId, state: Access) -> Result<Option<Tenant>, StoreError> {
+    pub(crate) async fn set_access(&self, tenant: &TenantId, access: Access) -> Result<Option<Tenant>, StoreError> {
         let Some(found) = self.get(tenant).await? else {
             return Ok(None);
         };
-        let body = TenantBody { description: found.description, disabled: state == Access::Refused };
+        let body = TenantBody { description: found.description, disabled: access == Access::Refused };
         self.save(tenant, body, Expectation::Any).await.map(Some)
     }
 

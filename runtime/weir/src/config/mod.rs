@@ -25,7 +25,77 @@ pub(crate) struct Config {
     pub(crate) secrets: SecretsConfig,
     /// What one request or tenant may use up.
     pub(crate) limits: Limits,
-    /// What the log looks like.
+    /// What it says about itself.
+    pub(crate) log: LogConfig,
+    /// Every setting with its value and where it came from.
+    pub(crate) effective: Vec<Effective>,
+}
+
+/// Where and how the server listens.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerConfig {
+    /// The API.
+    pub(crate) listen: SocketAddr,
+    /// `/metrics` without a key; nothing by default.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// How long a stop waits for requests and steps in flight.
+    pub(crate) shutdown_grace: Duration,
+}
+
+/// The back ends for what survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// In this process's memory: nothing survives it.
+    Memory,
+    /// In the data folder.
+    Sled,
+}
+
+/// Where the server keeps what survives.
+#[derive(Debug, Clone)]
+pub(crate) struct DataConfig {
+    /// The data folder.
+    pub(crate) dir: PathBuf,
+    /// The back end.
+    pub(crate) store: StoreKind,
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretsConfig {
+    /// The file; made on the first start where it is missing. `WEIR_MASTER_KEY` goes before it.
+    pub(crate) master_key_file: PathBuf,
+}
+
+/// What one request or tenant may use up (A4). Each has its own code.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Connections at once; further ones wait to be accepted.
+    pub(crate) connections: usize,
+    /// For the header section of a request; then the connection is closed.
+    pub(crate) header_time: Duration,
+    /// For reading a request's body.
+    pub(crate) body_time: Duration,
+    /// Requests at once, without live streams.
+    pub(crate) requests: usize,
+    /// Requests of one tenant at once, also those that wait for the end of a run.
+    pub(crate) tenant_requests: usize,
+    /// Live streams of one tenant at once.
+    pub(crate) event_streams: usize,
+    /// Bodies of tenants, keys and credentials.
+    pub(crate) small_bytes: u64,
+    /// Flow and connector documents.
+    pub(crate) document_bytes: u64,
+    /// The body that starts a run.
+    pub(crate) event_bytes: u64,
+    /// Components.
+    pub(crate) component_bytes: u64,
+    /// Nesting of JSON bodies.
+    pub(crate) json_depth: usize,
+    /// How long a start waits for the end of its run at most.
+    pub(crate) wait: Duration,
+}
+/// What the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// Lines for people.
@@ -106,9 +176,10 @@ fn limits(reader: &mut Reader) -> Limits {
         header_time: reader.one_in("limits.header-time", seconds(10), seconds(1)..=seconds(600)),
         body_time: reader.one_in("limits.body-time", seconds(30), seconds(1)..=seconds(3600)),
         requests: reader.one_in("limits.requests", 512, 1..=1_000_000),
+        tenant_requests: reader.one_in("limits.tenant-requests", 128, 1..=1_000_000),
         event_streams: reader.one_in("limits.event-streams", 64, 1..=1_000_000),
         small_bytes: reader.one_in("limits.small-bytes", kib(64), kib(1)..=mib(16)).0,
-        document_bytes: reader.one_in("limits.document-bytes", mib(1), kib(1)..=mib(64)).0,
+        document_bytes: reader.one_in("limits.document-bytes", mib(1), kib(1)..=mib(1)).0,
         event_bytes: reader.one_in("limits.event-bytes", mib(1), kib(1)..=mib(64)).0,
         component_bytes: reader.one_in("limits.component-bytes", mib(20), kib(1)..=mib(1024)).0,
         json_depth: reader.one_in("limits.json-depth", 64, 4..=120),

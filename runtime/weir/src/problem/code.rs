@@ -46,15 +46,17 @@ codes! {
     EVENT_TOO_LARGE = "request.event-too-large" 413 "The event is too large";
     COMPONENT_TOO_LARGE = "request.component-too-large" 413 "The component is too large";
     TOO_MANY_REQUESTS = "limit.requests" 503 "The server has its hands full";
+    TOO_MANY_OF_TENANT = "limit.tenant-requests" 429 "The tenant has too many requests at once";
     TOO_MANY_STREAMS = "limit.event-streams" 429 "The tenant has too many live streams";
     NOT_FOUND = "object.not-found" 404 "There is no such object";
     EXISTS = "object.exists" 409 "The object exists already";
     PRECONDITION = "object.precondition-failed" 412 "The stored version is not the expected one";
     INVALID_DOCUMENT = "document.invalid" 422 "The document has faults";
     NAME_MISMATCH = "document.name-mismatch" 422 "The document has another name than the path";
+    INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";
     STORE_FULL = "store.full" 503 "The store takes no writes";
-    STOPPING = "server.stopping" 503 "The server is about to stop";
+    DRAINING = "server.draining" 503 "The server is about to stop";
     INTERNAL = "server.internal" 500 "Internal error";
 }
