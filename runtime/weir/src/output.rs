@@ -59,6 +59,11 @@ impl Colours {
         Self::of(std::io::stdout().is_terminal())
     }
 
+    /// What standard error takes.
+    pub(crate) fn of_stderr() -> Self {
+        Self::of(std::io::stderr().is_terminal())
+    }
+
     fn of(is_terminal: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if is_terminal && !refused { Self::On } else { Self::Off }

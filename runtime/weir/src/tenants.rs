@@ -59,8 +59,7 @@ impl Tenants {
     /// # Errors
     /// The store's.
     pub(crate) async fn get(&self, tenant: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        let found =
-            self.store.definition(&Self::system()?, DefinitionKind::Tenant, tenant.as_str(), None).await?;
+        let found = self.store.definition(&Self::system()?, DefinitionKind::Tenant, tenant.as_str(), None).await?;
         found.map(tenant_of).transpose()
     }
 
@@ -115,11 +114,11 @@ pub(crate) enum Access {
 }
 
 fn tenant_of(definition: Definition) -> Result<Tenant, StoreError> {
-    let unreadable =
-        |what: String| StoreError::Corrupt { place: format!("tenant `{}`", definition.name), what };
+    let unreadable = |what: String| StoreError::Corrupt { place: format!("tenant `{}`", definition.name), what };
     let body: TenantBody =
         serde_json::from_value(definition.body.clone()).map_err(|error| unreadable(error.to_string()))?;
-    let tenant = definition.name.parse().map_err(|error: weir_engine::ids::InvalidName| unreadable(error.to_string()))?;
+    let tenant =
+        definition.name.parse().map_err(|error: weir_engine::ids::InvalidName| unreadable(error.to_string()))?;
     Ok(Tenant { tenant, description: body.description, disabled: body.disabled, updated_at: definition.created_at })
 }
 

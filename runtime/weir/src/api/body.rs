@@ -41,11 +41,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for SmallJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let limit = Limit {
-            bytes: app.limits.small_bytes,
-            code: &code::BODY_TOO_LARGE,
-            setting: "limits.small-bytes",
-        };
+        let limit = Limit { bytes: app.limits.small_bytes, code: &code::BODY_TOO_LARGE, setting: "limits.small-bytes" };
         json(request, app, &limit).await.map(Self)
     }
 }
@@ -54,11 +50,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for EventJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let limit = Limit {
-            bytes: app.limits.event_bytes,
-            code: &code::EVENT_TOO_LARGE,
-            setting: "limits.event-bytes",
-        };
+        let limit =
+            Limit { bytes: app.limits.event_bytes, code: &code::EVENT_TOO_LARGE, setting: "limits.event-bytes" };
         json(request, app, &limit).await.map(Self)
     }
 }
@@ -92,7 +85,7 @@ impl FromRequest<Arc<App>> for Component {
         let limit = Limit {
             bytes: app.limits.component_bytes,
             code: &code::COMPONENT_TOO_LARGE,
-            setting: "limits.component-bytes",
+            setting: "plugins.upload-bytes-max",
         };
         read(request, app, &limit).await.map(Self)
     }

@@ -107,6 +107,7 @@ fn bearer(value: &str) -> Option<ApiKey> {
 }
 
 fn invalid_key() -> Problem {
-    let detail = "The key is malformed, unknown, wrong, expired or revoked. Ask an admin of the tenant for another one.";
+    let detail =
+        "The key is malformed, unknown, wrong, expired or revoked. Ask an admin of the tenant for another one.";
     Problem::new(&code::INVALID_KEY, detail).with_header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
 }

@@ -45,8 +45,7 @@ pub(super) async fn put(
     Precondition(expected): Precondition,
     text: DocumentText,
 ) -> Result<Response, Problem> {
-    let (connector, document) =
-        check_connector(&text.source, text.format, &app.ceilings).map_err(documents::faulty)?;
+    let (connector, document) = check_connector(&text.source, text.format, &app.ceilings).map_err(documents::faulty)?;
     let place = place(&caller, &name);
     documents::check_name(place, connector.connector.as_str())?;
     let checked = Checked { text, document: document.value, warnings: Faults::default() };

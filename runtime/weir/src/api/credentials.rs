@@ -38,8 +38,8 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     secret.check()?;
     let saved = app.vault.set(caller.tenant(), &name, &secret, expected).await?;
-    let status = if saved.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, [(header::ETAG, tag(saved.version))], Json(saved)).into_response())
+    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, [(header::ETAG, tag(saved.metadata.version))], Json(saved.metadata)).into_response())
 }
 
 /// What may be told of a credential.

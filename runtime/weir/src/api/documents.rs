@@ -111,6 +111,7 @@ pub(super) async fn save(
     let stored = StoredDocument { source: text.source, format: text.format, document };
     let live = find(app, place, None).await?;
     let expected = newest_expectation(app, place, live.as_ref(), expected).await?;
+    let status = if live.is_none() { StatusCode::CREATED } else { StatusCode::OK };
     if let Some(live) = live.filter(|live| same_text(live, &stored)) {
         return Ok(saved(StatusCode::OK, live, false, warnings));
     }
@@ -122,7 +123,6 @@ pub(super) async fn save(
         body: serde_json::to_value(stored).map_err(|error| Problem::internal(&error))?,
     };
     let definition = app.store.put_definition(new, expected).await?;
-    let status = if definition.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
     Ok(saved(status, definition, true, warnings))
 }
 
@@ -167,12 +167,17 @@ fn saved(status: StatusCode, definition: Definition, changed: bool, warnings: Fa
 /// One version; the live one without `version`.
 pub(super) async fn get(app: &App, place: Place<'_>, version: Option<u32>) -> Result<Response, Problem> {
     let found = find(app, place, version).await?.ok_or_else(|| Problem::not_found(place.noun))?;
-    let stored: StoredDocument =
-        serde_json::from_value(found.body).map_err(|error| Problem::internal(&error))?;
+    let stored: StoredDocument = serde_json::from_value(found.body).map_err(|error| Problem::internal(&error))?;
     let etag = [(header::ETAG, tag(found.version))];
     let StoredDocument { source, format, document } = stored;
-    let view =
-        DocumentView { name: found.name, version: found.version, created_at: found.created_at, format, source, document };
+    let view = DocumentView {
+        name: found.name,
+        version: found.version,
+        created_at: found.created_at,
+        format,
+        source,
+        document,
+    };
     Ok((etag, Json(view)).into_response())
 }
 
@@ -208,7 +213,8 @@ pub(super) fn version_view(definition: Definition, live: Option<u32>) -> Version
 pub(super) fn faulty(faults: Faults) -> Problem {
     let count = faults.0.len();
     let errors = faults.0.iter().filter_map(|fault| serde_json::to_value(fault).ok()).collect();
-    let detail = format!("The document has {count} fault(s); nothing was saved. `errors` says where and how to mend each.");
+    let detail =
+        format!("The document has {count} fault(s); nothing was saved. `errors` says where and how to mend each.");
     Problem::new(&code::INVALID_DOCUMENT, detail).with_errors(errors)
 }
 

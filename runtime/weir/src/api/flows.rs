@@ -80,8 +80,7 @@ pub(super) async fn put(
     text: DocumentText,
 ) -> Result<Response, Problem> {
     let catalogue = app.engine.definitions().catalogue(caller.tenant()).await?;
-    let (flow, document, warnings) =
-        flow::check(&text.source, text.format, &catalogue).map_err(documents::faulty)?;
+    let (flow, document, warnings) = flow::check(&text.source, text.format, &catalogue).map_err(documents::faulty)?;
     let place = place(&caller, &name);
     documents::check_name(place, flow.name.as_str())?;
     documents::save(&app, place, Checked { text, document: document.value, warnings }, expected).await

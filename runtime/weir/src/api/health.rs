@@ -65,7 +65,10 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 /// be configured (`server.metrics-listen`).
 #[utoipa::path(get, path = "/metrics", tag = "server", security(("key" = ["metrics.read"])),
     responses((status = 200, body = String, content_type = "text/plain", description = "The metrics.")))]
-pub(super) async fn metrics(_: Caller<ReadMetrics>, State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], String) {
+pub(super) async fn metrics(
+    _: Caller<ReadMetrics>,
+    State(app): State<Arc<App>>,
+) -> ([(HeaderName, &'static str); 1], String) {
     exposition(&app).await
 }
 

@@ -201,7 +201,8 @@ async fn list_of(app: &App, tenant: &TenantId, page: &PageQuery) -> Result<Json<
 }
 
 async fn revoke_of(app: &App, tenant: &TenantId, id: &str) -> Result<StatusCode, Problem> {
-    let id: KeyId = id.parse().map_err(|_| Problem::new(&code::INVALID_NAME, "The id of a key is 16 hexadecimal digits."))?;
+    let id: KeyId =
+        id.parse().map_err(|_| Problem::new(&code::INVALID_NAME, "The id of a key is 16 hexadecimal digits."))?;
     if app.keys.revoke(tenant, &id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
 }
 

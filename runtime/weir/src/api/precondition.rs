@@ -24,7 +24,8 @@ impl FromRequestParts<Arc<App>> for Precondition {
             _ => None,
         };
         expectation.map(Self).ok_or_else(|| {
-            let detail = "Write either `If-Match: \"VERSION\"` with the `ETag` of the last answer, or `If-None-Match: *`.";
+            let detail =
+                "Write either `If-Match: \"VERSION\"` with the `ETag` of the last answer, or `If-None-Match: *`.";
             Problem::new(&code::INVALID_HEADER, detail)
         })
     }

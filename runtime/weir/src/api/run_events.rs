@@ -62,11 +62,13 @@ pub(super) async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let run = runs::find(&app, caller.tenant(), &id).await?;
     let place = app.event_streams.take(caller.tenant()).ok_or_else(|| {
-        let detail = "The tenant has as many live streams as it may (`limits.event-streams`). Close one, or poll the journal.";
+        let detail =
+            "The tenant has as many live streams as it may (`limits.event-streams`). Close one, or poll the journal.";
         Problem::new(&code::TOO_MANY_STREAMS, detail).with_header(RETRY_AFTER, "10")
     })?;
     let changes = app.engine.watch(run.id);
-    let live = Live { app, principal: caller.principal.clone(), run: run.id, after, changes, is_over: false, _place: place };
+    let live =
+        Live { app, principal: caller.principal.clone(), run: run.id, after, changes, is_over: false, _place: place };
     let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }

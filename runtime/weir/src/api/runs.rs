@@ -159,7 +159,8 @@ async fn ended_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) ->
 fn wait_of(query: &StartQuery, headers: &HeaderMap, most: Duration) -> Result<Duration, Problem> {
     let wait = match &query.wait {
         Some(text) => {
-            let wait = duration_text::parse(text).map_err(|error| Problem::new(&code::INVALID_QUERY, format!("`wait`: {error}.")))?;
+            let wait = duration_text::parse(text)
+                .map_err(|error| Problem::new(&code::INVALID_QUERY, format!("`wait`: {error}.")))?;
             if wait > most {
                 let detail = format!("`wait` is longer than {} (`limits.wait`).", duration_text::to_text(most));
                 return Err(Problem::new(&code::INVALID_QUERY, detail));
@@ -253,7 +254,8 @@ impl From<StartError> for Problem {
         match error {
             StartError::UnknownFlow { .. } => Self::named(&code::NOT_FOUND, name, detail),
             StartError::InvalidEvent { violations, .. } => {
-                let errors = violations.into_iter().map(|(pointer, message)| json!({ "pointer": pointer, "message": message }));
+                let errors =
+                    violations.into_iter().map(|(pointer, message)| json!({ "pointer": pointer, "message": message }));
                 Self::named(&code::INVALID_EVENT, name, detail).with_errors(errors.collect())
             }
             StartError::EventTooLarge { .. } => Self::named(&code::EVENT_TOO_LARGE, name, detail),

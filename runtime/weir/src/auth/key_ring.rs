@@ -10,9 +10,9 @@ use weir_engine::ports::{
 };
 use weir_engine::time::Timestamp;
 
+use super::Principal;
 use super::key::{ApiKey, KeyId, NoRandomness};
 use super::role::{Role, SYSTEM_TENANT};
-use super::Principal;
 use crate::tenants::Tenants;
 
 /// What the store keeps of a key.
@@ -142,8 +142,7 @@ impl KeyRing {
     /// # Errors
     /// The store's; a version conflict where a key of that id exists.
     pub(crate) async fn import(&self, key: &ApiKey, issue: IssueKey) -> Result<StoredKey, KeyRingError> {
-        let body =
-            KeyBody { hash: key.hash(), role: issue.role, label: issue.label, expires_at: issue.expires_at };
+        let body = KeyBody { hash: key.hash(), role: issue.role, label: issue.label, expires_at: issue.expires_at };
         let new = NewDefinition {
             tenant: issue.tenant,
             kind: DefinitionKind::ApiKey,

@@ -1,2 +1,4 @@
 //! x
-pub(crate) fn main() -> std::process::ExitCode { crate::exit::Exit::Done.into() }
+pub(crate) fn main() -> std::process::ExitCode {
+    crate::exit::Exit::Done.into()
+}

@@ -9,9 +9,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use weir_connectors::ConnectorSettings;
+use weir_engine::engine::EngineSettings;
+use weir_plugins::HostSettings;
+
 pub(crate) use self::given::{Given, Sources};
-pub(crate) use self::reader::{Effective, Fault, Faults};
 use self::reader::Reader;
+pub(crate) use self::reader::{Effective, Fault, Faults};
 use self::setting::ByteCount;
 
 /// Everything that a server is told.
@@ -25,6 +29,14 @@ pub(crate) struct Config {
     pub(crate) secrets: SecretsConfig,
     /// What one request or tenant may use up.
     pub(crate) limits: Limits,
+    /// The store on disk.
+    pub(crate) store: weir_stores::SledSettings,
+    /// Runs.
+    pub(crate) engine: EngineSettings,
+    /// Plugins.
+    pub(crate) plugins: HostSettings,
+    /// Connectors, with the egress policy.
+    pub(crate) connectors: ConnectorSettings,
     /// What it says about itself.
     pub(crate) log: LogConfig,
     /// Every setting with its value and where it came from.
@@ -88,7 +100,7 @@ pub(crate) struct Limits {
     pub(crate) document_bytes: u64,
     /// The body that starts a run.
     pub(crate) event_bytes: u64,
-    /// Components.
+    /// Components: `plugins.upload-bytes-max`.
     pub(crate) component_bytes: u64,
     /// Nesting of JSON bodies.
     pub(crate) json_depth: usize,
@@ -122,6 +134,7 @@ impl Config {
         let given = Given::collect(sources)?;
         let mut reader = Reader::new(given);
         let data = data(&mut reader);
+        let plugins = plugins(&mut reader, &data);
         let config = Self {
             server: server(&mut reader),
             secrets: SecretsConfig {
@@ -129,8 +142,12 @@ impl Config {
                     .optional("secrets.master-key-file", "<data.dir>/master.key")
                     .unwrap_or_else(|| data.dir.join("master.key")),
             },
+            limits: limits(&mut reader, &plugins),
             data,
-            limits: limits(&mut reader),
+            store: reader.section("store"),
+            engine: engine(&mut reader),
+            plugins,
+            connectors: reader.section("connectors"),
             log: LogConfig {
                 filter: reader.one("log.filter", "info".to_owned()),
                 format: reader.one("log.format", LogFormat::Text),
@@ -168,7 +185,22 @@ fn data(reader: &mut Reader) -> DataConfig {
     }
 }
 
-fn limits(reader: &mut Reader) -> Limits {
+fn plugins(reader: &mut Reader, data: &DataConfig) -> HostSettings {
+    let settings: HostSettings = reader.section("plugins");
+    // The folder's default is below the data folder, which the crate cannot know.
+    let is_default = settings.cache_folder == HostSettings::default().cache_folder;
+    if is_default { HostSettings { cache_folder: data.dir.join(&settings.cache_folder), ..settings } } else { settings }
+}
+
+fn engine(reader: &mut Reader) -> EngineSettings {
+    let settings: EngineSettings = reader.section("engine");
+    for fault in settings.faults() {
+        reader.out_of_bounds(&format!("engine.{}", fault.setting), fault.wanted);
+    }
+    settings
+}
+
+fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
     let seconds = Duration::from_secs;
     let kib = |count: u64| ByteCount(count << 10);
     Limits {
@@ -181,7 +213,7 @@ fn limits(reader: &mut Reader) -> Limits {
         small_bytes: reader.one_in("limits.small-bytes", kib(64), kib(1)..=mib(16)).0,
         document_bytes: reader.one_in("limits.document-bytes", mib(1), kib(1)..=mib(1)).0,
         event_bytes: reader.one_in("limits.event-bytes", mib(1), kib(1)..=mib(64)).0,
-        component_bytes: reader.one_in("limits.component-bytes", mib(20), kib(1)..=mib(1024)).0,
+        component_bytes: plugins.upload_bytes_max,
         json_depth: reader.one_in("limits.json-depth", 64, 4..=120),
         wait: reader.one_in("limits.wait", seconds(60), Duration::ZERO..=seconds(600)),
     }

@@ -158,6 +158,12 @@ impl Reader {
         if self.faults.is_empty() { Ok(self.effective) } else { Err(Faults(self.faults)) }
     }
 
+    /// A setting whose owner says that it cannot work.
+    pub(super) fn out_of_bounds(&mut self, key: &str, wanted: &str) {
+        let source = self.effective.iter().find(|row| row.key == key).map(|row| row.source.clone());
+        self.fault(key, source.unwrap_or_default(), format!("must be {wanted}"));
+    }
+
     fn take(&mut self, key: &str) -> Option<GivenValue> {
         self.asked.insert(key.to_owned());
         let variable = variable_of(key);

@@ -154,6 +154,8 @@ impl From<StoreError> for Problem {
                 });
                 Self::new(&code::PRECONDITION, format!("Nothing was saved: {stored}. Read it again and decide."))
             }
+            StoreError::InvalidName { .. } => Self::new(&code::INVALID_NAME, error.to_string()),
+            StoreError::TooDeep { .. } => Self::new(&code::JSON_TOO_DEEP, error.to_string()),
             StoreError::Full { .. } => {
                 tracing::error!(%error, "the store takes no writes");
                 Self::new(&code::STORE_FULL, "The store takes no writes for want of space. Reads go on.")
@@ -194,7 +196,8 @@ mod tests {
         assert_eq!(names.len(), code::ALL.len());
         for code in code::ALL {
             assert!((400..600).contains(&code.status), "{}", code.name);
-            let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b"-8".contains(&b));
+            let plain =
+                |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b"-8".contains(&b));
             assert!(code.name.split_once('.').is_some_and(|(area, rest)| plain(area) && plain(rest)), "{}", code.name);
         }
     }

@@ -38,7 +38,9 @@ pub(crate) enum MasterKeyError {
         place: String,
     },
     /// Others can read the file.
-    #[error("others than its owner can read `{path}`; run `chmod 600` on it, and rotate what it protects if they may have")]
+    #[error(
+        "others than its owner can read `{path}`; run `chmod 600` on it, and rotate what it protects if they may have"
+    )]
     OpenToOthers {
         /// The file.
         path: PathBuf,

@@ -38,6 +38,15 @@ pub(crate) struct CredentialMetadata {
     pub(crate) updated_at: Timestamp,
 }
 
+/// What a save gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SavedCredential {
+    /// What may be told of it.
+    pub(crate) metadata: CredentialMetadata,
+    /// Whether there was none before.
+    pub(crate) created: bool,
+}
+
 /// Why a credential could not be saved or opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum VaultError {
@@ -111,28 +120,28 @@ impl Vault {
         name: &CredentialName,
         secret: &CredentialSecret,
         expected: Expectation,
-    ) -> Result<CredentialMetadata, VaultError> {
+    ) -> Result<SavedCredential, VaultError> {
         let (data_key, key) = self.current_data_key(tenant).await?;
         let plain = secret.to_plain().map_err(|_| not_opened(tenant, "credential", name.as_str()))?;
+        let mut stored = self.row(tenant, name).await?.map(|row| row.version);
+        let created = stored.is_none();
         for _ in 0..SAVE_ATTEMPTS_MAX {
+            check(expected, stored, created)?;
             // The version is a part of what is sealed, so it must be known before the save and hold during it.
-            let stored = self.row(tenant, name).await?.map(|row| row.version);
-            let (version, exactly) = match (expected, stored) {
-                (Expectation::Absent, Some(_)) => return Err(StoreError::VersionConflict { stored }.into()),
-                (Expectation::Version(wanted), _) if stored != Some(wanted) => {
-                    return Err(StoreError::VersionConflict { stored }.into());
-                }
-                (_, None) => (1, Expectation::Absent),
-                (_, Some(stored)) => (stored.saturating_add(1), Expectation::Version(stored)),
+            let (version, exactly) = match stored {
+                None => (1, Expectation::Absent),
+                Some(stored) => (stored.saturating_add(1), Expectation::Version(stored)),
             };
             let identity = Identity { tenant, kind: "credential", name: name.as_str(), version };
             let row = CredentialRow { kind: secret.kind().to_owned(), data_key, sealed: key.seal(&identity, &plain)? };
             match self.save(tenant, DefinitionKind::Credential, name.as_str(), &row, exactly).await {
-                Err(StoreError::VersionConflict { .. }) => {}
-                saved => return Ok(metadata(saved?)?),
+                // A name that was removed goes on with its old numbers: now the next one is known.
+                Ok(saved) if saved.version != version => stored = Some(saved.version),
+                Err(StoreError::VersionConflict { stored: newest }) => stored = newest,
+                saved => return Ok(SavedCredential { metadata: metadata(saved?)?, created }),
             }
         }
-        Err(StoreError::VersionConflict { stored: None }.into())
+        Err(StoreError::VersionConflict { stored }.into())
     }
 
     /// What may be told of a credential.
@@ -183,8 +192,7 @@ impl Vault {
         let failed = || not_opened(tenant, "credential", name.as_str());
         let row: CredentialRow = serde_json::from_value(definition.body).map_err(|_| failed())?;
         let key = self.data_key(tenant, row.data_key).await?;
-        let identity =
-            Identity { tenant, kind: "credential", name: name.as_str(), version: definition.version };
+        let identity = Identity { tenant, kind: "credential", name: name.as_str(), version: definition.version };
         let plain = key.open(&identity, &row.sealed).map_err(|_| failed())?;
         CredentialSecret::from_plain(&plain).map(Some).map_err(|_| failed())
     }
@@ -236,8 +244,7 @@ impl Vault {
         }
         let failed = || not_opened(tenant, "data key", DATA_KEY);
         let stored = self.store.definition(tenant, DefinitionKind::DataKey, DATA_KEY, Some(version)).await?;
-        let row: DataKeyRow =
-            stored.and_then(|stored| serde_json::from_value(stored.body).ok()).ok_or_else(failed)?;
+        let row: DataKeyRow = stored.and_then(|stored| serde_json::from_value(stored.body).ok()).ok_or_else(failed)?;
         if row.master != self.master.id {
             let (wrapped_with, present) = (row.master, self.master.id.clone());
             return Err(VaultError::OtherMasterKey { tenant: tenant.clone(), wrapped_with, present });
@@ -249,6 +256,16 @@ impl Vault {
         cached.insert(slot, Arc::clone(&key));
         Ok(key)
     }
+}
+
+/// Whether the expectation holds. One that nothing was there holds also after our own first write.
+fn check(expected: Expectation, stored: Option<u32>, created: bool) -> Result<(), StoreError> {
+    let holds = match expected {
+        Expectation::Any => true,
+        Expectation::Absent => created,
+        Expectation::Version(wanted) => stored == Some(wanted),
+    };
+    if holds { Ok(()) } else { Err(StoreError::VersionConflict { stored }) }
 }
 
 fn not_opened(tenant: &TenantId, kind: &'static str, name: &str) -> VaultError {
