@@ -11,11 +11,13 @@ mod secrets; // credentials, encrypted
 mod problem; // answers to errors
 mod config; // file, variables, flags
 mod telemetry; // log and metrics
+mod plugin_build; // from a Rust package to a component
 mod client; // the command line's way to a server
 mod private_file;
 mod clock;
 mod exit;
 mod output;
+mod table;
 
 /// Runs the command line that the process was given.
 #[must_use]

@@ -4,7 +4,7 @@ mod key;
 mod key_ring;
 mod role;
 
-pub(crate) use self::key::{ApiKey, InvalidKey, KeyId, NoRandomness, fill_random};
+pub(crate) use self::key::{ApiKey, KeyId, NoRandomness, fill_random};
 pub(crate) use self::key_ring::{IssueKey, KeyRing, KeyRingError, Refusal, StoredKey};
 pub(crate) use self::role::{Permission, Role, SYSTEM_TENANT};
 

@@ -52,6 +52,7 @@ pub(crate) enum Permission {
 
 impl Role {
     /// Every role.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 5] = [Self::Operator, Self::Admin, Self::Author, Self::Runner, Self::Viewer];
 
     /// The table.

@@ -15,7 +15,7 @@ use weir_plugins::HostSettings;
 
 pub(crate) use self::given::{Given, Sources};
 use self::reader::Reader;
-pub(crate) use self::reader::{Effective, Fault, Faults};
+pub(crate) use self::reader::{Effective, Faults};
 use self::setting::ByteCount;
 
 /// Everything that a server is told.

@@ -20,6 +20,7 @@ macro_rules! codes {
             pub(crate) const $constant: Code = Code { name: $name, status: $status, title: $title };
         )*
         /// Every code of the API.
+        #[cfg(test)]
         pub(crate) const ALL: &[Code] = &[$($constant),*];
     };
 }

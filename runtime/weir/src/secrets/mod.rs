@@ -12,4 +12,4 @@ mod vault;
 
 pub(crate) use self::credential::{CredentialSecret, InvalidCredential};
 pub(crate) use self::master::{MasterKey, MasterKeyError, MasterKeySource};
-pub(crate) use self::vault::{CredentialMetadata, SavedCredential, Vault, VaultError};
+pub(crate) use self::vault::{CredentialMetadata, Vault, VaultError};

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use weir_engine::engine::Engine;
 
 pub(crate) use self::error::ServeError;
-pub(crate) use self::wire::open_store;
+pub(crate) use self::wire::inspected;
 use crate::api::{self, App, Phase};
 use crate::config::{Config, ServerConfig};
 use crate::{output, telemetry};
@@ -42,11 +42,11 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let mut stop = StopSignals::listen().map_err(ServeError::Runtime)?;
     let (phase, phases) = watch::channel(Phase::Recovering);
     let server = config.server.clone();
-    let wired = wire::wire(config, phases).await?;
-    let listening = Listening::start(&server, &wired.app).await?;
-    let recovered = wired.app.engine.recover().await?;
+    let app = wire::wire(config, phases).await?;
+    let listening = Listening::start(&server, &app).await?;
+    let recovered = app.engine.recover().await?;
     tracing::info!(recovered, "unfinished runs go on");
-    let work = tokio::spawn(Arc::clone(&wired.app.engine).work());
+    let work = tokio::spawn(Arc::clone(&app.engine).work());
     phase.send_replace(Phase::Serving);
     output::remark(&format!("weir: serving on http://{}", listening.address));
 
@@ -54,7 +54,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     output::remark(&format!("weir: {name}: finishing what is in flight"));
     phase.send_replace(Phase::Draining);
     listening.stop();
-    drain(&wired.app.engine, &server, listening, work).await;
+    drain(&app.engine, &server, listening, work).await;
     Ok(())
 }
 

@@ -27,17 +27,11 @@ use crate::{output, private_file};
 /// The variable that gives the master key.
 const MASTER_KEY_VARIABLE: &str = "WEIR_MASTER_KEY";
 
-/// Everything, ready to serve.
-pub(super) struct Wired {
-    /// Behind the routes.
-    pub(super) app: Arc<App>,
-}
-
 /// Opens the store that the configuration names.
 ///
 /// # Errors
 /// The folder or the store cannot be used.
-pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
     match config.data.store {
         StoreKind::Memory => Ok(Arc::new(MemoryStore::default())),
         StoreKind::Sled => {
@@ -49,11 +43,11 @@ pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServeE
     }
 }
 
-/// Wires everything.
+/// Wires everything, ready to serve.
 ///
 /// # Errors
 /// See [`ServeError`].
-pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Result<Wired, ServeError> {
+pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Result<Arc<App>, ServeError> {
     let metrics = telemetry::start_metrics()?;
     let dir = config.data.dir.clone();
     private_file::create_folder(&dir).map_err(|source| ServeError::Folder { dir: dir.clone(), source })?;
@@ -87,7 +81,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     });
     let variable = std::env::var(bootstrap::VARIABLE).ok();
     bootstrap::operator_key(&app.keys, &dir, variable.as_deref()).await?;
-    Ok(Wired { app })
+    Ok(app)
 }
 
 fn master_key(config: &Config) -> Result<MasterKey, ServeError> {

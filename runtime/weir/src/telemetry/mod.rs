@@ -6,4 +6,6 @@ mod recorder;
 
 pub(crate) use self::log::start as start_log;
 pub(crate) use self::metered::MeteredStore;
-pub(crate) use self::recorder::{MetricsError, recorder, start as start_metrics};
+#[cfg(test)]
+pub(crate) use self::recorder::recorder;
+pub(crate) use self::recorder::{MetricsError, start as start_metrics};
