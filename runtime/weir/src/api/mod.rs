@@ -1,0 +1,93 @@
+//! The API: one file for each resource. OpenAPI is generated from this code and served.
+
+mod app; // what handlers can reach
+mod body; // bodies, each with its limit
+mod caller; // who calls, and whether they may
+mod documents; // what connectors and flows have in common
+mod edge; // request ids, problems, limits, metrics around every route
+mod page; // lists in parts
+mod path; // names in paths and queries
+mod precondition; // If-Match and If-None-Match
+mod slots; // how many at once
+mod views; // how objects look from outside
+
+mod connectors;
+mod credentials;
+mod flows;
+mod health;
+mod keys;
+mod openapi;
+mod plugins;
+mod run_events;
+mod runs;
+mod schemas;
+mod tenants;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::app::{App, Parts, Phase};
+pub(crate) use self::plugins::{Inspected, Refused, Uploads};
+
+/// Every route with its documentation.
+fn documented() -> OpenApiRouter<Arc<App>> {
+    openapi::start()
+        .routes(routes!(tenants::create, tenants::list))
+        .routes(routes!(tenants::get))
+        .routes(routes!(tenants::disable))
+        .routes(routes!(tenants::enable))
+        .routes(routes!(keys::create_in, keys::list_in))
+        .routes(routes!(keys::revoke_in))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::own))
+        .routes(routes!(plugins::put, plugins::get))
+        .routes(routes!(plugins::list))
+        .routes(routes!(plugins::disable))
+        .routes(routes!(plugins::enable))
+        .routes(routes!(connectors::list))
+        .routes(routes!(connectors::put, connectors::get, connectors::delete))
+        .routes(routes!(connectors::versions))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::put, credentials::get, credentials::delete))
+        .routes(routes!(flows::list))
+        .routes(routes!(flows::validate))
+        .routes(routes!(flows::put, flows::get))
+        .routes(routes!(flows::versions))
+        .routes(routes!(flows::set_live))
+        .routes(routes!(runs::start))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::journal))
+        .routes(routes!(runs::context))
+        .routes(routes!(run_events::events))
+        .routes(routes!(schemas::flow))
+        .routes(routes!(schemas::connector))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::document))
+}
+
+/// The OpenAPI document.
+pub(crate) fn document() -> serde_json::Value {
+    openapi::finish(documented().split_for_parts().1)
+}
+
+/// Everything that the API serves.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (router, _) = documented().split_for_parts();
+    let router = router.fallback(edge::no_route).layer(axum::extract::DefaultBodyLimit::disable());
+    edge::around(router, Arc::clone(&app)).with_state(app)
+}
+
+/// `/metrics` alone, without a key, for an address of its own.
+pub(crate) fn metrics_router(app: Arc<App>) -> Router {
+    Router::new().route("/metrics", axum::routing::get(health::open_metrics)).with_state(app)
+}

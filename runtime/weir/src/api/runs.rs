@@ -1,0 +1,289 @@
+//! Runs: executions of flows (F-07, F-13).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{HeaderName, LOCATION, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use weir_engine::duration_text;
+use weir_engine::engine::{StartError, StartRun};
+use weir_engine::ids::{FlowName, RunId, TenantId};
+use weir_engine::ports::RunFilter;
+use weir_engine::run::{JournalEntry, Run, RunStateKind};
+
+use super::app::App;
+use super::body::EventJson;
+use super::caller::{Caller, InspectRuns, ReadRuns, StartRuns};
+use super::page::{self, Listing};
+use super::path::{PathOf, QueryOf};
+use super::views::RunView;
+use crate::problem::{Problem, code};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// Most journal entries of one answer.
+const ENTRIES_MAX: usize = page::LIMIT_MAX;
+
+/// A run about to begin.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRunBody {
+    /// What the flow sees as `event`; null without.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    event: Value,
+    /// The flow's version; the live one without.
+    #[serde(default)]
+    version: Option<u32>,
+}
+
+/// How a start is asked for.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StartQuery {
+    /// How long to wait for the run's end, such as `5s`; not at all without. `Prefer: wait=SECONDS` does the same.
+    wait: Option<String>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunsQuery {
+    /// Of this flow only.
+    #[param(value_type = Option<String>)]
+    flow: Option<FlowName>,
+    /// In this state only: `ready`, `completed`, `failed`, `error`.
+    #[param(value_type = Option<String>)]
+    state: Option<RunStateKind>,
+    /// Items of this part: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+}
+
+/// Which journal entries.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JournalQuery {
+    /// Those with a greater sequence number: 0, which is all, by default.
+    #[serde(default)]
+    after: u64,
+    /// Entries of this part: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+}
+
+/// A part of a run's journal.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct JournalView {
+    /// What each step did, oldest first.
+    #[schema(value_type = Vec<Object>)]
+    entries: Vec<JournalEntry>,
+    /// `after` for the next part; absent where no more is committed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<u64>,
+}
+
+/// The value of `Idempotency-Key`, checked by the engine.
+pub(super) struct ClientKey(Option<String>);
+
+impl FromRequestParts<Arc<App>> for ClientKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        let text = value.to_str().map_err(|_| StartError::InvalidClientKey)?;
+        Ok(Self(Some(text.to_owned())))
+    }
+}
+
+/// Starts a run. With a wait, answers when the run has ended; without one, or when the wait is over, at once.
+#[utoipa::path(post, path = "/v1/flows/{name}/runs", tag = "runs", security(("key" = ["runs.start"])),
+    params(
+        ("name" = String, Path, description = "The flow."),
+        ("idempotency-key" = Option<String>, Header, description = "Two starts with the same key are one run: 1 to 255 visible ASCII characters."),
+        ("prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240)."),
+        StartQuery
+    ),
+    request_body = NewRunBody,
+    responses(
+        (status = 200, body = RunView, description = "The run has ended."),
+        (status = 202, body = RunView, description = "The run goes on; `Location` is where to look.",
+            headers(("location" = String)))
+    ))]
+pub(super) async fn start(
+    caller: Caller<StartRuns>,
+    State(app): State<Arc<App>>,
+    PathOf(flow): PathOf<FlowName>,
+    QueryOf(query): QueryOf<StartQuery>,
+    ClientKey(client_key): ClientKey,
+    headers: HeaderMap,
+    EventJson(body): EventJson<NewRunBody>,
+) -> Result<Response, Problem> {
+    let wait = wait_of(&query, &headers, app.limits.wait)?;
+    let tenant = caller.tenant().clone();
+    let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key };
+    let started = app.engine.start(start).await?;
+    let run = ended_within(&app, caller.tenant(), started.run, wait).await?;
+    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/runs/{}", run.id);
+    let view = Json(RunView::of(run, caller.principal.role));
+    let replayed = if started.created { "false" } else { "true" };
+    Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
+}
+
+async fn ended_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
+    if wait.is_zero() || run.ending().is_some() {
+        return Ok(run);
+    }
+    // A server that is about to stop answers at once: the run goes on after the next start.
+    tokio::select! {
+        waited = app.engine.wait(tenant, run.id, wait) => Ok(waited?.unwrap_or(run)),
+        () = app.draining() => Ok(run),
+    }
+}
+
+/// How long to wait, at most `most`. A preference that cannot be read is ignored (RFC 7240 section 2), a query
+/// parameter is not.
+fn wait_of(query: &StartQuery, headers: &HeaderMap, most: Duration) -> Result<Duration, Problem> {
+    let wait = match &query.wait {
+        Some(text) => {
+            let wait = duration_text::parse(text)
+                .map_err(|error| Problem::new(&code::INVALID_QUERY, format!("`wait`: {error}.")))?;
+            if wait > most {
+                let detail = format!("`wait` is longer than {} (`limits.wait`).", duration_text::to_text(most));
+                return Err(Problem::new(&code::INVALID_QUERY, detail));
+            }
+            wait
+        }
+        None => preferred_wait(headers).unwrap_or_default().min(most),
+    };
+    Ok(wait)
+}
+
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    let seconds = preferences.find_map(|preference| {
+        let (name, value) = preference.trim().split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
+    })?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+/// A run's state and result.
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", security(("key" = ["runs.read"])),
+    params(("id" = String, Path, description = "The run.")),
+    responses((status = 200, body = RunView, description = "The run.")))]
+pub(super) async fn get(
+    caller: Caller<ReadRuns>,
+    State(app): State<Arc<App>>,
+    PathOf(id): PathOf<String>,
+) -> Result<Json<RunView>, Problem> {
+    let run = find(&app, caller.tenant(), &id).await?;
+    Ok(Json(RunView::of(run, caller.principal.role)))
+}
+
+/// The tenant's runs, newest first.
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", security(("key" = ["runs.read"])), params(RunsQuery),
+    responses((status = 200, body = Listing<RunView>, description = "One part of the list.")))]
+pub(super) async fn list(
+    caller: Caller<ReadRuns>,
+    State(app): State<Arc<App>>,
+    QueryOf(query): QueryOf<RunsQuery>,
+) -> Result<Json<Listing<RunView>>, Problem> {
+    let request = page::request(query.limit, query.cursor.as_deref())?;
+    let filter = RunFilter { flow: query.flow, state: query.state };
+    let runs = app.store.runs(caller.tenant(), &filter, &request).await?;
+    Ok(Json(Listing::of(runs, |run| RunView::of(run, caller.principal.role))))
+}
+
+/// What each step did, oldest first: requests, responses, hooks, operations, logs, changes.
+#[utoipa::path(get, path = "/v1/runs/{id}/journal", tag = "runs", security(("key" = ["runs.inspect"])),
+    params(("id" = String, Path, description = "The run."), JournalQuery),
+    responses((status = 200, body = JournalView, description = "A part of the journal.")))]
+pub(super) async fn journal(
+    caller: Caller<InspectRuns>,
+    State(app): State<Arc<App>>,
+    PathOf(id): PathOf<String>,
+    QueryOf(query): QueryOf<JournalQuery>,
+) -> Result<Json<JournalView>, Problem> {
+    let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
+    let run = find(&app, caller.tenant(), &id).await?;
+    let entries = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let last = entries.last().map(|entry| entry.sequence);
+    let next_after = last.filter(|last| *last < run.revision);
+    Ok(Json(JournalView { entries, next_after }))
+}
+
+/// What a run knows: `{event, connectors, steps, claims}`.
+#[utoipa::path(get, path = "/v1/runs/{id}/context", tag = "runs", security(("key" = ["runs.inspect"])),
+    params(("id" = String, Path, description = "The run.")),
+    responses((status = 200, body = Object, description = "The context.")))]
+pub(super) async fn context(
+    caller: Caller<InspectRuns>,
+    State(app): State<Arc<App>>,
+    PathOf(id): PathOf<String>,
+) -> Result<Json<Value>, Problem> {
+    let run = find(&app, caller.tenant(), &id).await?;
+    let context = app.store.run_context(caller.tenant(), run.id).await?.ok_or_else(|| Problem::not_found("run"))?;
+    Ok(Json(context.to_json()))
+}
+
+/// The tenant's run of that id.
+pub(super) async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Run, Problem> {
+    let id: RunId = id.parse()?;
+    app.store.run(tenant, id).await?.ok_or_else(|| Problem::not_found("run"))
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let name = error.code();
+        let detail = format!("{error}.");
+        match error {
+            StartError::UnknownFlow { .. } => Self::named(&code::NOT_FOUND, name, detail),
+            StartError::InvalidEvent { violations, .. } => {
+                let errors =
+                    violations.into_iter().map(|(pointer, message)| json!({ "pointer": pointer, "message": message }));
+                Self::named(&code::INVALID_EVENT, name, detail).with_errors(errors.collect())
+            }
+            StartError::EventTooLarge { .. } => Self::named(&code::EVENT_TOO_LARGE, name, detail),
+            StartError::InvalidClientKey => Self::named(&code::INVALID_HEADER, name, detail),
+            StartError::ClientKeyTaken(_) => Self::named(&code::EXISTS, name, detail),
+            StartError::Draining => Self::new(&code::DRAINING, detail).with_header(RETRY_AFTER, "5"),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits() {
+        // covers F-07
+        let most = Duration::from_secs(60);
+        let headers = |value: &str| HeaderMap::from_iter([(PREFER, value.parse().unwrap())]);
+        let query = |wait: Option<&str>| StartQuery { wait: wait.map(str::to_owned) };
+        let seconds = |value: Result<Duration, Problem>| value.ok().map(|wait| wait.as_secs());
+        assert_eq!(seconds(wait_of(&query(None), &HeaderMap::new(), most)), Some(0));
+        assert_eq!(seconds(wait_of(&query(Some("60s")), &HeaderMap::new(), most)), Some(60));
+        assert_eq!(seconds(wait_of(&query(Some("60001ms")), &HeaderMap::new(), most)), None);
+        assert_eq!(seconds(wait_of(&query(Some("soon")), &HeaderMap::new(), most)), None);
+        assert_eq!(seconds(wait_of(&query(None), &headers("respond-async, Wait=5"), most)), Some(5));
+        assert_eq!(seconds(wait_of(&query(None), &headers("wait=500"), most)), Some(60));
+        assert_eq!(seconds(wait_of(&query(None), &headers("wait=x"), most)), Some(0));
+    }
+}

@@ -1,0 +1,164 @@
+//! How runs look from outside.
+
+use serde::Serialize;
+use serde_json::Value;
+use weir_engine::message::Failure;
+use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError};
+use weir_engine::time::Timestamp;
+
+use crate::auth::{Permission, Role};
+
+/// A run.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RunView {
+    /// Which.
+    pub(super) id: String,
+    /// Its flow.
+    flow: String,
+    /// The version that it is pinned to.
+    flow_version: u32,
+    /// `ready` until it ends, then `completed`, `failed` or `error`.
+    #[schema(value_type = String)]
+    state: RunStateKind,
+    /// How many steps are committed.
+    revision: u64,
+    /// The next step; absent when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_step: Option<String>,
+    /// What it gave, where it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultView>,
+    /// What the end user may read, where it has failed for a business reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureView>,
+    /// Why it could not go on, where it ended with a technical error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorView>,
+    /// When it was started.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was committed last.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// When it ends as an error at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    deadline: Timestamp,
+}
+
+/// What a run gave.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct ResultView {
+    /// Its claims, by key.
+    claims: Vec<ClaimView>,
+}
+
+/// One claim.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct ClaimView {
+    /// Its name, often a URI.
+    key: String,
+    /// Its value.
+    #[schema(value_type = Object)]
+    value: Value,
+}
+
+/// A business failure.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct FailureView {
+    /// The step that failed.
+    step: String,
+    /// Up to 100 characters.
+    reason: String,
+    /// Up to 300 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+/// A technical error. Only its code, for keys without the permission `runs.inspect`: its text is not for end users
+///
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct ErrorView {
+    /// The stable code.
+    code: String,
+    /// The step in which it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    /// What happened, where, and how to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// More of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl RunView {
+    /// The run as the holder of that role sees it.
+    pub(super) fn of(run: Run, role: Role) -> Self {
+        let state = run.state_kind();
+        let mut view = Self {
+            id: run.id.to_string(),
+            flow: run.flow.to_string(),
+            flow_version: run.flow_version,
+            state,
+            revision: run.revision,
+            next_step: None,
+            result: None,
+            failure: None,
+            error: None,
+            created_at: run.created_at,
+            updated_at: run.updated_at,
+            deadline: run.deadline,
+        };
+        match run.state {
+            RunState::Ready { step } => view.next_step = Some(step.to_string()),
+            RunState::Ended { ending: Ending::Completed { claims } } => {
+                let claims = claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect();
+                view.result = Some(ResultView { claims });
+            }
+            RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
+                view.failure = Some(FailureView { step: step.to_string(), reason, description });
+            }
+            RunState::Ended { ending: Ending::Error { step, error: StepError { code, message, detail } } } => {
+                view.error = Some(if role.may(Permission::InspectRuns) {
+                    ErrorView { code, step: Some(step.to_string()), message: Some(message), detail }
+                } else {
+                    ErrorView { code, step: None, message: None, detail: None }
+                });
+            }
+        }
+        view
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_engine::ids::RunId;
+
+    #[test]
+    fn a_runner_sees_no_text_of_a_technical_error() {
+        // covers A-07, T-02
+        let instant = Timestamp::from_millis(0);
+        let error = StepError {
+            code: "connector.connect".to_owned(),
+            message: "no connection to db.internal".to_owned(),
+            detail: Some("frames".to_owned()),
+        };
+        let run = Run {
+            tenant: "acme".parse().unwrap(),
+            id: RunId::generate(),
+            flow: "f".parse().unwrap(),
+            flow_version: 1,
+            revision: 1,
+            state: RunState::Ended { ending: Ending::Error { step: "s".parse().unwrap(), error } },
+            created_at: instant,
+            updated_at: instant,
+            deadline: instant,
+        };
+        for role in Role::ALL {
+            let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();
+            assert!(text.contains("connector.connect"));
+            assert_eq!(text.contains("db.internal"), role.may(Permission::InspectRuns), "{role}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! `weir doctor`: looks for what is wrong, and says how to mend it. Changes nothing.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Common;
+use super::error::CliError;
+use super::serve::ConfigOptions;
+use crate::client::{Client, ClientError};
+use crate::config::{Config, StoreKind};
+use crate::exit::Exit;
+use crate::output::{self, Colours, Format, Style};
+use crate::private_file;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    config: ConfigOptions,
+}
+
+/// How one check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One check and what to do.
+#[derive(Debug)]
+struct Finding {
+    what: &'static str,
+    verdict: Verdict,
+    text: String,
+}
+
+impl Finding {
+    fn ok(what: &'static str, text: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Ok, text: text.into() }
+    }
+
+    fn warn(what: &'static str, text: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Warn, text: text.into() }
+    }
+
+    fn fail(what: &'static str, text: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Fail, text: text.into() }
+    }
+}
+
+pub(super) fn run(options: &Options, common: &Common) -> Result<Exit, CliError> {
+    let mut findings = Vec::new();
+    match options.config.read() {
+        Ok(config) => {
+            findings.push(Finding::ok("configuration", "every setting can be read"));
+            findings.extend(machine(&config));
+        }
+        Err(error) => findings.push(Finding::fail("configuration", error.message)),
+    }
+    findings.extend(server(common));
+    show(&findings, common);
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// What can be seen without a server.
+fn machine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![data_folder(config), free_space(config), private(&config.secrets.master_key_file)];
+    if config.data.store == StoreKind::Memory {
+        findings
+            .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
+    }
+    if !config.server.listen.ip().is_loopback() {
+        let text = "`server.listen` is not loopback and there is no TLS here: put a proxy with TLS before it";
+        findings.push(Finding::warn("listening", text));
+    }
+    findings
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let dir = &config.data.dir;
+    let shown = dir.display();
+    match dir.metadata() {
+        Err(_) => Finding::ok("data folder", format!("{shown} is not there yet; the first start makes it")),
+        Ok(metadata) if !metadata.is_dir() => {
+            Finding::fail("data folder", format!("{shown} is not a folder; name another one with --data"))
+        }
+        Ok(_) => match tempfile_in(dir) {
+            Ok(()) => Finding::ok("data folder", format!("{shown} can be written")),
+            Err(error) => {
+                Finding::fail("data folder", format!("{shown} cannot be written ({error}); give it to this user"))
+            }
+        },
+    }
+}
+
+/// Makes and removes a file: the only sure way to know.
+fn tempfile_in(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(format!(".doctor-{}", std::process::id()));
+    private_file::create(&path, b"")?;
+    std::fs::remove_file(path)
+}
+
+fn free_space(config: &Config) -> Finding {
+    // The folder itself may not be there yet: its nearest ancestor is on the same disk.
+    let dir = &config.data.dir;
+    let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
+    match rustix::fs::statvfs(there) {
+        Err(error) => Finding::warn("disk space", format!("cannot be seen ({error})")),
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let floor = config.store.free_bytes_min;
+            let text = format!("{} MiB free", free >> 20);
+            if free < floor {
+                let floor = floor >> 20;
+                Finding::fail(
+                    "disk space",
+                    format!("{text}, but the store takes no writes below {floor} MiB; free some"),
+                )
+            } else if free < floor.saturating_mul(8) {
+                Finding::warn("disk space", format!("{text}; the store may take many times its live data for a moment"))
+            } else {
+                Finding::ok("disk space", text)
+            }
+        }
+    }
+}
+
+fn private(path: &Path) -> Finding {
+    let shown = path.display();
+    match private_file::is_open_to_others(path) {
+        Err(_) => Finding::ok("master key", format!("{shown} is not there yet; the first start makes it")),
+        Ok(false) => {
+            Finding::ok("master key", format!("only its owner can read {shown}; keep a copy apart from the data"))
+        }
+        Ok(true) => Finding::fail("master key", format!("others can read {shown}; run `chmod 600 {shown}`")),
+    }
+}
+
+/// What can be seen of a server.
+fn server(common: &Common) -> Vec<Finding> {
+    let client = match Client::with_key_if_any(&common.server) {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::fail("key", error.to_string())],
+    };
+    let version = match client.get("/healthz") {
+        Ok(health) => health.get("version").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        Err(error) => return vec![Finding::warn("server", error.to_string())],
+    };
+    let mut findings = vec![Finding::ok("server", format!("{} runs version {version}", client.url()))];
+    if version != env!("CARGO_PKG_VERSION") {
+        let text = format!("this program is {}; use the same version on both sides", env!("CARGO_PKG_VERSION"));
+        findings.push(Finding::warn("version", text));
+    }
+    findings.push(readiness(&client));
+    findings.push(own_key(&client));
+    findings
+}
+
+fn readiness(client: &Client) -> Finding {
+    match client.readiness() {
+        Ok(reasons) if reasons.is_empty() => Finding::ok("readiness", "the server takes work"),
+        Ok(reasons) => Finding::fail("readiness", reasons.join("; ")),
+        Err(error) => Finding::fail("readiness", error.to_string()),
+    }
+}
+
+fn own_key(client: &Client) -> Finding {
+    if !client.has_key() {
+        return Finding::warn("key", "there is none; set WEIR_API_KEY or name a file with --key-file");
+    }
+    match client.get("/v1/whoami") {
+        Ok(own) => {
+            let member = |name: &str| own.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            Finding::ok("key", format!("a key of role {} of tenant {}", member("role"), member("tenant")))
+        }
+        Err(ClientError::Problem(problem)) => Finding::fail("key", problem.detail),
+        Err(error) => Finding::fail("key", error.to_string()),
+    }
+}
+
+fn show(findings: &[Finding], common: &Common) {
+    match common.output {
+        Format::Json => {
+            let row = |finding: &Finding| json!({ "check": finding.what, "verdict": word(finding.verdict), "text": finding.text });
+            output::json(&findings.iter().map(row).collect());
+        }
+        Format::Table => {
+            let colours = Colours::of_stdout();
+            for Finding { what, verdict, text } in findings {
+                let style = match verdict {
+                    Verdict::Ok => Style::Good,
+                    Verdict::Warn => Style::Warning,
+                    Verdict::Fail => Style::Bad,
+                };
+                let verdict = colours.paint(style, &format!("{:4}", word(*verdict)));
+                output::line(&format!("{verdict}  {what}: {}", output::printable(text)));
+            }
+        }
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "fail",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn each_finding_says_how_to_mend_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::for_tests(dir.path());
+        assert_eq!(data_folder(&config).verdict, Verdict::Ok);
+        assert_eq!(private(&config.secrets.master_key_file).verdict, Verdict::Ok);
+        std::fs::write(&config.secrets.master_key_file, "x").unwrap();
+        std::fs::set_permissions(&config.secrets.master_key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let finding = private(&config.secrets.master_key_file);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        assert!(finding.text.contains("chmod 600"));
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert_eq!(data_folder(&Config::for_tests(&file)).verdict, Verdict::Fail);
+    }
+}

@@ -1,0 +1,308 @@
+//! A run's journal as a person wants to read it: what went in, what each hook changed, what came out, and the time.
+
+use serde_json::Value;
+use weir_engine::message::{Failure, Header, Octets, Request, Response};
+use weir_engine::ports::{ActionDecision, HookError, HookReport, LogLevel, PostResponseDecision, PreCallDecision};
+use weir_engine::run::{
+    ActionRecord, CallRecord, Ending, HookKind, HookRecord, JournalEntry, OperationResult, StepOutcome, StepRecord,
+};
+
+use crate::output::{self, Colours, Style, printable};
+use crate::table;
+
+/// Most of a body that is shown, in characters.
+const BODY_CHARS_MAX: usize = 2_000;
+
+/// Prints one step.
+pub(super) fn show_entry(entry: &JournalEntry) {
+    let page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
+    output::line(&page.entry(entry).lines.join("\n"));
+}
+
+/// Prints how a run stands or ended.
+pub(super) fn show_run(run: &Value) {
+    let mut page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
+    page.run(run);
+    output::line(&page.lines.join("\n"));
+}
+
+/// Text that grows line by line.
+struct Page {
+    colours: Colours,
+    lines: Vec<String>,
+}
+
+impl Page {
+    fn put(&mut self, depth: usize, style: Option<Style>, text: &str) {
+        for line in printable(text).lines() {
+            let line = style.map_or_else(|| line.to_owned(), |style| self.colours.paint(style, line));
+            self.lines.push(format!("{:width$}{line}", "", width = depth * 2));
+        }
+    }
+
+    fn entry(mut self, entry: &JournalEntry) -> Self {
+        let kind = match &entry.record {
+            StepRecord::Call(call) => format!("call {}.{}", call.connector, call.function),
+            StepRecord::Condition(_) => "condition".to_owned(),
+            StepRecord::Action(action) => format!("action {}", action.event.action_type),
+            StepRecord::Claims(_) => "claims".to_owned(),
+            StepRecord::Fail => "fail".to_owned(),
+            StepRecord::End => "end".to_owned(),
+            StepRecord::NotRun => "not run".to_owned(),
+        };
+        let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
+        self.put(0, Some(Style::Bold), &heading);
+        match &entry.record {
+            StepRecord::Call(call) => self.call(call),
+            StepRecord::Action(action) => self.action(action),
+            StepRecord::Condition(branch) => {
+                let text =
+                    branch.branch.map_or("no branch held".to_owned(), |index| format!("branch {} held", index + 1));
+                self.put(1, None, &text);
+            }
+            StepRecord::Claims(record) => {
+                record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
+            }
+            StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+        }
+        self.outcome(&entry.outcome);
+        self
+    }
+
+    fn call(&mut self, call: &CallRecord) {
+        let request = call.bound_request.as_ref();
+        request.iter().for_each(|request| self.request("request, as the flow has it", request));
+        for hook in &call.pre_call {
+            self.hook(HookKind::PreCall, hook, |decision, page| match decision {
+                PreCallDecision::Call(request) => page.request("request, after the hook", request),
+                PreCallDecision::Respond(response) => page.response("answered by the hook, no call was made", response),
+                PreCallDecision::Fail(failure) => page.failure(failure),
+            });
+        }
+        if call.sent_request.is_some() {
+            let key = call.idempotency_key.as_deref().unwrap_or("none");
+            self.put(1, Some(Style::Dim), &format!("sent, with the host's credentials; idempotency key {key}"));
+        }
+        if let Some(exchange) = &call.exchange {
+            let attempts = exchange.attempts.len();
+            self.put(1, Some(Style::Dim), &format!("{attempts} attempt(s), {}", time(exchange.elapsed_us)));
+            match &exchange.outcome {
+                Ok(response) => self.response("response, as it came", response),
+                Err(error) => self.put(1, Some(Style::Bad), &format!("{}: {error}", error.kind.code())),
+            }
+        }
+        for hook in &call.post_response {
+            self.hook(HookKind::PostResponse, hook, |decision, page| match decision {
+                PostResponseDecision::Keep(response) => page.response("response, after the hook", response),
+                PostResponseDecision::Fail(failure) => page.failure(failure),
+            });
+        }
+    }
+
+    fn action(&mut self, action: &ActionRecord) {
+        self.put(1, Some(Style::Dim), "event");
+        self.put(2, None, &pretty(&action.event.payload));
+        for allowed in &action.event.allowed_operations {
+            let op = serde_json::to_value(allowed.op).unwrap_or_default();
+            let op = op.as_str().unwrap_or_default();
+            self.put(2, Some(Style::Dim), &format!("may {op} {}", allowed.paths.join(", ")));
+        }
+        if let Some(hook) = &action.hook {
+            self.hook(HookKind::Action, hook, |decision, page| match decision {
+                ActionDecision::Success(operations) => {
+                    page.put(2, None, &format!("success, {} operation(s)", operations.len()))
+                }
+                ActionDecision::Incomplete(_) => page.put(2, None, "incomplete: it asks for a redirect"),
+                ActionDecision::Failed(failure) => page.failure(failure),
+            });
+        }
+        for record in &action.operations {
+            let (style, word) = match record.result {
+                OperationResult::Applied => (Style::Good, "applied"),
+                OperationResult::Dropped => (Style::Warning, "dropped"),
+                OperationResult::Rejected => (Style::Bad, "rejected"),
+            };
+            let operation = serde_json::to_string(&record.operation).unwrap_or_default();
+            let reason = record.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            self.put(1, Some(style), &format!("{word}: {operation}{reason}"));
+        }
+    }
+
+    fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
+        let plugin = &hook.invocation.plugin;
+        let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
+        let heading =
+            format!("{} {}@{}  {}  {fuel} fuel", kind.as_str(), plugin.name, plugin.version, time(*elapsed_us));
+        self.put(1, Some(Style::Bold), &heading);
+        for log in logs {
+            let style = match log.level {
+                LogLevel::Debug | LogLevel::Info => Style::Dim,
+                LogLevel::Warning => Style::Warning,
+                LogLevel::Error => Style::Bad,
+            };
+            let fields: String = log.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            self.put(2, Some(style), &format!("log: {}{fields}", log.message));
+        }
+        if *logs_dropped > 0 {
+            self.put(2, Some(Style::Warning), &format!("{logs_dropped} log line(s) were over the limit"));
+        }
+        for call in &hook.granted_calls {
+            let outcome =
+                call.outcome.as_ref().map_or_else(ToString::to_string, |response| response.status.to_string());
+            self.put(2, Some(Style::Dim), &format!("called {}.{}: {outcome}", call.connector, call.function));
+        }
+        match outcome {
+            Ok(decided) => decision(decided, self),
+            Err(HookError { kind, message, detail }) => {
+                self.put(2, Some(Style::Bad), &format!("{}: {message}", kind.code()));
+                detail.iter().for_each(|detail| self.put(3, Some(Style::Dim), detail));
+            }
+        }
+    }
+
+    fn request(&mut self, title: &str, request: &Request) {
+        self.put(1, Some(Style::Dim), title);
+        self.put(2, None, &format!("{} {}", request.method.as_str(), request.uri));
+        self.headers(&request.headers);
+        request.body.iter().for_each(|body| self.body(body));
+    }
+
+    fn response(&mut self, title: &str, response: &Response) {
+        self.put(1, Some(Style::Dim), title);
+        let style = if (200..300).contains(&response.status) { Style::Good } else { Style::Warning };
+        self.put(2, Some(style), &response.status.to_string());
+        self.headers(&response.headers);
+        self.body(&response.body);
+        if let Some(data) = &response.transformed_data {
+            self.put(2, Some(Style::Dim), "transformed_data");
+            self.put(3, None, &pretty(data));
+        }
+    }
+
+    fn headers(&mut self, headers: &[Header]) {
+        for Header { name, value } in headers {
+            let value = value.as_text().map_or_else(|| format!("{value:?}"), str::to_owned);
+            self.put(2, Some(Style::Dim), &format!("{name}: {value}"));
+        }
+    }
+
+    fn body(&mut self, body: &Octets) {
+        let Some(text) = body.as_text() else { return self.put(2, Some(Style::Dim), &format!("{body:?}")) };
+        let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| pretty(&value));
+        let mut shown: String = text.chars().take(BODY_CHARS_MAX).collect();
+        if shown.len() < text.len() {
+            shown.push_str(&format!("\n… {} bytes in all; `--output json` has them", body.len()));
+        }
+        self.put(2, None, &shown);
+    }
+
+    fn failure(&mut self, Failure { reason, description }: &Failure) {
+        let description = description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        self.put(2, Some(Style::Warning), &format!("failure: {reason}{description}"));
+    }
+
+    fn outcome(&mut self, outcome: &StepOutcome) {
+        match outcome {
+            StepOutcome::Next { step, caught_failure, caught_error } => {
+                caught_failure.iter().for_each(|failure| self.failure(failure));
+                if let Some(error) = caught_error {
+                    self.put(1, Some(Style::Warning), &format!("caught {}: {error}", error.code));
+                }
+                self.put(1, Some(Style::Dim), &format!("→ {step}"));
+            }
+            StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
+            StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),
+            StepOutcome::End(Ending::Error { error, .. }) => {
+                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
+                error.detail.iter().for_each(|detail| self.put(2, Some(Style::Dim), detail));
+            }
+        }
+    }
+
+    fn run(&mut self, run: &Value) {
+        let state = table::text(run, "state");
+        let style = match state.as_str() {
+            "completed" => Style::Good,
+            "failed" => Style::Warning,
+            "error" => Style::Bad,
+            _ => Style::Bold,
+        };
+        let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
+        self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
+        let claims = run.pointer("/result/claims").and_then(Value::as_array);
+        for claim in claims.into_iter().flatten() {
+            let value = claim.get("value").cloned().unwrap_or_default();
+            self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));
+        }
+        for (member, names) in [("failure", ["step", "reason", "description"]), ("error", ["step", "code", "message"])]
+        {
+            let Some(why) = run.get(member) else { continue };
+            for name in names {
+                let text = table::text(why, name);
+                if !text.is_empty() {
+                    self.put(1, None, &format!("{name}: {text}"));
+                }
+            }
+        }
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+fn time(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10),
+        _ => format!("{}.{:02} s", micros / 1_000_000, micros % 1_000_000 / 10_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn a_call_reads_from_top_to_bottom() {
+        let invocation = json!({
+            "plugin": { "name": "correlate", "version": "1.0.0", "digest": format!("sha256:{}", "0".repeat(64)) },
+            "tenant": "acme", "flow": "f", "flow_version": 1, "run": "01890000-0000-7000-8000-000000000000",
+            "step": "person", "request_id": "r", "started_at": "2026-01-01T00:00:00.000Z", "seed": 1,
+            "input": null, "config": null, "limits": {}
+        });
+        let request = |uri: &str| json!({ "method": "GET", "uri": uri, "headers": [], "body": null });
+        let response =
+            json!({ "status": 200, "headers": [{ "name": "a", "value": "\u{1b}[2J" }], "body": "{\"x\":1}" });
+        let entry: JournalEntry = serde_json::from_value(json!({
+            "sequence": 1, "step": "person", "started_at": "2026-01-01T00:00:00.000Z", "elapsed_us": 12345,
+            "record": {
+                "kind": "call", "connector": "random-user", "connector_version": 1, "function": "lookup", "arguments": {},
+                "bound_request": request("http://localhost/api"),
+                "pre_call": [{
+                    "invocation": invocation,
+                    "report": {
+                        "outcome": { "Ok": { "call": request("http://localhost/api?locale=de") } },
+                        "logs": [{ "level": "info", "message": "hello", "fields": [["a", "b"]] }],
+                        "logs_dropped": 0, "fuel": 1234, "elapsed_us": 99
+                    }
+                }],
+                "sent_request": request("http://localhost/api?locale=de"), "idempotency_key": "k",
+                "exchange": { "outcome": { "Ok": response }, "attempts": [], "elapsed_us": 2000000 }
+            },
+            "outcome": { "next": { "step": "adult" } }, "changes": []
+        }))
+        .unwrap();
+        let page = Page { colours: Colours::Off, lines: Vec::new() }.entry(&entry);
+        expect![[r#""#]].assert_eq(&page.lines.join("\n"));
+    }
+
+    #[test]
+    fn times() {
+        for (micros, text) in [(7, "7 µs"), (1_234, "1.23 ms"), (2_050_000, "2.05 s")] {
+            assert_eq!(time(micros), text);
+        }
+    }
+}

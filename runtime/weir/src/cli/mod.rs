@@ -1,0 +1,158 @@
+//! The command line: one file for each command.
+
+mod connector;
+mod credential;
+mod doctor;
+mod document; // what `flow` and `connector` have in common
+mod error;
+mod explain;
+mod flow;
+mod journal; // a run's journal as a person wants to read it
+mod key;
+mod plugin;
+mod run;
+mod serve;
+mod tenant;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::error::CliError;
+use crate::client::ServerOptions;
+use crate::exit::{self, Exit};
+use crate::output::{self, Format};
+
+/// Runs flows of connector calls with sandboxed plugin hooks
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, after_help = exit::HELP, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+struct Common {
+    #[command(flatten)]
+    server: ServerOptions,
+
+    /// What results look like
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve(serve::Options),
+    /// Build, push and look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Save and look at connectors
+    #[command(subcommand)]
+    Connector(connector::Command),
+    /// Set credentials; nobody can read them back
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Check, save and look at flows
+    #[command(subcommand)]
+    Flow(flow::Command),
+    /// Start runs and look at them
+    #[command(subcommand)]
+    Run(run::Command),
+    /// For operators: make and look at tenants
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Look for what is wrong with this machine, its configuration, or a server
+    Doctor(doctor::Options),
+    /// Say what a code means and how to mend it
+    Explain(explain::Options),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Compile a component that comes on standard input; the server starts this by itself
+    #[command(name = weir_plugins::COMPILE_VERB, hide = true)]
+    CompilePlugin,
+}
+
+/// Runs the command line that the process was given.
+pub(crate) fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => {
+            let is_answer = !error.use_stderr();
+            // A reader that has gone away is no error of ours.
+            let _ = error.print();
+            if is_answer { Exit::Done } else { Exit::Usage }.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
+    if matches!(cli.command, Command::CompilePlugin) {
+        // The child's own codes are between it and the server.
+        return ExitCode::from(weir_plugins::compile_child());
+    }
+    match command(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::remark(&format!("error: {}", output::printable(&error.message)));
+            error.exit.into()
+        }
+    }
+}
+
+fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
+    match command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Plugin(command) => plugin::run(command, &common),
+        Command::Connector(command) => connector::run(command, &common),
+        Command::Credential(command) => credential::run(command, &common),
+        Command::Flow(command) => flow::run(command, &common),
+        Command::Run(command) => run::run(command, &common),
+        Command::Tenant(command) => tenant::run(command, &common),
+        Command::Key(command) => key::run(command, &common),
+        Command::Doctor(options) => doctor::run(&options, &common),
+        Command::Explain(options) => explain::run(&options),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "weir", &mut text);
+            output::line(String::from_utf8_lossy(&text).trim_end());
+            Ok(Exit::Done)
+        }
+        Command::CompilePlugin => Ok(Exit::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_takes_a_secret_on_its_line() {
+        // keeps K-01: other users of the machine can read command lines
+        fn look(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                assert!(!["password", "token", "secret", "api_key"].contains(&name), "{} {name}", command.get_name());
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+}

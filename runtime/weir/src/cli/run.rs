@@ -1,0 +1,179 @@
+//! `weir run`.
+
+use serde_json::{Value, json};
+use weir_engine::duration_text;
+use weir_engine::ids::{FlowName, RunId};
+use weir_engine::run::JournalEntry;
+
+use super::Common;
+use super::error::{CliError, read_text};
+use super::journal;
+use super::watch::watch;
+use crate::client::{Client, Sent};
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::table;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Start a run; with --wait, exits with 1 where the run does not complete
+    Start {
+        /// The flow
+        flow: FlowName,
+        /// The event: JSON text, a file that holds some, or `-` for standard input
+        #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
+        event: String,
+        /// Wait so long for the run's end, such as 10s
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        wait: Option<String>,
+        /// This version instead of the live one
+        #[arg(long)]
+        at: Option<u32>,
+        /// Two starts with the same key are one run
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
+    /// Show a run: each step, its request and response before and after hooks, operations, logs and times
+    Show {
+        /// The run
+        id: RunId,
+    },
+    /// List runs, newest first
+    List {
+        /// Of this flow only
+        #[arg(long)]
+        flow: Option<FlowName>,
+        /// In this state only: ready, completed, failed, error
+        #[arg(long)]
+        state: Option<String>,
+        /// So many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+    },
+    /// Show each step as soon as it is committed, until the run has ended
+    Watch {
+        /// The run
+        id: RunId,
+    },
+}
+
+fn duration(text: &str) -> Result<String, duration_text::InvalidDuration> {
+    duration_text::parse(text).map(|_| text.to_owned())
+}
+
+pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
+    let client = Client::new(&common.server)?;
+    match command {
+        Command::Start { flow, event, wait, at, idempotency_key } => {
+            let query = wait.map(|wait| format!("?wait={wait}")).unwrap_or_default();
+            let body = json!({ "event": self::event(&event)?, "version": at }).to_string();
+            let mut sent = Sent::body("application/json", body.as_bytes());
+            sent.headers.extend(idempotency_key.as_deref().map(|key| ("idempotency-key", key)));
+            let (_, run) = client.call("POST", &format!("/v1/flows/{flow}/runs{query}"), &sent)?;
+            match common.output {
+                Format::Json => output::json(&run),
+                Format::Table => journal::show_run(&run),
+            }
+            Ok(exit_of(&run))
+        }
+        Command::Show { id } => show(&client, id, common),
+        Command::List { flow, state, limit } => list(&client, flow.as_ref(), state.as_deref(), limit, common),
+        Command::Watch { id } => watch(&client, id, common).map(|run| exit_of(&run)),
+    }
+}
+
+/// A run that failed for a business reason or a technical one is not what was asked for; one that goes on may be.
+fn exit_of(run: &Value) -> Exit {
+    match run.get("state").and_then(Value::as_str) {
+        Some("failed" | "error") => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
+
+fn event(given: &str) -> Result<Value, CliError> {
+    let is_json = given.trim_start().starts_with(['{', '[', '"']);
+    let text = if is_json { given.to_owned() } else { read_text(given)? };
+    serde_json::from_str(&text).map_err(|error| CliError::usage(format!("the event is not JSON: {error}")))
+}
+
+fn show(client: &Client, id: RunId, common: &Common) -> Result<Exit, CliError> {
+    let run = client.get(&format!("/v1/runs/{id}"))?;
+    let entries = entries(client, id)?;
+    match common.output {
+        Format::Json => output::json(&json!({ "run": run, "journal": entries })),
+        Format::Table => {
+            for entry in entries {
+                journal::show_entry(&read_entry(entry)?);
+            }
+            journal::show_run(&run);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn entries(client: &Client, id: RunId) -> Result<Vec<Value>, CliError> {
+    let mut entries = Vec::new();
+    let mut after = Some(0);
+    while let Some(sequence) = after {
+        let mut part = client.get(&format!("/v1/runs/{id}/journal?after={sequence}&limit=200"))?;
+        if let Some(Value::Array(mut more)) = part.get_mut("entries").map(Value::take) {
+            entries.append(&mut more);
+        }
+        after = part.get("next_after").and_then(Value::as_u64);
+    }
+    Ok(entries)
+}
+
+/// A journal entry as the API writes it.
+pub(super) fn read_entry(value: Value) -> Result<JournalEntry, CliError> {
+    serde_json::from_value(value).map_err(|error| {
+        CliError::failed(format!(
+            "the journal cannot be read ({error}); is the server of another version than this program?"
+        ))
+    })
+}
+
+fn list(
+    client: &Client,
+    flow: Option<&FlowName>,
+    state: Option<&str>,
+    limit: u16,
+    common: &Common,
+) -> Result<Exit, CliError> {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &limit.to_string());
+    query.extend_pairs(flow.map(|flow| ("flow", flow.as_str())));
+    query.extend_pairs(state.map(|state| ("state", state)));
+    let part = client.get(&format!("/v1/runs?{}", query.finish()))?;
+    let runs = part.get("items").cloned().unwrap_or_default();
+    match common.output {
+        Format::Json => output::json(&runs),
+        Format::Table => {
+            let row = |run: &Value| {
+                let [id, flow, version, state, steps, created] =
+                    ["id", "flow", "flow_version", "state", "revision", "created_at"]
+                        .map(|member| table::text(run, member));
+                vec![id, format!("{flow}@{version}"), state, steps, created]
+            };
+            let rows = runs.as_array().into_iter().flatten().map(row).collect();
+            table::print(&["RUN", "FLOW", "STATE", "STEPS", "STARTED"], rows);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_text_or_files() {
+        assert_eq!(event(" {\"a\": 1}").unwrap(), json!({ "a": 1 }));
+        assert_eq!(event("{").unwrap_err().exit, Exit::Usage);
+        assert_eq!(event("/no/such/file").unwrap_err().exit, Exit::Usage);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("event.json");
+        std::fs::write(&path, "[1]").unwrap();
+        assert_eq!(event(path.to_str().unwrap()).unwrap(), json!([1]));
+    }
+}

@@ -1,0 +1,143 @@
+//! The master key: 256 random bits that wrap every data key. From `WEIR_MASTER_KEY`, or from a file that is made on
+//! the first start. Whoever loses it loses every stored credential, and nothing else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
+use weir_engine::digest::Digest;
+
+use super::seal::{KEY_BYTES, SealKey};
+use crate::auth::{NoRandomness, fill_random};
+use crate::private_file;
+
+/// The master key.
+pub(crate) struct MasterKey {
+    pub(super) seal: SealKey,
+    pub(super) id: String,
+}
+
+/// Where a master key came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MasterKeySource {
+    /// The variable.
+    Variable,
+    /// A file that was there.
+    File,
+    /// A file that was just made.
+    NewFile,
+}
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MasterKeyError {
+    /// Not 64 hexadecimal digits.
+    #[error("{place} holds no master key; it must be 64 hexadecimal digits")]
+    Malformed {
+        /// The variable or the file.
+        place: String,
+    },
+    /// Others can read the file.
+    #[error(
+        "others than its owner can read `{path}`; run `chmod 600` on it, and rotate what it protects if they may have"
+    )]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read or made.
+    #[error("the master key file `{path}` cannot be read or made")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No randomness for a new one.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl MasterKey {
+    /// From the variable's text, else from the file, which is made where it is missing.
+    ///
+    /// # Errors
+    /// See [`MasterKeyError`].
+    pub(crate) fn load(variable: Option<&str>, path: &Path) -> Result<(Self, MasterKeySource), MasterKeyError> {
+        if let Some(text) = variable {
+            return Ok((Self::from_text(text, "WEIR_MASTER_KEY")?, MasterKeySource::Variable));
+        }
+        let file = |source| MasterKeyError::File { path: path.to_owned(), source };
+        match std::fs::read_to_string(path).map(Zeroizing::new) {
+            Ok(text) => {
+                if private_file::is_open_to_others(path).map_err(file)? {
+                    return Err(MasterKeyError::OpenToOthers { path: path.to_owned() });
+                }
+                Ok((Self::from_text(&text, &format!("`{}`", path.display()))?, MasterKeySource::File))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+                fill_random(bytes.as_mut())?;
+                let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*bytes))));
+                private_file::create(path, text.as_bytes()).map_err(file)?;
+                Ok((Self::from_bytes(&bytes), MasterKeySource::NewFile))
+            }
+            Err(error) => Err(file(error)),
+        }
+    }
+
+    fn from_text(text: &str, place: &str) -> Result<Self, MasterKeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        hex::decode_to_slice(text.trim(), bytes.as_mut())
+            .map_err(|_| MasterKeyError::Malformed { place: place.to_owned() })?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
+        let mut named = Zeroizing::new(b"weir master key id\0".to_vec());
+        named.extend_from_slice(bytes);
+        let id = Digest::of(&named).hex().chars().take(16).collect();
+        Self { seal: SealKey::new(bytes), id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn it_is_made_once_and_read_again() {
+        // covers T-03
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        let (first, source) = MasterKey::load(None, &path).unwrap();
+        assert_eq!(source, MasterKeySource::NewFile);
+        let (second, source) = MasterKey::load(None, &path).unwrap();
+        assert_eq!((second.id, source), (first.id, MasterKeySource::File));
+        let (third, source) = MasterKey::load(Some(&"ab".repeat(32)), &path).unwrap();
+        assert_eq!(source, MasterKeySource::Variable);
+        assert_ne!(third.id, MasterKey::load(None, &path).unwrap().0.id);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        MasterKey::load(None, &path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(MasterKey::load(None, &path), Err(MasterKeyError::OpenToOthers { .. })));
+    }
+
+    #[test]
+    fn a_malformed_key_is_refused_and_not_shown() {
+        // keeps K-01
+        let dir = tempfile::tempdir().unwrap();
+        for text in ["", "abc", &"zz".repeat(32), &"ab".repeat(33)] {
+            let error = MasterKey::load(Some(text), &dir.path().join("k")).err().unwrap();
+            assert!(matches!(&error, MasterKeyError::Malformed { .. }), "{text}");
+            assert!(text.is_empty() || !error.to_string().contains(text));
+        }
+    }
+}

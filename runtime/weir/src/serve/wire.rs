@@ -1,0 +1,163 @@
+//! Fills the ports: the only place that knows which crate stands behind which.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use secrecy::zeroize::Zeroizing;
+use tokio::sync::watch;
+use weir_connectors::{Credential, CredentialError, Credentials, HttpConnectors, SystemResolver};
+use weir_engine::digest::Digest;
+use weir_engine::engine::{Definitions, Engine, Ports};
+use weir_engine::ids::{CredentialName, TenantId};
+use weir_engine::ports::{Clock, Connectors, Plugins, Store};
+use weir_engine::run::HookKind;
+use weir_plugins::{Components, ComponentsError, Inspection, PluginHost};
+use weir_stores::{MemoryStore, SledStore};
+
+use super::bootstrap;
+use super::error::ServeError;
+use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
+use crate::clock::SystemClock;
+use crate::config::{Config, StoreKind};
+use crate::secrets::{CredentialSecret, MasterKey, MasterKeySource, Vault, VaultError};
+use crate::telemetry::{self, MeteredStore};
+use crate::{output, private_file};
+
+/// The variable that gives the master key.
+const MASTER_KEY_VARIABLE: &str = "WEIR_MASTER_KEY";
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// The folder or the store cannot be used.
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
+    match config.data.store {
+        StoreKind::Memory => Ok(Arc::new(MemoryStore::default())),
+        StoreKind::Sled => {
+            let (dir, settings) = (config.data.dir.join("store"), config.store.clone());
+            let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, settings)).await;
+            let store = opened.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))??;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Wires everything, ready to serve.
+///
+/// # Errors
+/// See [`ServeError`].
+pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Result<Arc<App>, ServeError> {
+    let metrics = telemetry::start_metrics()?;
+    let dir = config.data.dir.clone();
+    private_file::create_folder(&dir).map_err(|source| ServeError::Folder { dir: dir.clone(), source })?;
+    let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open_store(&config).await?));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master_key(&config)?));
+    let plugins = Arc::new(PluginHost::start(config.plugins.clone(), Arc::new(Artifacts(Arc::clone(&store))))?);
+    for note in plugins.notes() {
+        tracing::warn!("{note}");
+    }
+    let opened: Arc<dyn Credentials> = Arc::new(Opened(Arc::clone(&vault)));
+    let connectors = HttpConnectors::new(config.connectors.clone(), opened, Arc::new(SystemResolver))?;
+    let ports = Ports {
+        plugins: Arc::clone(&plugins) as Arc<dyn Plugins>,
+        connectors: Arc::new(connectors) as Arc<dyn Connectors>,
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        definitions: Definitions::new(Arc::clone(&store)),
+        limits: config.plugins.ceiling,
+    };
+    let app = App::new(Parts {
+        store,
+        clock,
+        engine: Engine::new(config.engine, ports),
+        uploads: Arc::new(Host(plugins)),
+        vault,
+        ceilings: config.connectors.ceilings,
+        limits: config.limits,
+        metrics,
+        phase,
+    });
+    let variable = std::env::var(bootstrap::VARIABLE).ok();
+    bootstrap::operator_key(&app.keys, &dir, variable.as_deref()).await?;
+    Ok(app)
+}
+
+fn master_key(config: &Config) -> Result<MasterKey, ServeError> {
+    let path = &config.secrets.master_key_file;
+    let variable = std::env::var(MASTER_KEY_VARIABLE).ok().map(Zeroizing::new);
+    let (key, source) = MasterKey::load(variable.as_ref().map(|text| text.as_str()), path)?;
+    if source == MasterKeySource::NewFile {
+        output::remark(&format!(
+            "weir: this is the first start: a master key was made in {}; without it no stored credential can be \
+             opened, so keep a copy apart from the data",
+            path.display()
+        ));
+    }
+    Ok(key)
+}
+
+/// Stored credentials, opened for the connectors.
+struct Opened(Arc<Vault>);
+
+#[async_trait]
+impl Credentials for Opened {
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        name: &CredentialName,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let found = self.0.open(tenant, name).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, %tenant, %name, "a credential could not be opened");
+            CredentialError(match error {
+                VaultError::Store(error) => format!("the store failed ({})", error.code()),
+                _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
+            })
+        })?;
+        Ok(found.map(|secret| match secret {
+            CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
+            CredentialSecret::Bearer { token } => Credential::Bearer { token },
+        }))
+    }
+}
+
+/// Components are artifacts of the store.
+struct Artifacts(Arc<dyn Store>);
+
+#[async_trait]
+impl Components for Artifacts {
+    async fn component(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, ComponentsError> {
+        self.0.artifact(tenant, digest).await.map_err(|error| ComponentsError(error.to_string()))
+    }
+}
+
+/// The plugin host as uploads see it.
+struct Host(Arc<PluginHost>);
+
+#[async_trait]
+impl Uploads for Host {
+    async fn inspect(&self, bytes: Bytes) -> Result<Inspected, Refused> {
+        let host = Arc::clone(&self.0);
+        let looked = tokio::task::spawn_blocking(move || host.validate(&bytes)).await;
+        let refused = |code, message: String| Refused { code, message };
+        let inspection = looked.map_err(|error| refused("plugin.host-error", error.to_string()))?;
+        inspection.map(inspected).map_err(|error| refused(error.code(), error.to_string()))
+    }
+
+    async fn prepare(&self, bytes: Bytes) -> Result<Inspected, Refused> {
+        let prepared = self.0.prepare(bytes).await;
+        prepared.map(inspected).map_err(|error| Refused { code: error.code(), message: error.to_string() })
+    }
+}
+
+/// The inspection in the engine's words.
+pub(crate) fn inspected(inspection: Inspection) -> Inspected {
+    let Inspection { digest, size, hooks, imports, exports, wit_version } = inspection;
+    let hooks = hooks.into_iter().map(|hook| match hook {
+        weir_plugins::HookKind::PreCall => HookKind::PreCall,
+        weir_plugins::HookKind::PostResponse => HookKind::PostResponse,
+        weir_plugins::HookKind::Action => HookKind::Action,
+    });
+    Inspected { digest, size, hooks: hooks.collect(), imports, exports, wit_version: wit_version.to_string() }
+}

@@ -1,0 +1,221 @@
+//! A store that counts what goes by. Every step of every run passes here with its journal entry, so that nothing else
+//! has to measure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use metrics::{counter, histogram};
+use weir_engine::digest::Digest;
+use weir_engine::ids::{RunId, TenantId};
+use weir_engine::ports::{
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Exchange, Expectation, Health, HookReport, Lease,
+    NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+};
+use weir_engine::run::{Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, StepOutcome, StepRecord};
+use weir_engine::time::Timestamp;
+
+/// See the module.
+pub(crate) struct MeteredStore {
+    inner: Arc<dyn Store>,
+}
+
+impl MeteredStore {
+    /// Counts what goes to that store.
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner }
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64()
+}
+
+fn count_entry(entry: &JournalEntry) {
+    let kind = match &entry.record {
+        StepRecord::Call(call) => {
+            call.pre_call.iter().for_each(|hook| count_hook(HookKind::PreCall, hook));
+            call.post_response.iter().for_each(|hook| count_hook(HookKind::PostResponse, hook));
+            call.exchange.iter().for_each(count_exchange);
+            "call"
+        }
+        StepRecord::Action(action) => {
+            action.hook.iter().for_each(|hook| count_hook(HookKind::Action, hook));
+            "action"
+        }
+        StepRecord::Condition(_) => "condition",
+        StepRecord::Claims(_) => "claims",
+        StepRecord::Fail => "fail",
+        StepRecord::End => "end",
+        StepRecord::NotRun => "not-run",
+    };
+    histogram!("weir_step_seconds", "kind" => kind).record(seconds(entry.elapsed_us));
+    let error = match &entry.outcome {
+        StepOutcome::Next { caught_error, .. } => caught_error.as_ref(),
+        StepOutcome::End(Ending::Error { error, .. }) => Some(error),
+        StepOutcome::End(_) => None,
+    };
+    if let Some(error) = error {
+        counter!("weir_step_errors_total", "code" => error.code.clone()).increment(1);
+    }
+}
+
+fn count_hook<D>(kind: HookKind, hook: &HookRecord<D>) {
+    let HookReport { outcome, fuel, elapsed_us, logs_dropped, .. } = &hook.report;
+    let outcome = outcome.as_ref().err().map_or("ok", |error| error.kind.code());
+    histogram!("weir_hook_seconds", "hook" => kind.as_str(), "outcome" => outcome).record(seconds(*elapsed_us));
+    histogram!("weir_hook_fuel", "hook" => kind.as_str()).record(fuel_units(*fuel));
+    if *logs_dropped > 0 {
+        counter!("weir_hook_logs_dropped_total", "hook" => kind.as_str()).increment(u64::from(*logs_dropped));
+    }
+}
+
+/// Histograms take floating-point numbers: exact up to 2^53 units of fuel.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn fuel_units(fuel: u64) -> f64 {
+    fuel as f64
+}
+
+fn count_exchange(exchange: &Exchange) {
+    let outcome = exchange.outcome.as_ref().err().map_or("ok", |error| error.kind.code());
+    histogram!("weir_connector_seconds", "outcome" => outcome).record(seconds(exchange.elapsed_us));
+    counter!("weir_connector_attempts_total").increment(exchange.attempts.len() as u64);
+}
+
+fn count_ending(ending: &Ending) {
+    let state = match ending {
+        Ending::Completed { .. } => "completed",
+        Ending::Failed { .. } => "failed",
+        Ending::Error { .. } => "error",
+    };
+    counter!("weir_runs_ended_total", "state" => state).increment(1);
+}
+
+#[async_trait]
+impl Store for MeteredStore {
+    async fn start_run(&self, new: NewRun) -> Result<Started, StoreError> {
+        let started = self.inner.start_run(new).await?;
+        if matches!(started, Started::New(_)) {
+            counter!("weir_runs_started_total").increment(1);
+        }
+        Ok(started)
+    }
+
+    async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
+        let entry = commit.entry.clone();
+        let ending = commit.run.ending().cloned();
+        let began = Instant::now();
+        self.inner.commit_step(commit).await?;
+        histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
+        count_entry(&entry);
+        ending.iter().for_each(count_ending);
+        Ok(())
+    }
+
+    async fn claim_runs(
+        &self,
+        owner: &OwnerId,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        self.inner.claim_runs(owner, now, lease, limit).await
+    }
+
+    async fn end_orphaned_leases(&self) -> Result<(), StoreError> {
+        self.inner.end_orphaned_leases().await
+    }
+
+    async fn renew_lease(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        lease: &Lease,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        self.inner.renew_lease(tenant, run, lease, until).await
+    }
+
+    async fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<Run>, StoreError> {
+        self.inner.run(tenant, run).await
+    }
+
+    async fn run_context(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunContext>, StoreError> {
+        self.inner.run_context(tenant, run).await
+    }
+
+    async fn journal(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        self.inner.journal(tenant, run, after, limit).await
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError> {
+        self.inner.runs(tenant, filter, page).await
+    }
+
+    async fn put_artifact(&self, tenant: &TenantId, bytes: Bytes) -> Result<Digest, StoreError> {
+        self.inner.put_artifact(tenant, bytes).await
+    }
+
+    async fn artifact(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        self.inner.artifact(tenant, digest).await
+    }
+
+    async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError> {
+        self.inner.put_definition(new, expected).await
+    }
+
+    async fn definition(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Definition>, StoreError> {
+        self.inner.definition(tenant, kind, name, version).await
+    }
+
+    async fn definitions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        prefix: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError> {
+        self.inner.definitions(tenant, kind, prefix, page).await
+    }
+
+    async fn definition_versions(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Definition>, StoreError> {
+        self.inner.definition_versions(tenant, kind, name, page).await
+    }
+
+    async fn set_live(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: u32,
+    ) -> Result<Definition, StoreError> {
+        self.inner.set_live(tenant, kind, name, version).await
+    }
+
+    async fn delete_definition(&self, tenant: &TenantId, kind: DefinitionKind, name: &str) -> Result<bool, StoreError> {
+        self.inner.delete_definition(tenant, kind, name).await
+    }
+
+    async fn health(&self) -> Health {
+        self.inner.health().await
+    }
+}

@@ -1,0 +1,11 @@
+//! What the server says about itself: log lines and metrics.
+
+mod log;
+mod metered;
+mod recorder;
+
+pub(crate) use self::log::start as start_log;
+pub(crate) use self::metered::MeteredStore;
+#[cfg(test)]
+pub(crate) use self::recorder::recorder;
+pub(crate) use self::recorder::{MetricsError, start as start_metrics};
