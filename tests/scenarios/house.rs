@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use weir_tests::server::Server;
 use weir_tests::upstream::Upstream;
 
-pub(crate) use crate::api::{Answer, Api};
+pub(crate) use crate::api::Api;
 
 /// Everything that a scenario stands on.
 pub(crate) struct House {
