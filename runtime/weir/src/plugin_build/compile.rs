@@ -44,7 +44,9 @@ impl Compilation<'_> {
         let mut arguments: Vec<String> = ["build", "--lib", "--release", "--target", TARGET].map(String::from).into();
         arguments.extend(["--message-format=json-render-diagnostics".into(), "--target-dir".into()]);
         arguments.push(self.package.target.display().to_string());
-        arguments.extend(["--config".into(), self.same_paths_everywhere(cargo_home)]);
+        if let Some(cargo_home) = cargo_home {
+            arguments.extend(["--config".into(), same_paths_everywhere(cargo_home)]);
+        }
         let mut variables = Vec::new();
         if self.standard_library == StandardLibrary::FromSource {
             arguments.push("-Zbuild-std=std,panic_abort".into());
@@ -56,18 +58,14 @@ impl Compilation<'_> {
         arguments.extend(self.options.cargo_arguments.iter().cloned());
         CommandLine { variables, ..CommandLine::new("cargo", arguments) }
     }
+}
 
-    /// Panic messages name source files. Relative names keep the author's home folder out of an upload, and give
-    /// the same component on every machine.
-    fn same_paths_everywhere(&self, cargo_home: Option<&Path>) -> String {
-        let folders = [(Some(self.package.workspace.as_path()), "."), (cargo_home, "/cargo")];
-        let flags: Vec<_> = folders
-            .into_iter()
-            .filter_map(|(folder, name)| Some(format!("--remap-path-prefix={}={name}", folder?.display())))
-            .collect();
-        // A JSON list of strings is one of TOML, too.
-        format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))
-    }
+/// Panic messages name source files, those of dependencies by their whole paths. A name of our own keeps the author's
+/// home folder out of an upload, and gives the same component on every machine.
+fn same_paths_everywhere(cargo_home: &Path) -> String {
+    let flags = [format!("--remap-path-prefix={}=/cargo", cargo_home.display())];
+    // A JSON list of strings is one of TOML, too.
+    format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))
 }
 
 /// Where cargo keeps the sources of dependencies.
@@ -113,8 +111,7 @@ mod tests {
 
     const CARGO: &str = "cargo build --lib --release --target wasm32-unknown-unknown \
         --message-format=json-render-diagnostics --target-dir /guests/target \
-        --config 'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/guests=.\",\
-        \"--remap-path-prefix=/home/a b/.cargo=/cargo\"]'";
+        --config 'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/a b/.cargo=/cargo\"]'";
 
     // covers P-08
     #[test]
