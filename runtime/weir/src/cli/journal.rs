@@ -296,7 +296,24 @@ mod tests {
         }))
         .unwrap();
         let page = Page { colours: Colours::Off, lines: Vec::new() }.entry(&entry);
-        expect![[r#""#]].assert_eq(&page.lines.join("\n"));
+        expect![[r#"
+            1. person  call random-user.lookup  12.34 ms
+              request, as the flow has it
+                GET http://localhost/api
+              pre-call correlate@1.0.0  99 µs  1234 fuel
+                log: hello a=b
+              request, after the hook
+                GET http://localhost/api?locale=de
+              sent, with the host's credentials; idempotency key k
+              0 attempt(s), 2.00 s
+              response, as it came
+                200
+                a: �[2J
+                {
+                  "x": 1
+                }
+              → adult"#]]
+        .assert_eq(&page.lines.join("\n"));
     }
 
     #[test]

@@ -18,7 +18,10 @@ async fn every_save_is_a_version_and_an_older_one_can_be_live_again() {
     let first = put_flow(&house, FLOW).await;
     assert_eq!((first.status, first.headers["etag"].to_str().unwrap()), (StatusCode::CREATED, "\"1\""));
     let same = put_flow(&house, FLOW).await;
-    assert_eq!((same.status, same.body["changed"].as_bool(), same.body["version"].as_u64()), (StatusCode::OK, Some(false), Some(1)));
+    assert_eq!(
+        (same.status, same.body["changed"].as_bool(), same.body["version"].as_u64()),
+        (StatusCode::OK, Some(false), Some(1))
+    );
     let second = put_flow(&house, &FLOW.replace("greeting", "salute")).await;
     assert_eq!((second.status, second.body["version"].as_u64()), (StatusCode::OK, Some(2)));
     let live = Ask::new("POST", "/v1/flows/hello/live").key(&house.author).json(&json!({ "version": 1 }));
@@ -28,7 +31,12 @@ async fn every_save_is_a_version_and_an_older_one_can_be_live_again() {
     let read = house.ask(Ask::new("GET", "/v1/flows/hello?version=2").key(&house.viewer)).await;
     assert_eq!(read.body["version"], 2);
     let versions = house.ask(Ask::new("GET", "/v1/flows/hello/versions").key(&house.viewer)).await;
-    let versions: Vec<_> = versions.body["items"].as_array().unwrap().iter().map(|v| (v["version"].as_u64().unwrap(), v["live"].as_bool().unwrap())).collect();
+    let versions: Vec<_> = versions.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (v["version"].as_u64().unwrap(), v["live"].as_bool().unwrap()))
+        .collect();
     assert_eq!(versions, [(2, false), (1, true)]);
     let unknown = Ask::new("POST", "/v1/flows/hello/live").key(&house.author).json(&json!({ "version": 9 }));
     assert_eq!(house.ask(unknown).await.status, StatusCode::NOT_FOUND);
@@ -72,13 +80,23 @@ async fn a_faulty_document_names_every_fault_and_is_not_saved() {
     let text = "flow: hello\nsteps:\n  - id: a\n    call: nowhere.get\n    next: gone\n";
     let answer = put_flow(&house, text).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (422, "document.invalid"));
-    let faults: Vec<_> = answer.body["errors"].as_array().unwrap().iter().map(|fault| (fault["code"].as_str().unwrap(), fault["line"].as_u64().unwrap())).collect();
+    let faults: Vec<_> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| (fault["code"].as_str().unwrap(), fault["line"].as_u64().unwrap()))
+        .collect();
     assert_eq!(faults, [("flow.unknown-connector", 4), ("flow.unknown-step", 5)]);
     assert_eq!(house.ask(Ask::new("GET", "/v1/flows/hello").key(&house.viewer)).await.status, StatusCode::NOT_FOUND);
     let check = Ask::new("POST", "/v1/flows/validate").key(&house.viewer).body(YAML, text);
     let check = house.ask(check).await;
-    assert_eq!((check.status, check.body["valid"].as_bool(), check.body["faults"].as_array().unwrap().len()), (StatusCode::OK, Some(false), 2));
-    let connector = Ask::new("PUT", "/v1/connectors/api").key(&house.author).body(YAML, "connector: api\nbase-url: ftp://x\nfunctions: []\nx: 1\n");
+    assert_eq!(
+        (check.status, check.body["valid"].as_bool(), check.body["faults"].as_array().unwrap().len()),
+        (StatusCode::OK, Some(false), 2)
+    );
+    let connector = Ask::new("PUT", "/v1/connectors/api")
+        .key(&house.author)
+        .body(YAML, "connector: api\nbase-url: ftp://x\nfunctions: []\nx: 1\n");
     let answer = house.ask(connector).await;
     assert_eq!(answer.code(), "document.invalid");
     assert!(!answer.body["errors"].as_array().unwrap().is_empty());
@@ -119,7 +137,9 @@ async fn a_version_of_a_plugin_never_changes() {
     // covers P-02
     let house = House::new().await;
     let put = async |bytes: &'static str| {
-        house.ask(Ask::new("PUT", "/v1/plugins/sign/versions/1.0.0").key(&house.author).body("application/wasm", bytes)).await
+        house
+            .ask(Ask::new("PUT", "/v1/plugins/sign/versions/1.0.0").key(&house.author).body("application/wasm", bytes))
+            .await
     };
     assert_eq!(put("\0asm one").await.status, StatusCode::CREATED);
     assert_eq!(put("\0asm one").await.status, StatusCode::OK);

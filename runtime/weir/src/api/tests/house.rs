@@ -18,9 +18,9 @@ use weir_engine::expression::Scope;
 use weir_engine::ids::FunctionName;
 use weir_engine::message::Response;
 use weir_engine::ports::{
-    ActionDecision, ActionEvent, CallContext, Connectors, ConnectorError, ConnectorErrorKind, Exchange, GrantedCalls,
-    HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, Plugins, PostResponseDecision,
-    PreCallDecision, Store,
+    ActionDecision, ActionEvent, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, GrantedCalls,
+    HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, Plugins, PostResponseDecision, PreCallDecision,
+    Store,
 };
 use weir_engine::run::HookKind;
 use weir_stores::MemoryStore;
@@ -34,7 +34,8 @@ use crate::telemetry;
 use crate::tenants::Tenants;
 
 /// A connector that nobody can reach.
-pub(super) const CONNECTOR: &str = "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n";
+pub(super) const CONNECTOR: &str =
+    "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n";
 /// A flow that needs nothing from outside.
 pub(super) const FLOW: &str = "flow: hello\nsteps:\n  - id: greet\n    claims: [{ key: greeting, type: dynamic, value: \"${event.name}\" }]\n  - id: done\n    end: {}\n";
 

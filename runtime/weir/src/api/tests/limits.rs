@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::house::{Ask, House};
@@ -15,7 +16,10 @@ async fn check(house: &House, ask: impl Fn(usize) -> Ask, most: usize, code: &st
     let over = house.ask(ask(most + 1)).await;
     assert_eq!((over.status.as_u16(), over.code()), (413, code), "{over:?}");
     // Without a declared length the bytes are counted.
-    let streamed = Body::from_stream(futures::stream::iter(vec![Ok::<_, std::io::Error>("x".repeat(most / 2 + 1)); 2]));
+    let streamed = {
+        let half = Bytes::from("x".repeat(most / 2 + 1));
+        Body::from_stream(futures::stream::iter([half.clone(), half].map(Ok::<_, std::io::Error>)))
+    };
     let over = house.ask(ask(0).raw(streamed)).await;
     assert_eq!(over.code(), code, "{over:?}");
 }
@@ -39,7 +43,8 @@ async fn sizes_of_bodies() {
     check(&house, ask("PUT", "/v1/flows/f", "application/yaml"), 3_000, "request.document-too-large").await;
     check(&house, ask("PUT", "/v1/connectors/f", "application/yaml"), 3_000, "request.document-too-large").await;
     check(&house, ask("POST", "/v1/flows/hello/runs", "application/json"), 4_000, "request.event-too-large").await;
-    check(&house, ask("PUT", "/v1/plugins/p/versions/1.0.0", "application/wasm"), 5_000, "request.component-too-large").await;
+    check(&house, ask("PUT", "/v1/plugins/p/versions/1.0.0", "application/wasm"), 5_000, "request.component-too-large")
+        .await;
 }
 
 #[tokio::test]
@@ -164,12 +169,12 @@ async fn live_streams_of_one_tenant_at_once() {
 #[tokio::test]
 async fn the_length_of_a_wait() {
     // keeps A4
-    let house = House::with(|limits| limits.wait = Duration::from_secs(2)).await;
+    let house = House::with(|limits| limits.wait = Duration::from_secs(20)).await;
     house.furnish().await;
     let start = async |wait: &str| {
         let ask = Ask::new("POST", &format!("/v1/flows/hello/runs?wait={wait}")).key(&house.runner);
         house.ask(ask.json(&json!({ "event": { "name": "x" } }))).await
     };
-    assert_eq!(start("2s").await.status, StatusCode::OK);
-    assert_eq!(start("2001ms").await.code(), "request.invalid-query");
+    assert_eq!(start("20s").await.status, StatusCode::OK);
+    assert_eq!(start("20001ms").await.code(), "request.invalid-query");
 }

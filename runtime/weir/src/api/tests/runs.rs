@@ -7,7 +7,9 @@ use super::house::{Ask, House};
 use crate::api::Phase;
 
 fn start(house: &House, query: &str) -> Ask {
-    Ask::new("POST", &format!("/v1/flows/hello/runs{query}")).key(&house.runner).json(&json!({ "event": { "name": "Bo" } }))
+    Ask::new("POST", &format!("/v1/flows/hello/runs{query}"))
+        .key(&house.runner)
+        .json(&json!({ "event": { "name": "Bo" } }))
 }
 
 #[tokio::test]
@@ -51,7 +53,8 @@ async fn starts_that_cannot_be() {
     assert_eq!(house.ask(version).await.code(), "flow.unknown");
     let text = "flow: strict\ninput: { schema: { type: object, required: [id] } }\nsteps: [{ id: done, end: {} }]\n";
     house.ask(Ask::new("PUT", "/v1/flows/strict").key(&house.author).body("application/yaml", text)).await;
-    let invalid = house.ask(Ask::new("POST", "/v1/flows/strict/runs").key(&house.runner).json(&json!({ "event": {} }))).await;
+    let invalid =
+        house.ask(Ask::new("POST", "/v1/flows/strict/runs").key(&house.runner).json(&json!({ "event": {} }))).await;
     assert_eq!((invalid.status.as_u16(), invalid.code()), (422, "run.invalid-event"));
     assert_eq!(invalid.body["errors"].as_array().unwrap().len(), 1);
 }
@@ -65,7 +68,10 @@ async fn a_technical_error_is_for_those_who_may_inspect() {
     let put = Ask::new("PUT", "/v1/flows/calls").key(&house.author).body("application/yaml", text);
     assert_eq!(house.ask(put).await.status, StatusCode::CREATED);
     let run = house.ask(Ask::new("POST", "/v1/flows/calls/runs?wait=10s").key(&house.runner).json(&json!({}))).await;
-    assert_eq!((run.body["state"].as_str(), run.body["error"]["code"].as_str()), (Some("error"), Some("connector.connect")));
+    assert_eq!(
+        (run.body["state"].as_str(), run.body["error"]["code"].as_str()),
+        (Some("error"), Some("connector.connect"))
+    );
     assert!(!run.body.to_string().contains("db.internal"));
     let id = run.body["id"].as_str().unwrap();
     let read = house.ask(Ask::new("GET", &format!("/v1/runs/{id}")).key(&house.viewer)).await;
@@ -88,7 +94,10 @@ async fn journal_and_context() {
     let context = house.ask(Ask::new("GET", &format!("/v1/runs/{id}/context")).key(&house.viewer)).await.body;
     assert_eq!(context["event"], json!({ "name": "Ann" }));
     for bad in ["x", "01890000"] {
-        assert_eq!(house.ask(Ask::new("GET", &format!("/v1/runs/{bad}")).key(&house.viewer)).await.code(), "request.invalid-name");
+        assert_eq!(
+            house.ask(Ask::new("GET", &format!("/v1/runs/{bad}")).key(&house.viewer)).await.code(),
+            "request.invalid-name"
+        );
     }
 }
 

@@ -65,7 +65,10 @@ async fn a_revoked_key_and_an_expired_one_open_nothing() {
     assert_eq!(revoke("x").await.code(), "request.invalid-name");
     assert_eq!(house.ask(Ask::new("GET", "/v1/flows").key(key)).await.code(), "auth.invalid-key");
     let past = json!({ "role": "viewer", "expires_at": "2020-01-01T00:00:00Z" });
-    assert_eq!(house.ask(Ask::new("POST", "/v1/keys").key(&house.admin).json(&past)).await.code(), "request.invalid-body");
+    assert_eq!(
+        house.ask(Ask::new("POST", "/v1/keys").key(&house.admin).json(&past)).await.code(),
+        "request.invalid-body"
+    );
     let expired = crate::auth::IssueKey {
         tenant: "acme".parse().unwrap(),
         role: crate::auth::Role::Viewer,
@@ -80,7 +83,8 @@ async fn a_revoked_key_and_an_expired_one_open_nothing() {
 async fn the_keys_of_a_disabled_tenant_are_refused_until_it_is_enabled() {
     // covers T-01
     let house = House::new().await;
-    let set = async |verb: &str| house.ask(Ask::new("POST", &format!("/v1/tenants/acme/{verb}")).key(&house.operator)).await;
+    let set =
+        async |verb: &str| house.ask(Ask::new("POST", &format!("/v1/tenants/acme/{verb}")).key(&house.operator)).await;
     assert_eq!(set("disable").await.body["disabled"], true);
     assert_eq!(house.ask(Ask::new("GET", "/v1/flows").key(&house.admin)).await.code(), "auth.tenant-disabled");
     assert_eq!(house.ask(Ask::new("GET", "/v1/flows").key(&house.stranger)).await.status, StatusCode::OK);
