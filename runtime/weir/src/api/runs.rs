@@ -95,6 +95,18 @@ pub(super) struct JournalView {
     next_after: Option<u64>,
 }
 
+/// How long a start waits for the end of its run; zero where nobody asked.
+pub(super) struct Wait(Duration);
+
+impl FromRequestParts<Arc<App>> for Wait {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let QueryOf(query) = QueryOf::<StartQuery>::from_request_parts(parts, app).await?;
+        wait_of(&query, &parts.headers, app.limits.wait).map(Self)
+    }
+}
+
 /// The value of `Idempotency-Key`, checked by the engine.
 pub(super) struct ClientKey(Option<String>);
 
@@ -126,12 +138,10 @@ pub(super) async fn start(
     caller: Caller<StartRuns>,
     State(app): State<Arc<App>>,
     PathOf(flow): PathOf<FlowName>,
-    QueryOf(query): QueryOf<StartQuery>,
+    Wait(wait): Wait,
     ClientKey(client_key): ClientKey,
-    headers: HeaderMap,
     EventJson(body): EventJson<NewRunBody>,
 ) -> Result<Response, Problem> {
-    let wait = wait_of(&query, &headers, app.limits.wait)?;
     let tenant = caller.tenant().clone();
     let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key };
     let started = app.engine.start(start).await?;
