@@ -89,7 +89,7 @@ pub(super) struct JournalQuery {
 pub(super) struct JournalView {
     /// What each step did, oldest first.
     #[schema(value_type = Vec<Object>)]
-    entries: Vec<JournalEntry>,
+    items: Vec<JournalEntry>,
     /// `after` for the next part; absent where no more is committed yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_after: Option<u64>,
@@ -231,10 +231,10 @@ pub(super) async fn journal(
 ) -> Result<Json<JournalView>, Problem> {
     let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
     let run = find(&app, caller.tenant(), &id).await?;
-    let entries = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
-    let last = entries.last().map(|entry| entry.sequence);
+    let items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let last = items.last().map(|entry| entry.sequence);
     let next_after = last.filter(|last| *last < run.revision);
-    Ok(Json(JournalView { entries, next_after }))
+    Ok(Json(JournalView { items, next_after }))
 }
 
 /// What a run knows: `{event, connectors, steps, claims}`.

@@ -229,7 +229,7 @@ impl Page {
         };
         let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
         self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
-        let claims = run.pointer("/result/claims").and_then(Value::as_array);
+        let claims = run.get("claims").and_then(Value::as_array);
         for claim in claims.into_iter().flatten() {
             let value = claim.get("value").cloned().unwrap_or_default();
             self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));

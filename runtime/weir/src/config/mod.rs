@@ -284,7 +284,13 @@ mod tests {
         check_faults(
             "[server\n",
             &[],
-            expect!["FILE TOML parse error at line 1, column 8 | 1 | [server | ^ unclosed table, expected `]`"],
+            expect![[r#"
+                weir.toml: TOML parse error at line 1, column 8
+                  |
+                1 | [server
+                  |        ^
+                unclosed table, expected `]`
+            "#]],
         );
     }
 

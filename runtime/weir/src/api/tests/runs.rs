@@ -19,7 +19,7 @@ async fn a_start_with_a_wait_answers_with_the_ended_run() {
     house.furnish().await;
     let ended = house.ask(start(&house, "?wait=10s")).await;
     assert_eq!((ended.status, ended.body["state"].as_str()), (StatusCode::OK, Some("completed")));
-    assert_eq!(ended.body["result"]["claims"], json!([{ "key": "greeting", "value": "Bo" }]));
+    assert_eq!(ended.body["claims"], json!([{ "key": "greeting", "value": "Bo" }]));
     let preferred = house.ask(start(&house, "").header("prefer", "wait=10")).await;
     assert_eq!(preferred.status, StatusCode::OK);
     let at_once = house.ask(start(&house, "")).await;
@@ -88,9 +88,9 @@ async fn journal_and_context() {
     let house = House::new().await;
     let id = house.furnish().await;
     let first = house.ask(Ask::new("GET", &format!("/v1/runs/{id}/journal?limit=1")).key(&house.viewer)).await.body;
-    assert_eq!((first["entries"][0]["step"].as_str(), first["next_after"].as_u64()), (Some("greet"), Some(1)));
+    assert_eq!((first["items"][0]["step"].as_str(), first["next_after"].as_u64()), (Some("greet"), Some(1)));
     let rest = house.ask(Ask::new("GET", &format!("/v1/runs/{id}/journal?after=1")).key(&house.viewer)).await.body;
-    assert_eq!((rest["entries"][0]["step"].as_str(), rest.get("next_after")), (Some("done"), None));
+    assert_eq!((rest["items"][0]["step"].as_str(), rest.get("next_after")), (Some("done"), None));
     let context = house.ask(Ask::new("GET", &format!("/v1/runs/{id}/context")).key(&house.viewer)).await.body;
     assert_eq!(context["event"], json!({ "name": "Ann" }));
     for bad in ["x", "01890000"] {
