@@ -23,6 +23,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest part of a path that a problem repeats, in characters.
 const INSTANCE_CHARS_MAX: usize = 200;
 
+/// Marks an answer with an error status whose body is its own and no problem.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnBody;
+
 /// Layers, the last one outermost.
 pub(super) fn around(router: Router<Arc<App>>, app: Arc<App>) -> Router<Arc<App>> {
     router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(app, edge))
@@ -55,7 +59,7 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
         key = tracing::field::Empty
     );
     let response = answer(&app, request, next).instrument(span.clone()).await;
-    let response = finish(response, &path, &id).await;
+    let response = finish(response, &path, &id);
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     span.in_scope(|| tracing::debug!(status, elapsed_us = elapsed.as_micros(), "answered"));
@@ -76,10 +80,13 @@ async fn answer(app: &App, request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
+fn finish(mut response: Response, path: &str, id: &RequestId) -> Response {
     let status = response.status();
+    let has_own_body = response.extensions().get::<OwnBody>().is_some();
     let problem = match response.extensions_mut().remove::<Problem>() {
-        None if status.is_client_error() || status.is_server_error() => Some(Problem::of_status(status)),
+        None if !has_own_body && (status.is_client_error() || status.is_server_error()) => {
+            Some(Problem::of_status(status))
+        }
         problem => problem,
     };
     if let Some(problem) = problem {

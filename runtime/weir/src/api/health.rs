@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use super::app::{App, Phase};
 use super::caller::{Caller, ReadMetrics};
+use super::edge::OwnBody;
 
 /// The exposition format of Prometheus.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -45,7 +47,7 @@ pub(super) async fn live() -> Json<Health> {
         (status = 200, body = Readiness, description = "It takes work."),
         (status = 503, body = Readiness, description = "It does not; `reasons` says why.")
     ))]
-pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Extension<OwnBody>, Json<Readiness>) {
     let phase = *app.phase.borrow();
     let mut reasons = Vec::new();
     match phase {
@@ -58,7 +60,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, reasons }))
+    (status, Extension(OwnBody), Json(Readiness { ready, reasons }))
 }
 
 /// Metrics in the exposition format of Prometheus. Asks for an operator's key; an address of its own without a key can

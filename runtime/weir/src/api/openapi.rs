@@ -67,6 +67,9 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
     let operations = operations.filter_map(|(_, item)| item.as_object_mut()).flatten();
     for (_, operation) in operations {
         let is_secured = operation.get("security").is_some();
+        let id = operation_id(operation);
+        let Some(operation) = operation.as_object_mut() else { continue };
+        operation.insert("operationId".to_owned(), Value::String(id));
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
         responses.insert("default".to_owned(), problem("Any other problem."));
         if is_secured {
@@ -75,6 +78,12 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
         }
     }
     document
+}
+
+/// Handlers are called `get` or `list` in the file of their resource; ids are unique within the document.
+fn operation_id(operation: &Value) -> String {
+    let text = |pointer: &str| operation.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    format!("{}.{}", text("/tags/0"), text("/operationId"))
 }
 
 /// The OpenAPI document.

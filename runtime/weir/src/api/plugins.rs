@@ -278,6 +278,19 @@ fn view(plugin: PluginDefinition) -> PluginView {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        Self::named(&code::INVALID_COMPONENT, refused.code, refused.message)
+        let Refused { code: name, message } = refused;
+        match name {
+            // Not the component's fault.
+            "plugin.compile.unavailable" | "plugin.host-error" => {
+                tracing::error!(code = name, message, "a component could not be looked at");
+                Self::named(
+                    &code::UPLOADS_UNAVAILABLE,
+                    name,
+                    "The server cannot look at components now. Try again later.",
+                )
+            }
+            "plugin.upload.too-large" => Self::named(&code::COMPONENT_TOO_LARGE, name, message),
+            _ => Self::named(&code::INVALID_COMPONENT, name, message),
+        }
     }
 }

@@ -114,9 +114,9 @@ impl Live {
 
     async fn changed(&mut self) {
         // A closed channel means that this process does not drive the run: only looking again tells.
-        match tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await {
-            Ok(Err(_)) => tokio::time::sleep(LOOK_AGAIN).await,
-            Ok(Ok(())) | Err(_) => {}
+        let closed = matches!(tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await, Ok(Err(_)));
+        if closed {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 }

@@ -89,10 +89,22 @@ pub(super) struct JournalQuery {
 pub(super) struct JournalView {
     /// What each step did, oldest first.
     #[schema(value_type = Vec<Object>)]
-    entries: Vec<JournalEntry>,
+    items: Vec<JournalEntry>,
     /// `after` for the next part; absent where no more is committed yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_after: Option<u64>,
+}
+
+/// How long a start waits for the end of its run; zero where nobody asked.
+pub(super) struct Wait(Duration);
+
+impl FromRequestParts<Arc<App>> for Wait {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let QueryOf(query) = QueryOf::<StartQuery>::from_request_parts(parts, app).await?;
+        wait_of(&query, &parts.headers, app.limits.wait).map(Self)
+    }
 }
 
 /// The value of `Idempotency-Key`, checked by the engine.
@@ -126,12 +138,10 @@ pub(super) async fn start(
     caller: Caller<StartRuns>,
     State(app): State<Arc<App>>,
     PathOf(flow): PathOf<FlowName>,
-    QueryOf(query): QueryOf<StartQuery>,
+    Wait(wait): Wait,
     ClientKey(client_key): ClientKey,
-    headers: HeaderMap,
     EventJson(body): EventJson<NewRunBody>,
 ) -> Result<Response, Problem> {
-    let wait = wait_of(&query, &headers, app.limits.wait)?;
     let tenant = caller.tenant().clone();
     let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key };
     let started = app.engine.start(start).await?;
@@ -221,10 +231,10 @@ pub(super) async fn journal(
 ) -> Result<Json<JournalView>, Problem> {
     let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
     let run = find(&app, caller.tenant(), &id).await?;
-    let entries = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
-    let last = entries.last().map(|entry| entry.sequence);
+    let items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let last = items.last().map(|entry| entry.sequence);
     let next_after = last.filter(|last| *last < run.revision);
-    Ok(Json(JournalView { entries, next_after }))
+    Ok(Json(JournalView { items, next_after }))
 }
 
 /// What a run knows: `{event, connectors, steps, claims}`.

@@ -25,9 +25,9 @@ pub(super) struct RunView {
     /// The next step; absent when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_step: Option<String>,
-    /// What it gave, where it has completed.
+    /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<ResultView>,
+    claims: Option<Vec<ClaimView>>,
     /// What the end user may read, where it has failed for a business reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureView>,
@@ -43,13 +43,6 @@ pub(super) struct RunView {
     /// When it ends as an error at the latest.
     #[schema(value_type = String, format = DateTime)]
     deadline: Timestamp,
-}
-
-/// What a run gave.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct ResultView {
-    /// Its claims, by key.
-    claims: Vec<ClaimView>,
 }
 
 /// One claim.
@@ -102,7 +95,7 @@ impl RunView {
             state,
             revision: run.revision,
             next_step: None,
-            result: None,
+            claims: None,
             failure: None,
             error: None,
             created_at: run.created_at,
@@ -112,8 +105,7 @@ impl RunView {
         match run.state {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
             RunState::Ended { ending: Ending::Completed { claims } } => {
-                let claims = claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect();
-                view.result = Some(ResultView { claims });
+                view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
             }
             RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
                 view.failure = Some(FailureView { step: step.to_string(), reason, description });

@@ -62,11 +62,17 @@ mod tests {
         "action",
     ];
 
+    /// Settings and file names that look like codes.
+    const NOT_CODES: [&str; 4] = ["action.wit", "server.listen", "server.metrics-listen", "server.shutdown-grace"];
+
     fn is_code(text: &str) -> bool {
         let plain =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'8');
         let mut parts = text.split('.');
-        parts.next().is_some_and(|area| AREAS.contains(&area)) && text.contains('.') && parts.all(plain)
+        !NOT_CODES.contains(&text)
+            && parts.next().is_some_and(|area| AREAS.contains(&area))
+            && text.contains('.')
+            && parts.all(plain)
     }
 
     /// Texts between quotation marks that follow something which makes them a code.

@@ -51,7 +51,8 @@ pub(super) enum Command {
         /// The flow
         name: FlowName,
         /// The version
-        version: u32,
+        #[arg(value_name = "VERSION")]
+        number: u32,
     },
 }
 
@@ -67,8 +68,8 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             let version = at.map(|version| format!("?version={version}")).unwrap_or_default();
             show_document(&Client::new(&common.server)?.get(&format!("{}/{name}{version}", NOUN.path))?, common);
         }
-        Command::Live { name, version } => {
-            let body = json!({ "version": version }).to_string();
+        Command::Live { name, number } => {
+            let body = json!({ "version": number }).to_string();
             let sent = Sent::body("application/json", body.as_bytes());
             let (_, live) = Client::new(&common.server)?.call("POST", &format!("{}/{name}/live", NOUN.path), &sent)?;
             show_versions(vec![live], common);

@@ -229,7 +229,7 @@ impl Page {
         };
         let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
         self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
-        let claims = run.pointer("/result/claims").and_then(Value::as_array);
+        let claims = run.get("claims").and_then(Value::as_array);
         for claim in claims.into_iter().flatten() {
             let value = claim.get("value").cloned().unwrap_or_default();
             self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));
@@ -296,7 +296,24 @@ mod tests {
         }))
         .unwrap();
         let page = Page { colours: Colours::Off, lines: Vec::new() }.entry(&entry);
-        expect![[r#""#]].assert_eq(&page.lines.join("\n"));
+        expect![[r#"
+            1. person  call random-user.lookup  12.34 ms
+              request, as the flow has it
+                GET http://localhost/api
+              pre-call correlate@1.0.0  99 µs  1234 fuel
+                log: hello a=b
+              request, after the hook
+                GET http://localhost/api?locale=de
+              sent, with the host's credentials; idempotency key k
+              0 attempt(s), 2.00 s
+              response, as it came
+                200
+                a: �[2J
+                {
+                  "x": 1
+                }
+              → adult"#]]
+        .assert_eq(&page.lines.join("\n"));
     }
 
     #[test]

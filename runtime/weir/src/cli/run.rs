@@ -116,7 +116,7 @@ fn entries(client: &Client, id: RunId) -> Result<Vec<Value>, CliError> {
     let mut after = Some(0);
     while let Some(sequence) = after {
         let mut part = client.get(&format!("/v1/runs/{id}/journal?after={sequence}&limit=200"))?;
-        if let Some(Value::Array(mut more)) = part.get_mut("entries").map(Value::take) {
+        if let Some(Value::Array(mut more)) = part.get_mut("items").map(Value::take) {
             entries.append(&mut more);
         }
         after = part.get("next_after").and_then(Value::as_u64);

@@ -56,6 +56,7 @@ codes! {
     NAME_MISMATCH = "document.name-mismatch" 422 "The document has another name than the path";
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
+    UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";
     STORE_FULL = "store.full" 503 "The store takes no writes";
     DRAINING = "server.draining" 503 "The server is about to stop";

@@ -15,10 +15,13 @@ pub(crate) use self::code::Code;
 
 /// What went wrong with a request. Becomes [`ProblemBody`] at the edge, where the request's id is known.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
     status: StatusCode,
     code: Cow<'static, str>,
-    title: Cow<'static, str>,
+    title: &'static str,
     detail: Cow<'static, str>,
     errors: Vec<serde_json::Value>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -51,19 +54,19 @@ pub(crate) struct ProblemBody {
 impl Problem {
     /// A problem of that code.
     pub(crate) fn new(code: &Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status: StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            code: code.name.into(),
-            title: code.title.into(),
-            detail: detail.into(),
-            errors: Vec::new(),
-            header: None,
-        }
+        Self::named(code, code.name, detail)
     }
 
     /// A problem with the status and title of `code`, under the code of another crate.
     pub(crate) fn named(code: &Code, name: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: name.into(), ..Self::new(code, detail) }
+        Self(Box::new(Details {
+            status: StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: name.into(),
+            title: code.title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            header: None,
+        }))
     }
 
     /// Something broke inside. The cause is logged, the answer says nothing of it.
@@ -86,13 +89,15 @@ impl Problem {
     }
 
     /// With every single fault.
-    pub(crate) fn with_errors(self, errors: Vec<serde_json::Value>) -> Self {
-        Self { errors, ..self }
+    pub(crate) fn with_errors(mut self, errors: Vec<serde_json::Value>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
     /// With one header field.
-    pub(crate) fn with_header(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.0.header = Some((name, HeaderValue::from_static(value)));
+        self
     }
 
     /// What an answer of that status means, which no handler of ours made.
@@ -113,20 +118,21 @@ impl Problem {
 
     /// The code, for metrics.
     pub(crate) fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The answer's body for a request.
     pub(crate) fn body(&self, instance: &str, request_id: &str) -> ProblemBody {
+        let Details { status, code, title, detail, errors, .. } = self.0.as_ref();
         ProblemBody {
-            kind: format!("urn:weir:problem:{}", self.code),
-            title: self.title.clone().into_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail.clone().into_owned(),
+            kind: format!("urn:weir:problem:{code}"),
+            title: (*title).to_owned(),
+            status: status.as_u16(),
+            detail: detail.clone().into_owned(),
             instance: instance.to_owned(),
-            code: self.code.clone().into_owned(),
+            code: code.clone().into_owned(),
             request_id: request_id.to_owned(),
-            errors: self.errors.clone(),
+            errors: errors.clone(),
         }
     }
 }
@@ -134,8 +140,8 @@ impl Problem {
 impl IntoResponse for Problem {
     /// The status, and the problem itself as an extension; the outermost layer writes the body.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        if let Some((name, value)) = self.header.clone() {
+        let mut response = self.0.status.into_response();
+        if let Some((name, value)) = self.0.header.clone() {
             response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(self);
