@@ -75,15 +75,16 @@ async fn saves_can_be_guarded_by_what_they_expect() {
     let house = House::demo().await;
     let api = house.api();
     let flow = std::fs::read(weir_tests::paths::root().join("tests/demo/flow.yaml")).unwrap();
-    let put = |guard: (&str, &str)| {
-        api.send("PUT", "/v1/flows/registration", &[("content-type", "application/yaml"), guard], &flow)
+    let put = |guard: (&str, &str), flow: &[u8]| {
+        api.send("PUT", "/v1/flows/registration", &[("content-type", "application/yaml"), guard], flow)
     };
-    assert_eq!(put(("if-none-match", "*")).status, 412);
+    assert_eq!(put(("if-none-match", "*"), &flow).status, 412);
     let live = api.get("/v1/flows/registration");
     let tag = live.header("etag").to_owned();
     assert!(!tag.is_empty());
-    assert!((200..300).contains(&put(("if-match", &tag)).status));
-    assert_eq!(put(("if-match", &tag)).status, 412, "somebody else has saved since");
+    let changed = [&flow[..], b"# changed\n"].concat();
+    assert!((200..300).contains(&put(("if-match", &tag), &changed).status));
+    assert_eq!(put(("if-match", &tag), &flow).status, 412, "somebody else has saved since");
     let unknown = Api::with_key(&house.server.url, "").get("/v1/flows");
     assert_eq!((unknown.status, unknown.header("www-authenticate").is_empty()), (401, false));
 }

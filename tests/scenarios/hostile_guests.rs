@@ -103,7 +103,7 @@ async fn an_upload_that_is_no_plugin_is_refused_in_words() {
     let no_hook = wat::parse_str("(component)").unwrap();
     let core = wat::parse_str("(module (func (export \"action\")))").unwrap();
     let cases: [(&str, Vec<u8>, &[&str]); 6] = [
-        ("not a component", b"#!/bin/sh\n".to_vec(), &["component"]),
+        ("not a component", b"#!/bin/sh\n".to_vec(), &["not WebAssembly", "weir plugin build"]),
         ("a core module", core, &["core module", "component"]),
         ("a truncated file", good[..good.len() / 2].to_vec(), &["cut off"]),
         ("an unknown import", unknown_import, &["evil:host/shell@1.0.0"]),

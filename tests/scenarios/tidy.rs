@@ -58,7 +58,7 @@ fn ports_are_implemented_by_crates_that_know_the_engine_and_not_one_another() {
         }
     }
     let engine = read(Path::new("runtime/engine/Cargo.toml"));
-    let dependencies = engine.split("[dev-dependencies]").next().unwrap();
+    let dependencies = engine.split("[dev-dependencies]").next().unwrap().split("[dependencies]").nth(1).unwrap();
     assert!(!dependencies.contains("weir-"), "the engine knows its ports only");
 }
 
@@ -101,8 +101,12 @@ fn the_top_of_the_house_stays_a_map() {
 
 #[test]
 fn nothing_is_put_off() {
-    let marks =
-        ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "unimpl".to_owned() + "emented!", "#[ig".to_owned() + "nore"];
+    let marks = [
+        "TO".to_owned() + "DO",
+        "FIX".to_owned() + "ME",
+        "unimpl".to_owned() + "emented!",
+        "#[ig".to_owned() + "nore]",
+    ];
     let mut found = Vec::new();
     for path in tracked(".rs") {
         let text = read(&path);

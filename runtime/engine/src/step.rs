@@ -3,15 +3,17 @@
 //! bind → pre-call hooks → permit → the host's call → post-response hooks → changes. The engine commits the changes
 //! together with the journal entry, and only then goes on.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::engine::Ports;
+use crate::engine::{Ports, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
 use crate::message::Failure;
+use crate::ports::StoreError;
 use crate::run::{
     ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord,
 };
@@ -28,6 +30,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) scope: Scope,
     /// When the run's deadline passes.
     pub(crate) until: Instant,
+    /// What hooks and calls may still answer, in bytes: it is kept until the commit.
+    pub(crate) bytes_left: AtomicUsize,
 }
 
 /// What a step did and where it wants to go. Nothing of it is durable yet.
@@ -38,7 +42,7 @@ pub(crate) struct Done {
 }
 
 /// How a step came out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Way {
     /// It is done; on to its `next`.
     Next,
@@ -48,6 +52,17 @@ pub(crate) enum Way {
     Failure(Failure),
     /// A technical error.
     Error(StepError),
+    /// The store does not answer: nothing of the step counts, it is tried again later.
+    Later(StoreError),
+}
+
+impl From<Trouble> for Way {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Step(error) => Self::Error(error),
+            Trouble::Store(error) => Self::Later(error),
+        }
+    }
 }
 
 /// What a step makes durable.
@@ -57,8 +72,8 @@ pub(crate) struct Outcome {
     pub(crate) changes: Vec<ContextChange>,
 }
 
-/// Runs a step, once.
-pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Outcome {
+/// Runs a step, once. An error of the store leaves nothing to commit.
+pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started_at = attempt.ports.clock.now();
     let started = Instant::now();
     let done = match &attempt.step.kind {
@@ -73,9 +88,14 @@ pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Outcome {
 }
 
 /// From what a step did to what its commit says.
-fn conclude(attempt: &Attempt<'_>, done: Done, started_at: Timestamp, elapsed: Duration) -> Outcome {
+fn conclude(
+    attempt: &Attempt<'_>,
+    done: Done,
+    started_at: Timestamp,
+    elapsed: Duration,
+) -> Result<Outcome, StoreError> {
     let Done { record, way, mut changes } = done;
-    let (outcome, left_behind) = lead_on(attempt, way, &changes);
+    let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
     changes.extend(left_behind);
     let event = match &outcome {
         StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
@@ -91,11 +111,15 @@ fn conclude(attempt: &Attempt<'_>, done: Done, started_at: Timestamp, elapsed: D
         outcome,
         changes: changes.clone(),
     };
-    Outcome { run, entry, changes }
+    Ok(Outcome { run, entry, changes })
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
-fn lead_on(attempt: &Attempt<'_>, way: Way, changes: &[ContextChange]) -> (StepOutcome, Option<ContextChange>) {
+fn lead_on(
+    attempt: &Attempt<'_>,
+    way: Way,
+    changes: &[ContextChange],
+) -> Result<(StepOutcome, Option<ContextChange>), StoreError> {
     let transitions = &attempt.step.transitions;
     let step = attempt.step.id.clone();
     let left = |value: Value| Some(ContextChange { key: ContextKey::step(&step), value });
@@ -106,22 +130,23 @@ fn lead_on(attempt: &Attempt<'_>, way: Way, changes: &[ContextChange]) -> (StepO
             let left_behind = left(json!({ "failure": failure }));
             match &transitions.on_failure {
                 Some(target) => (target.clone(), Some(failure), None, left_behind),
-                None => return (StepOutcome::End(Ending::Failed { step: step.clone(), failure }), left_behind),
+                None => return Ok((StepOutcome::End(Ending::Failed { step: step.clone(), failure }), left_behind)),
             }
         }
         Way::Error(error) => {
             let left_behind = left(json!({ "error": { "code": error.code, "message": error.message } }));
             match &transitions.on_error {
                 Some(target) => (target.clone(), None, Some(error), left_behind),
-                None => return (StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind),
+                None => return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind)),
             }
         }
+        Way::Later(error) => return Err(error),
     };
     let outcome = match target {
         Target::Step(step) => StepOutcome::Next { step, caught_failure, caught_error },
         Target::End => StepOutcome::End(Ending::Completed { claims: steps_claims(attempt, changes) }),
     };
-    (outcome, left_behind)
+    Ok((outcome, left_behind))
 }
 
 /// The claims of the result: those that the context has, and those that this last step adds.
@@ -135,6 +160,18 @@ impl Attempt<'_> {
     /// What is left of the run's time.
     pub(crate) fn budget(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Counts what a hook or a call answered.
+    pub(crate) fn keep(&self, bytes: usize) -> Result<(), StepError> {
+        let take = |left: usize| left.checked_sub(bytes);
+        match self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let message = "the hooks and calls of this step answered more than one step may keep; answer less";
+                Err(step_error("run.step-too-large", message))
+            }
+        }
     }
 
     /// A key for one call: the same whenever this call is made again, also after a crash (F-06).

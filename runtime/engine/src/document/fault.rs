@@ -41,7 +41,10 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
-/// Everything that is wrong with a document, in the order of the document.
+/// Most faults that are kept: whoever mends so many sees the rest at the next try.
+const FAULTS_MAX: usize = 200;
+
+/// Everything that is wrong with a document, in the order of the document; at most 200 faults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(transparent)]
 #[error("the document has {} fault(s)", .0.len())]
@@ -87,6 +90,10 @@ impl Faults {
             message,
             help: None,
         });
+        // The one over the limit is there for its caller, and goes with the next.
+        if self.0.len() > FAULTS_MAX + 1 {
+            self.0.swap_remove(FAULTS_MAX);
+        }
         let last = self.0.len() - 1;
         &mut self.0[last]
     }
@@ -101,8 +108,19 @@ impl Faults {
     pub fn sorted(mut self) -> Self {
         self.0.sort_by(|a, b| (a.line, a.column, &a.pointer, &a.code).cmp(&(b.line, b.column, &b.pointer, &b.code)));
         self.0.dedup();
+        self.0.truncate(FAULTS_MAX);
         self
     }
+}
+
+/// Names in a sentence: the first ten.
+pub(crate) fn list_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const NAMES_MAX: usize = 10;
+    let mut names = names.into_iter();
+    let shown: Vec<&str> = names.by_ref().take(NAMES_MAX).collect();
+    let more = names.count();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("`{}`{rest}", shown.join("`, `"))
 }
 
 impl Fault {

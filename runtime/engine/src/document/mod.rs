@@ -6,6 +6,7 @@ mod render;
 mod scalar;
 mod shape;
 
+pub(crate) use self::fault::list_names;
 pub use self::fault::{Fault, Faults, Severity};
 pub use self::parse::{DEPTH_MAX, DOCUMENT_BYTES_MAX, Document, Format};
 pub use self::shape::{read, schema_of};

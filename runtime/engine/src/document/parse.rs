@@ -18,6 +18,13 @@ pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// The deepest nesting of a document.
 pub const DEPTH_MAX: usize = 64;
 
+/// The longest key, in bytes.
+const KEY_BYTES_MAX: usize = 512;
+
+/// The most bytes that all pointers of a document may have together: deep nesting of long keys over many values
+/// would make them larger than the document by far.
+const POINTER_BYTES_MAX: usize = 32 << 20;
+
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -141,11 +148,12 @@ fn to_span(span: SourceSpan) -> Span {
 struct Builder<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     spans: HashMap<String, Span>,
+    pointer_bytes: usize,
 }
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str) -> Self {
-        Self { parser: Parser::new_from_str(text), spans: HashMap::new() }
+        Self { parser: Parser::new_from_str(text), spans: HashMap::new(), pointer_bytes: 0 }
     }
 
     fn document(mut self) -> Result<Document, Faults> {
@@ -179,6 +187,12 @@ impl<'a> Builder<'a> {
         if depth > DEPTH_MAX {
             let message = format!("the document nests deeper than {DEPTH_MAX} levels");
             return Err(syntax("document.too-deep", message, place));
+        }
+        // The key has an entry of its own.
+        self.pointer_bytes += 2 * pointer.len();
+        if self.pointer_bytes > POINTER_BYTES_MAX {
+            let message = "the document has too many values below long keys; shorten the keys or nest less".to_owned();
+            return Err(syntax("document.too-large", message, place));
         }
         self.spans.insert(pointer.clone(), place);
         match event {
@@ -220,6 +234,10 @@ impl<'a> Builder<'a> {
                     return Err(syntax("document.key", message, to_span(span)));
                 }
             };
+            if key.len() > KEY_BYTES_MAX {
+                let message = format!("this key has {} bytes; at most {KEY_BYTES_MAX} are allowed", key.len());
+                return Err(syntax("document.key", message, to_span(span)));
+            }
             if object.contains_key(&key) {
                 let message = format!("the key `{key}` stands here a second time");
                 return Err(syntax("document.duplicate-key", message, to_span(span)));
@@ -279,6 +297,10 @@ mod tests {
         assert_eq!(code("{\"a\": }", Format::Json), of("document.syntax", 1));
         assert_eq!(code(&"[".repeat(100), Format::Yaml).0, "document.too-deep");
         assert_eq!(code(&"x".repeat(DOCUMENT_BYTES_MAX + 1), Format::Yaml).0, "document.too-large");
+        assert_eq!(code(&format!("{{{}: 1}}", "k".repeat(KEY_BYTES_MAX + 1)), Format::Yaml).0, "document.key");
+        let key = "k".repeat(KEY_BYTES_MAX);
+        let nested = format!("{}[{}]{}", format!("{{{key}: ").repeat(50), "0,".repeat(100_000), "}".repeat(50));
+        assert_eq!(code(&nested, Format::Yaml).0, "document.too-large");
     }
 
     proptest::proptest! {

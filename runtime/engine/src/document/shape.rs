@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::escape_pointer;
-use super::fault::Faults;
+use super::fault::{Faults, list_names};
 use super::parse::Document;
 
 /// The JSON Schema (draft 2020-12) of a type.
@@ -100,8 +100,8 @@ fn add(
 /// The properties that stand beside the `additionalProperties` that failed.
 fn known_names(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Option<String> {
     let path = error.schema_path().as_str().rsplit_once('/')?.0;
-    let names: Vec<&str> = schema.pointer(path)?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
-    Some(format!("`{}`", names.join("`, `")))
+    let properties = schema.pointer(path)?.get("properties")?.as_object()?;
+    Some(list_names(properties.keys().map(String::as_str)))
 }
 
 #[cfg(test)]

@@ -12,6 +12,30 @@ use crate::ports::{Definition, DefinitionKind, PageRequest, PluginRef, Store, St
 use crate::run::StepError;
 use crate::step::step_error;
 
+/// Why something that a step needs could not be had.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It is not there, or cannot be read: the step ends in an error.
+    Step(StepError),
+    /// The store does not answer now: the step is tried again later.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Backend { .. } | StoreError::Full { .. } => Self::Store(error),
+            other => Self::Step(step_error(other.code(), other)),
+        }
+    }
+}
+
+impl From<StepError> for Trouble {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
 /// Most compiled flows, and most read connectors, that are kept.
 const KEPT_MAX: usize = 1024;
 
@@ -62,19 +86,15 @@ impl Definitions {
     }
 
     /// A connector's live version.
-    ///
-    /// # Errors
-    /// `connector.unknown`, `store.…`.
-    pub async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, StepError> {
-        let found =
-            self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await.map_err(store_error)?;
+    pub(crate) async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
+        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
         let found = found.ok_or_else(|| {
             step_error(
                 "connector.unknown",
                 format!("there is no connector `{name}`; save it with `weir connector apply FILE`"),
             )
         })?;
-        self.read_connector(&found, name).map_err(store_error)
+        Ok(self.read_connector(&found, name)?)
     }
 
     fn read_connector(&self, found: &Definition, name: &ConnectorName) -> Result<Arc<Connector>, StoreError> {
@@ -90,18 +110,20 @@ impl Definitions {
     }
 
     /// The version of a plugin that a requirement selects now: the newest enabled one in its range.
-    ///
-    /// # Errors
-    /// `plugin.unknown`, `store.…`.
-    pub async fn plugin(&self, tenant: &TenantId, requirement: &PluginRequirement) -> Result<PluginRef, StepError> {
-        let versions = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await.map_err(store_error)?;
-        catalogue::select(&versions, requirement).map(PluginDefinition::reference).ok_or_else(|| {
+    pub(crate) async fn plugin(
+        &self,
+        tenant: &TenantId,
+        requirement: &PluginRequirement,
+    ) -> Result<PluginRef, Trouble> {
+        let versions = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await?;
+        let found = catalogue::select(&versions, requirement).map(PluginDefinition::reference);
+        Ok(found.ok_or_else(|| {
             let message = format!(
                 "no enabled version of plugin `{}` is in `{requirement}`; upload one with `weir plugin push`, or enable one",
                 requirement.name
             );
             step_error("plugin.unknown", message)
-        })
+        })?)
     }
 
     /// Everything that a tenant has, for the check of a flow.
@@ -149,10 +171,6 @@ fn unreadable(found: &Definition, why: &dyn std::fmt::Display) -> StoreError {
         place: format!("{:?} `{}` version {}", found.kind, found.name, found.version),
         what: format!("this version of Weir cannot read it ({why}); save it again"),
     }
-}
-
-fn store_error(error: StoreError) -> StepError {
-    step_error(error.code(), error)
 }
 
 /// A bounded table of what is costly to make. When it is full it starts anew: what is in use comes back at once.

@@ -1,12 +1,14 @@
 //! Drives runs: step, commit, next step, until the run ends, the process drains, or another process takes over.
 
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::Engine;
+use super::{Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
@@ -50,11 +52,13 @@ impl Engine {
         loop {
             let free = self.slots.available_permits();
             if free == 0 || *self.draining.borrow() {
+                self.queued.store(free == 0, Ordering::Relaxed);
                 return Ok(claimed);
             }
             let now = self.ports.clock.now();
             let runs = self.ports.store.claim_runs(&self.owner, now, self.settings.lease, free).await?;
             if runs.is_empty() {
+                self.queued.store(false, Ordering::Relaxed);
                 return Ok(claimed);
             }
             claimed += runs.len();
@@ -68,13 +72,20 @@ impl Engine {
     /// Drives a run in a task of its own.
     pub(super) fn spawn(self: &Arc<Self>, claimed: ClaimedRun, slot: OwnedSemaphorePermit) {
         let id = claimed.run.id;
-        if !self.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
-            return;
+        match self.driven.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
+            Entry::Vacant(entry) => {
+                entry.insert(None);
+            }
+            // Its lease ran out under this very process: the driver goes on with the new one.
+            Entry::Occupied(mut entry) => {
+                entry.insert(Some(claimed.lease));
+                return;
+            }
         }
         let engine = self.clone();
         tokio::spawn(async move {
             // However the drive ends, a panic included, the run is free again for the next claim.
-            let _driven = Driven { engine: &engine, run: id, _slot: slot };
+            let _driven = Driven { engine: &engine, run: id, slot: Some(slot) };
             engine.drive(claimed).await;
         });
     }
@@ -103,9 +114,10 @@ impl Engine {
             return Err(Left::Draining);
         }
         let step = step.clone();
-        let outcome = match self.position(&claimed.run, &step).await {
+        let outcome = match self.position(claimed, &step).await {
             Ok((flow, step)) => self.attempt(claimed, &flow, &step).await?,
-            Err(error) => abandon(claimed, &step, error, self.ports.clock.now()),
+            Err(Trouble::Store(error)) => return Err(Left::Store(error)),
+            Err(Trouble::Step(error)) => abandon(claimed, &step, error, self.ports.clock.now()),
         };
         let outcome = self.within_context_limit(claimed, outcome);
         match self.commit(claimed, outcome).await {
@@ -119,25 +131,33 @@ impl Engine {
     }
 
     /// The flow of a run and its present step; an error where the run cannot go on at all.
-    async fn position(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), StepError> {
+    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let run = &claimed.run;
+        let claims = claimed.lease.fence.saturating_sub(run.fence);
+        if claims > self.settings.claims_without_commit_max {
+            let message = format!(
+                "the run was begun again {claims} times without coming to the end of this step; it may be what brings \
+                 its process down"
+            );
+            return Err(step_error("run.abandoned", message).into());
+        }
         if run.revision >= self.settings.steps_max {
             let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
-            return Err(step_error("run.too-many-steps", message));
+            return Err(step_error("run.too-many-steps", message).into());
         }
         if self.ports.clock.now() >= run.deadline {
             let message = format!("the run was not done by its deadline, {}", run.deadline);
-            return Err(step_error("run.deadline", message));
+            return Err(step_error("run.deadline", message).into());
         }
-        let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await;
-        let found = found.map_err(|error| step_error(error.code(), error))?;
+        let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
-        position.ok_or_else(|| {
+        Ok(position.ok_or_else(|| {
             step_error(
                 "flow.unknown",
                 format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
             )
-        })
+        })?)
     }
 
     /// Runs a step, and keeps the lease alive while it takes.
@@ -151,26 +171,42 @@ impl Engine {
             context: &claimed.context,
             scope: scope_of(claimed),
             until: Instant::now() + budget,
+            bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
         };
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
-            outcome = attempt(&this) => Ok(outcome),
+            outcome = attempt(&this) => outcome.map_err(Left::Store),
             error = self.keep_lease(&claimed.run, &mut lease) => Err(Left::Store(error)),
         };
         claimed.lease = lease;
         outcome
     }
 
-    /// Prolongs a lease again and again; returns only when that fails.
+    /// Prolongs a lease again and again; returns only when another process has the run.
     async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.ports.clock.now().after(self.settings.lease);
             match self.ports.store.renew_lease(&run.tenant, run.id, lease, until).await {
                 Ok(renewed) => *lease = renewed,
-                Err(error) => return error,
+                Err(error @ (StoreError::StaleLease { .. } | StoreError::NotFound(_))) => {
+                    match self.newer_lease(run.id) {
+                        Some(newer) => *lease = newer,
+                        None => return error,
+                    }
+                }
+                // The step goes on: a lease that has run out is good until somebody claims the run.
+                Err(error) => {
+                    let run = run.id;
+                    tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "lease not prolonged");
+                }
             }
         }
+    }
+
+    /// The lease of a claim that this process made while it drove the run.
+    fn newer_lease(&self, run: RunId) -> Option<Lease> {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&run)?.take()
     }
 
     /// An outcome whose changes would make the context too large becomes an error of its step.
@@ -195,7 +231,11 @@ impl Engine {
     }
 
     async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
+        if let Some(newer) = self.newer_lease(claimed.run.id) {
+            claimed.lease = newer;
+        }
         let Outcome { run, entry, changes } = outcome;
+        let run = Run { fence: claimed.lease.fence, ..run };
         let ended = run.ending().is_some();
         let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
         let commit =
@@ -252,14 +292,15 @@ fn abandoned(claimed: &ClaimedRun, step: &StepId, error: StepError, now: crate::
 struct Driven<'a> {
     engine: &'a Arc<Engine>,
     run: RunId,
-    _slot: OwnedSemaphorePermit,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Driven<'_> {
     fn drop(&mut self) {
         self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
         self.engine.progress.over(self.run);
-        // A slot is free again.
+        // Free again before anybody is told so.
+        drop(self.slot.take());
         self.engine.wake.notify_one();
     }
 }

@@ -6,17 +6,19 @@ mod progress;
 mod settings;
 mod start;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub use self::definitions::Definitions;
+pub(crate) use self::definitions::Trouble;
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{Clock, Connectors, InvocationLimits, OwnerId, Plugins, Store, StoreError};
+use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::Run;
 use progress::Progress;
 
@@ -44,8 +46,11 @@ pub struct Engine {
     /// One permit for each run that this process drives at a time.
     slots: Arc<Semaphore>,
     progress: Progress,
-    /// The runs that this process drives now: a claim never drives one of them a second time.
-    driven: Mutex<HashSet<RunId>>,
+    /// The runs that this process drives now: a claim never drives one of them a second time, but leaves its newer
+    /// lease here.
+    driven: Mutex<HashMap<RunId, Option<Lease>>>,
+    /// Whether runs may wait in the store: then new ones do not go before them.
+    queued: AtomicBool,
     /// Tells the claim loop that there may be something to claim.
     wake: Notify,
     draining: watch::Sender<bool>,
@@ -58,7 +63,8 @@ impl Engine {
             slots: Arc::new(Semaphore::new(settings.runs_driven_max)),
             owner: OwnerId(uuid::Uuid::now_v7().to_string()),
             progress: Progress::default(),
-            driven: Mutex::new(HashSet::new()),
+            driven: Mutex::new(HashMap::new()),
+            queued: AtomicBool::new(false),
             wake: Notify::new(),
             draining: watch::Sender::new(false),
             ports,
@@ -90,8 +96,8 @@ impl Engine {
                 return Ok(found);
             }
             if revisions.has_changed().is_err() {
-                // The sender is gone: the run has ended, or this process does not drive it any more.
-                return self.ports.store.run(tenant, run).await;
+                // The sender is gone: the run has ended, or its drive stopped and will go on after a claim.
+                revisions = self.watch(run);
             }
         }
     }

@@ -22,6 +22,12 @@ pub struct EngineSettings {
     pub context_bytes_max: usize,
     /// Most steps that one run may take: a bound that no flow without cycles meets. 10,000 by default.
     pub steps_max: u64,
+    /// The most that hooks and calls of one step may answer together, in bytes: it is kept until the commit. 32 MiB by
+    /// default.
+    pub step_bytes_max: usize,
+    /// How often a run may be claimed without a commit in between before it ends as `run.abandoned`: it may be what
+    /// brings its process down. 10 by default.
+    pub claims_without_commit_max: u64,
     /// The longest deadline that a flow may ask for. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
@@ -36,6 +42,8 @@ impl Default for EngineSettings {
             event_bytes_max: 256 << 10,
             context_bytes_max: 8 << 20,
             steps_max: 10_000,
+            step_bytes_max: 32 << 20,
+            claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
         }
     }
@@ -61,6 +69,8 @@ impl EngineSettings {
             ("event-bytes-max", "at least 1", self.event_bytes_max >= 1),
             ("context-bytes-max", "at least `event-bytes-max`", self.context_bytes_max >= self.event_bytes_max),
             ("steps-max", "at least 1", self.steps_max >= 1),
+            ("step-bytes-max", "at least 1", self.step_bytes_max >= 1),
+            ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
         ];
         checks

@@ -15,8 +15,15 @@ pub const EXPRESSION_BYTES_MAX: usize = 4096;
 /// How deep `map`, `filter`, `all`, `exists` and `exists_one` may stand inside one another.
 pub const NESTING_MAX: usize = 2;
 
-/// How deep an expression's own nodes may nest, so that walking one never overflows a stack.
-const NODE_DEPTH_MAX: usize = 128;
+/// Most comprehensions of one expression.
+const COMPREHENSIONS_MAX: usize = 16;
+
+/// Most `+` of one expression: each copies what stands before it.
+const JOINS_MAX: u64 = 64;
+
+/// Most operators, brackets and dots of one expression. Its tree is at most so deep, so that walking it never
+/// overflows a stack.
+const MARKS_MAX: usize = 250;
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -68,8 +75,11 @@ impl Expression {
                 "the expression has {length} bytes; at most {EXPRESSION_BYTES_MAX} are allowed"
             )));
         }
-        if bracket_depth(source) > NODE_DEPTH_MAX {
-            return Err(at_start(format!("the expression nests deeper than {NODE_DEPTH_MAX} brackets")));
+        let marks = marks(source);
+        if marks > MARKS_MAX {
+            let message =
+                format!("the expression has {marks} operators, brackets and dots; at most {MARKS_MAX} are allowed");
+            return Err(at_start(message));
         }
         let program = ENV.compile(source).map_err(|errors| parse_fault(source, &errors))?;
         let shape = cost::Shape::of(program.expression());
@@ -77,6 +87,12 @@ impl Expression {
             let depth = shape.comprehension_depth;
             return Err(at_start(format!(
                 "`map`, `filter`, `all` and `exists` stand {depth} deep in one another; at most {NESTING_MAX} are allowed"
+            )));
+        }
+        if shape.comprehensions > COMPREHENSIONS_MAX || shape.joins > JOINS_MAX {
+            return Err(at_start(format!(
+                "the expression has {} loops and {} times `+`; at most {COMPREHENSIONS_MAX} and {JOINS_MAX} are allowed",
+                shape.comprehensions, shape.joins
             )));
         }
         let roots = roots_of(source, &program)?;
@@ -148,19 +164,10 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// The parser recurses: count brackets before it does.
-fn bracket_depth(source: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut deepest = 0;
-    for byte in source.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' | b'!' | b'-' | b'?' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => continue,
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
+/// Whatever can make a tree deeper, counted before the parser recurses over it. What stands in quotes counts too:
+/// telling it apart is the parser's job.
+fn marks(source: &str) -> usize {
+    source.bytes().filter(|byte| b"()[]{}.+-*/%<>=!&|?".contains(byte)).count()
 }
 
 fn parse_fault(source: &str, errors: &cel::ParseErrors) -> ExpressionFault {
@@ -325,9 +332,11 @@ mod tests {
         );
         assert_eq!(fault("event.a ==").offset, "event.a ==".len());
         assert!(fault("event.l.map(a, event.l.map(b, event.l.map(c, c)))").message.contains("3 deep"));
-        assert!(fault(&"1+".repeat(4000)).message.contains("bytes"));
+        assert!(fault(&"1 + ".repeat(4000)).message.contains("bytes"));
         assert!(fault(&"(".repeat(2000)).message.contains("brackets"));
         assert!(fault(&"!".repeat(2000)).message.contains("brackets"));
+        assert!(fault(&format!("{}1", "1+".repeat(100))).message.contains("100 times `+`"));
+        assert!(fault(&format!("event.l{}", ".map(x,x)".repeat(40))).message.contains("allowed"));
         assert!(fault("  ").message.contains("missing"));
     }
 
@@ -351,12 +360,44 @@ mod tests {
     fn costly_expressions_are_refused_before_they_run() {
         // keeps S-10
         let numbers: Vec<Value> = (0..2_000).map(Value::from).collect();
-        let scope = Scope::new([("event", json!({"l": numbers}))]);
-        let nested = Expression::parse("event.l.all(x, event.l.exists(y, x == y))").expect("parses");
-        let error = nested.evaluate(&scope).expect_err("4 million iterations").to_string();
-        assert!(error.contains("iterations"), "{error}");
+        let scope = Scope::new([("event", json!({"l": numbers, "s": "x".repeat(1_000_000)}))]);
+        let joined = vec!["event.l"; 30].join("+");
+        for costly in [
+            "event.l.all(x, event.l.exists(y, x == y))".to_owned(),
+            "event.l.all(x, event.l.exists(y, !(-1 in event.l)))".to_owned(),
+            "event.l.map(x, event.s + event.s)".to_owned(),
+            "event.l.map(x, event.s.matches('a+'))".to_owned(),
+            format!("({joined}).all(x, ({joined}).all(y, true))"),
+            vec!["event.s"; 30].join("+"),
+        ] {
+            let expression = Expression::parse(&costly).expect("parses");
+            let error = expression.evaluate(&scope).expect_err(&costly).to_string();
+            assert!(error.contains("are allowed"), "{error}");
+        }
         let flat = Expression::parse("event.l.exists(y, y == 1999)").expect("parses");
         assert_eq!(flat.evaluate(&scope), Ok(json!(true)));
+        let copies = Expression::parse("event.l.map(x, event.l)").expect("parses");
+        let error = copies.evaluate(&scope).expect_err("4 million items").to_string();
+        assert!(error.contains("larger than"), "{error}");
+    }
+
+    #[test]
+    fn the_deepest_expressions_fit_on_a_stack() {
+        // keeps S-10: a worker has as much stack as this thread
+        let scope = scope();
+        for deep in [
+            format!("{}1", "1-".repeat(MARKS_MAX)),
+            format!("{}true", "!".repeat(MARKS_MAX)),
+            format!("event{}", ".a".repeat(MARKS_MAX)),
+            format!("event{}", "[0]".repeat(MARKS_MAX / 2)),
+            format!("{}1{}", "(".repeat(MARKS_MAX / 2), ")".repeat(MARKS_MAX / 2)),
+            format!("{}1{}", "[".repeat(MARKS_MAX / 2), "]".repeat(MARKS_MAX / 2)),
+            format!("{}1", "true?1:".repeat(MARKS_MAX)),
+        ] {
+            if let Ok(expression) = Expression::parse(&deep) {
+                let _ = expression.evaluate(&scope);
+            }
+        }
     }
 
     proptest::proptest! {

@@ -98,12 +98,46 @@ fn to_cel(value: &Value) -> cel::Value {
     }
 }
 
-/// A result as JSON. Durations become seconds text, timestamps RFC 3339 text, bytes base64.
-pub(super) fn from_cel(value: &cel::Value) -> Result<Value, String> {
-    if let cel::Value::Float(number) = value
-        && !number.is_finite()
-    {
-        return Err(format!("gives {number}, which JSON does not have"));
+/// The largest result of an expression, and of all templates of one value together: bytes of text, and 16 for
+/// each value.
+pub(super) const RESULT_BYTES_MAX: usize = 8 << 20;
+
+/// What a value counts for against [`RESULT_BYTES_MAX`].
+pub(crate) fn weight(value: &Value) -> usize {
+    16 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(weight).sum(),
+        Value::Object(object) => object.iter().map(|(key, value)| key.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
-    value.json().map_err(|_| "gives a value that JSON does not have".to_owned())
+}
+
+/// A result as JSON. Durations become seconds text, timestamps RFC 3339 text, bytes base64. Values that CEL shares
+/// are copied here, so they are counted.
+pub(super) fn from_cel(value: &cel::Value) -> Result<Value, String> {
+    let mut left = RESULT_BYTES_MAX;
+    convert(value, &mut left)
+}
+
+fn convert(value: &cel::Value, left: &mut usize) -> Result<Value, String> {
+    let bytes = match value {
+        cel::Value::String(text) => text.len(),
+        cel::Value::Bytes(bytes) => bytes.len() * 2,
+        _ => 0,
+    };
+    *left =
+        left.checked_sub(16 + bytes).ok_or_else(|| format!("gives a value larger than {RESULT_BYTES_MAX} bytes"))?;
+    match value {
+        cel::Value::List(list) => {
+            list.iter().map(|item| convert(item, left)).collect::<Result<_, _>>().map(Value::Array)
+        }
+        cel::Value::Map(map) => map
+            .map
+            .iter()
+            .map(|(key, value)| Ok((key.to_string(), convert(value, left)?)))
+            .collect::<Result<_, _>>()
+            .map(Value::Object),
+        cel::Value::Float(number) if !number.is_finite() => Err(format!("gives {number}, which JSON does not have")),
+        other => other.json().map_err(|_| "gives a value that JSON does not have".to_owned()),
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::program::{EvaluationError, Expression, ExpressionFault};
-use super::scope::Scope;
+use super::scope::{RESULT_BYTES_MAX, Scope, weight};
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,10 @@ impl Template {
                     let encoded = encode(&text, &value)
                         .map_err(|problem| EvaluationError { expression: expression.source().to_owned(), problem })?;
                     text.push_str(&encoded);
+                    if text.len() > RESULT_BYTES_MAX {
+                        let problem = format!("makes the text longer than {RESULT_BYTES_MAX} bytes");
+                        return Err(EvaluationError { expression: expression.source().to_owned(), problem });
+                    }
                 }
             }
         }
@@ -220,17 +224,29 @@ impl ValueTemplate {
     /// The value, every template in it evaluated.
     ///
     /// # Errors
-    /// As [`Expression::evaluate`].
+    /// As [`Expression::evaluate`], and a value that is larger than what one expression may give.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, EvaluationError> {
+        let mut left = RESULT_BYTES_MAX;
+        self.evaluate_within(scope, &mut left)
+    }
+
+    fn evaluate_within(&self, scope: &Scope, left: &mut usize) -> Result<Value, EvaluationError> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Text(template) => template.evaluate(scope),
+            Self::Text(template) => {
+                let value = template.evaluate(scope)?;
+                *left = left.checked_sub(weight(&value)).ok_or_else(|| EvaluationError {
+                    expression: template.expressions().next().map(|it| it.source().to_owned()).unwrap_or_default(),
+                    problem: format!("makes the whole value larger than {RESULT_BYTES_MAX} bytes"),
+                })?;
+                Ok(value)
+            }
             Self::List(items) => {
-                items.iter().map(|item| item.evaluate(scope)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+                items.iter().map(|item| item.evaluate_within(scope, left)).collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Object(items) => items
                 .iter()
-                .map(|(key, item)| Ok((key.clone(), item.evaluate(scope)?)))
+                .map(|(key, item)| Ok((key.clone(), item.evaluate_within(scope, left)?)))
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
         }
@@ -263,6 +279,16 @@ mod tests {
         assert_eq!(Template::parse("ab ${nope}").expect_err("unknown").offset, 5);
         let faults = ValueTemplate::parse(&json!({"a/b": ["ok", "${"]})).expect_err("no end");
         assert_eq!(faults.first().map(|fault| fault.0.as_str()), Some("/a~1b/1"));
+    }
+
+    #[test]
+    fn many_small_templates_cannot_make_a_huge_value() {
+        // keeps S-10
+        let scope = Scope::new([("event", json!("x".repeat(100_000)))]);
+        let list = ValueTemplate::parse(&Value::from(vec!["${event}"; 100])).expect("parses");
+        assert!(list.evaluate(&scope).expect_err("10 MB").to_string().contains("larger than"));
+        let text = Template::parse(&"${event}".repeat(100)).expect("parses");
+        assert!(text.evaluate(&scope).expect_err("10 MB").to_string().contains("longer than"));
     }
 
     proptest::proptest! {

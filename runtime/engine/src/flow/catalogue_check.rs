@@ -9,7 +9,7 @@ use super::model::{ActionStep, CallStep, Flow, HookUse, StepKind};
 use super::reference::FunctionRef;
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
-use crate::document::{Document, Faults};
+use crate::document::{Document, Faults, list_names};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::run::HookKind;
 
@@ -56,16 +56,16 @@ impl Checker<'_> {
             fault.help(if known.is_empty() {
                 "there is none yet; save one with `weir connector apply FILE`".to_owned()
             } else {
-                format!("there are `{}`; save another with `weir connector apply FILE`", known.join("`, `"))
+                format!("there are {}; save another with `weir connector apply FILE`", list_names(known))
             });
             return None;
         };
         let function = connector.document.function(&reference.function).cloned();
         if function.is_none() {
-            let known: Vec<&str> = connector.document.functions.iter().map(|function| function.name.as_str()).collect();
+            let known = list_names(connector.document.functions.iter().map(|function| function.name.as_str()));
             let message = format!("connector `{}` has no function `{}`", reference.connector, reference.function);
             let fault = self.faults.error(self.document, pointer, "flow.unknown-function", message);
-            fault.help(format!("it has `{}`", known.join("`, `")));
+            fault.help(format!("it has {known}"));
         }
         function
     }
@@ -75,10 +75,10 @@ impl Checker<'_> {
         for (name, template) in given {
             let pointer = argument_pointer(index, name);
             let Some(declared) = function.arguments.iter().find(|argument| argument.name == *name) else {
-                let known: Vec<&str> = function.arguments.iter().map(|argument| argument.name.as_str()).collect();
+                let known = list_names(function.arguments.iter().map(|argument| argument.name.as_str()));
                 let message = format!("`{}` takes no argument `{name}`", call.function);
                 let fault = self.faults.error(self.document, &pointer, "flow.unknown-argument", message);
-                fault.help(format!("it takes `{}`", known.join("`, `")));
+                fault.help(format!("it takes {known}"));
                 continue;
             };
             if let Some(literal) = literal_of(template)
@@ -117,7 +117,7 @@ impl Checker<'_> {
             Selection::NoSuchVersion(versions) => {
                 let message = format!("no enabled version of plugin `{}` is in `{}`", hook.plugin.name, hook.plugin);
                 let fault = self.faults.error(self.document, &at, "flow.unknown-plugin-version", message);
-                fault.help(format!("there are {}", versions.join(", ")));
+                fault.help(format!("there are {}", list_names(versions.iter().map(String::as_str))));
             }
             Selection::NoSuchPlugin => {
                 let message = format!("there is no plugin `{}`", hook.plugin.name);

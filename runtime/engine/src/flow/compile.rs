@@ -10,18 +10,22 @@ use super::document::{
     ActionDocument, BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument,
     FailDocument, FlowDocument, HookDocument, KINDS, STEPS_MAX,
 };
+use super::input;
 use super::model::{ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
 use crate::action;
-use crate::document::{Document, Faults, escape_pointer, read};
+use crate::document::{Document, Faults, escape_pointer, list_names, read};
 use crate::expression::{Expression, Template, TemplateFault, ValueTemplate};
 use crate::ids::StepId;
 use crate::run::ContextKey;
 
-/// The longest condition, list of claims or chain of hooks.
+/// The longest condition or list of claims.
 const ITEMS_MAX: usize = 100;
 
-/// The largest schema of an event, in bytes of JSON (S-10).
-const SCHEMA_BYTES_MAX: usize = 64 << 10;
+/// The longest chain of hooks: all that they answer is kept until the step is committed.
+const HOOKS_MAX: usize = 10;
+
+/// The most arguments of a call.
+const ARGUMENTS_MAX: usize = 100;
 
 pub(super) const SHAPE: &str = "flow.shape";
 
@@ -33,7 +37,10 @@ pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> 
         faults.error(document, "/steps", "flow.step-count", message);
         return None;
     }
-    let input = head.input.as_ref().and_then(|input| input_schema(document, &input.schema, faults));
+    if head.deadline.is_zero() {
+        faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
+    }
+    let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
     let mut compiler = Compiler { document, faults };
     let names: Vec<Option<StepId>> = head.steps.iter().map(step_id).collect();
     let steps: Vec<Arc<Step>> = (0..head.steps.len())
@@ -53,34 +60,6 @@ pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> 
 
 fn step_id(step: &Value) -> Option<StepId> {
     step.get("id")?.as_str()?.parse().ok()
-}
-
-fn input_schema(document: &Document, schema: &Value, faults: &mut Faults) -> Option<jsonschema::Validator> {
-    let pointer = "/input/schema";
-    if schema.to_string().len() > SCHEMA_BYTES_MAX {
-        faults.error(
-            document,
-            pointer,
-            "flow.input-schema",
-            format!("the schema is over {SCHEMA_BYTES_MAX} bytes of JSON"),
-        );
-        return None;
-    }
-    // The linear-time engine for patterns: a schema must not be able to burn the host's CPU.
-    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
-    match options.build(schema) {
-        Ok(validator) => Some(validator),
-        Err(error) => {
-            let at = format!("{pointer}{}", error.instance_path().as_str());
-            faults.error(
-                document,
-                &at,
-                "flow.input-schema",
-                format!("this is not a JSON Schema that can be used: {error}"),
-            );
-            None
-        }
-    }
 }
 
 struct Compiler<'a> {
@@ -143,6 +122,11 @@ impl Compiler<'_> {
                 None
             }
         };
+        if it.arguments.len() > ARGUMENTS_MAX {
+            let message = format!("a call has at most {ARGUMENTS_MAX} arguments, not {}", it.arguments.len());
+            self.error(&format!("{pointer}/arguments"), SHAPE, message);
+            return None;
+        }
         let arguments = Value::Object(it.arguments.into_iter().collect());
         let arguments = self.values(&format!("{pointer}/arguments"), &arguments);
         let pre_call = self.hooks(&format!("{pointer}/pre-call"), it.pre_call);
@@ -280,8 +264,9 @@ impl Compiler<'_> {
     }
 
     fn hooks(&mut self, pointer: &str, hooks: Vec<HookDocument>) -> Option<Vec<HookUse>> {
-        if hooks.len() > ITEMS_MAX {
-            self.bound(pointer, hooks.len())?;
+        if hooks.len() > HOOKS_MAX {
+            self.error(pointer, SHAPE, format!("a chain has at most {HOOKS_MAX} hooks, not {}", hooks.len()));
+            return None;
         }
         let uses: Vec<Option<HookUse>> =
             hooks.into_iter().enumerate().map(|(index, hook)| self.hook(&format!("{pointer}/{index}"), hook)).collect();
@@ -316,14 +301,15 @@ impl Compiler<'_> {
         match steps.iter().filter_map(step_id).find(|id| id.as_str() == text) {
             Some(id) => Some(Target::Step(id)),
             None => {
-                let names: Vec<String> = steps.iter().filter_map(step_id).map(String::from).collect();
+                let names: Vec<StepId> = steps.iter().filter_map(step_id).take(50).collect();
+                let names = list_names(names.iter().map(StepId::as_str));
                 let fault = self.faults.error(
                     self.document,
                     pointer,
                     "flow.unknown-step",
                     format!("there is no step `{text}`"),
                 );
-                fault.help(format!("write one of `{}`, or `end`", names.join("`, `")));
+                fault.help(format!("write one of {names}, or `end`"));
                 None
             }
         }

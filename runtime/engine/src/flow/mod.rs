@@ -5,6 +5,7 @@ mod check;
 mod compile;
 mod document;
 mod graph;
+mod input;
 mod model;
 mod reference;
 

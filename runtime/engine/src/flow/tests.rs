@@ -100,7 +100,7 @@ fn every_fault_of_a_flow_is_found_at_once() {
             4:11 flow.unknown-connector [a] there is no connector `nobody` (there are `random-user`; save another with `weir connector apply FILE`)
             5:26 flow.unknown-plugin [a] there is no plugin `ghost` (upload it with `weir plugin push ghost@VERSION FILE`)
             5:48 flow.missing-hook [a] plugin `tier@1.0.0` has no `pre-call` hook (it has `action`)
-            5:69 flow.unknown-plugin-version [a] no enabled version of plugin `tier` is in `tier@^2` (there are 1.0.0, 2.0.0 (disabled))
+            5:69 flow.unknown-plugin-version [a] no enabled version of plugin `tier` is in `tier@^2` (there are `1.0.0`, `2.0.0 (disabled)`)
             6:11 flow.unknown-step [a] there is no step `nowhere` (write one of `a`, `b`, `c`, or `end`)
             9:7 flow.missing-otherwise [b] no branch holds in every case (end the list with `- otherwise: STEP`)
             9:15 flow.expression [b] this is not a CEL expression: Syntax error: token recognition error at: '= ' (at `= 1`)
@@ -199,6 +199,16 @@ fn an_event_schema_must_be_one() {
     assert_eq!(code("{ type: object }"), None);
     assert_eq!(code("{ type: thing }").as_deref(), Some("flow.input-schema"));
     assert_eq!(code("{ $ref: 'http://example.org/schema.json' }").as_deref(), Some("flow.input-schema"));
+    assert_eq!(code("{ properties: { a: { $ref: '#' } } }").as_deref(), Some("flow.input-schema"));
+    assert_eq!(code("{ $defs: { n: { type: number } }, properties: { a: { $ref: '#/$defs/n' } } }"), None);
+    let doubling: Vec<String> = (0..40)
+        .map(|level| {
+            let next = format!("{{ $ref: '#/$defs/d{}' }}", level + 1);
+            format!("d{level}: {{ allOf: [{next}, {next}] }}")
+        })
+        .collect();
+    let doubling = format!("{{ $ref: '#/$defs/d0', $defs: {{ {}, d40: {{}} }} }}", doubling.join(", "));
+    assert_eq!(code(&doubling).as_deref(), Some("flow.input-schema"));
     assert_eq!(code("{ pattern: '(a+)\\1' }").as_deref(), Some("flow.input-schema"));
     assert_eq!(code(&format!("{{ description: '{}' }}", "x".repeat(70_000))).as_deref(), Some("flow.input-schema"));
 }

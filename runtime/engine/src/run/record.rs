@@ -29,6 +29,9 @@ pub struct Run {
     pub updated_at: Timestamp,
     /// When it ends as an error at the latest.
     pub deadline: Timestamp,
+    /// The fence of its last commit's lease: how often it was claimed since tells a run that brings its process down.
+    #[serde(default)]
+    pub fence: u64,
 }
 
 /// Where a run stands.

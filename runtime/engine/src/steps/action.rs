@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::hooks::prepare;
 use crate::action;
+use crate::engine::Trouble;
 use crate::flow::ActionStep;
 use crate::ports::{ActionDecision, ActionEvent, HookReport};
-use crate::run::{ActionRecord, ContextChange, ContextKey, HookRecord, OperationRecord, StepError, StepRecord};
+use crate::run::{ActionRecord, ContextChange, ContextKey, HookRecord, OperationRecord, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
 pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Done {
@@ -18,7 +19,7 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
     };
     let prepared = match prepare(attempt, &action.hook, "action").await {
         Ok(prepared) => prepared,
-        Err(error) => return unprepared(event, error),
+        Err(trouble) => return unprepared(event, trouble),
     };
     let report: HookReport<ActionDecision> =
         attempt.ports.plugins.action(&prepared.invocation, &event, &prepared.calls).await;
@@ -39,9 +40,9 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
     Done { record: StepRecord::Action(Box::new(record)), way, changes }
 }
 
-fn unprepared(event: ActionEvent, error: StepError) -> Done {
+fn unprepared(event: ActionEvent, trouble: Trouble) -> Done {
     let record = ActionRecord { event, hook: None, operations: Vec::new() };
-    Done { record: StepRecord::Action(Box::new(record)), way: Way::Error(error), changes: Vec::new() }
+    Done { record: StepRecord::Action(Box::new(record)), way: trouble.into(), changes: Vec::new() }
 }
 
 fn apply(

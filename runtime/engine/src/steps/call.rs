@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::hooks::prepare;
 use crate::connector::{BoundRequest, PermittedRequest};
+use crate::engine::Trouble;
 use crate::flow::CallStep;
 use crate::ids::RequestId;
-use crate::message::{Failure, Request, Response};
+use crate::message::{Failure, Octets, Request, Response};
 use crate::ports::{CallContext, Exchange, PostResponseDecision, PreCallDecision};
 use crate::run::{CallRecord, ContextChange, HookRecord, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
@@ -14,13 +15,18 @@ use crate::step::{Attempt, Done, Way, step_error};
 /// Why a call did not come to its end.
 enum Stop {
     Failure(Failure),
-    Error(StepError),
+    Trouble(Trouble),
 }
 
 impl<E: Into<StepError>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Error(error.into())
+        Self::Trouble(Trouble::Step(error.into()))
     }
+}
+
+/// For what may fail because the store does.
+fn stop(trouble: Trouble) -> Stop {
+    Stop::Trouble(trouble)
 }
 
 /// What is left to do after the pre-call hooks.
@@ -47,7 +53,7 @@ pub(crate) async fn run_call(attempt: &Attempt<'_>, call: &CallStep) -> Done {
     let way = match the_call(attempt, call, &mut record, &mut changes).await {
         Ok(()) => Way::Next,
         Err(Stop::Failure(failure)) => Way::Failure(failure),
-        Err(Stop::Error(error)) => Way::Error(error),
+        Err(Stop::Trouble(trouble)) => trouble.into(),
     };
     Done { record: StepRecord::Call(Box::new(record)), way, changes }
 }
@@ -81,7 +87,7 @@ async fn the_call(
 
 async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -> Result<BoundRequest, Stop> {
     let ports = attempt.ports;
-    let connector = ports.definitions.connector(&attempt.run.tenant, &call.function.connector).await?;
+    let connector = ports.definitions.connector(&attempt.run.tenant, &call.function.connector).await.map_err(stop)?;
     record.connector_version = connector.version;
     let arguments = match call.arguments.evaluate(&attempt.scope)? {
         Value::Object(arguments) => arguments,
@@ -100,14 +106,20 @@ async fn pre_call(
     record: &mut CallRecord,
 ) -> Result<Prelude, Stop> {
     for (index, hook) in call.pre_call.iter().enumerate() {
-        let prepared = prepare(attempt, hook, &format!("pre-call.{index}")).await?;
+        let prepared = prepare(attempt, hook, &format!("pre-call.{index}")).await.map_err(stop)?;
         let report = attempt.ports.plugins.pre_call(&prepared.invocation, &request, &prepared.calls).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.pre_call.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
         match outcome? {
-            PreCallDecision::Call(changed) => request = changed,
-            PreCallDecision::Respond(response) => return Ok(Prelude::Respond(response)),
+            PreCallDecision::Call(changed) => {
+                attempt.keep(changed.body.as_ref().map_or(0, Octets::len))?;
+                request = changed;
+            }
+            PreCallDecision::Respond(response) => {
+                attempt.keep(response.body.len())?;
+                return Ok(Prelude::Respond(response));
+            }
             PreCallDecision::Fail(failure) => return Err(Stop::Failure(failure)),
         }
     }
@@ -115,7 +127,7 @@ async fn pre_call(
 }
 
 fn permit(bound: BoundRequest, request: Request) -> Result<PermittedRequest, Stop> {
-    bound.permit(request).map_err(|error| Stop::Error(step_error("connector.request-not-permitted", error)))
+    bound.permit(request).map_err(|error| Stop::from(step_error("connector.request-not-permitted", error)))
 }
 
 async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut CallRecord) -> Result<Response, Stop> {
@@ -130,7 +142,9 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
     let exchange: Exchange = attempt.ports.connectors.send(&context, permitted).await;
     let outcome = exchange.outcome.clone();
     record.exchange = Some(exchange);
-    Ok(outcome?)
+    let response = outcome?;
+    attempt.keep(response.body.len())?;
+    Ok(response)
 }
 
 async fn post_response(
@@ -141,14 +155,17 @@ async fn post_response(
     record: &mut CallRecord,
 ) -> Result<Response, Stop> {
     for (index, hook) in call.post_response.iter().enumerate() {
-        let prepared = prepare(attempt, hook, &format!("post-response.{index}")).await?;
+        let prepared = prepare(attempt, hook, &format!("post-response.{index}")).await.map_err(stop)?;
         let report =
             attempt.ports.plugins.post_response(&prepared.invocation, request, &response, &prepared.calls).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.post_response.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
         match outcome? {
-            PostResponseDecision::Keep(changed) => response = changed,
+            PostResponseDecision::Keep(changed) => {
+                attempt.keep(changed.body.len())?;
+                response = changed;
+            }
             PostResponseDecision::Fail(failure) => return Err(Stop::Failure(failure)),
         }
     }

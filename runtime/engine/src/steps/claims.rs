@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::expression::EvaluationError;
+use crate::expression::{EvaluationError, weight};
 use crate::flow::ClaimTemplate;
 use crate::run::{Claim, ClaimRecord, ClaimType, ContextChange, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
@@ -30,6 +30,7 @@ pub(crate) fn run_claims(attempt: &Attempt<'_>, templates: &[ClaimTemplate]) -> 
 
 fn claim(attempt: &Attempt<'_>, template: &ClaimTemplate) -> Result<Claim, StepError> {
     let value = template.value.evaluate(&attempt.scope).map_err(|error: EvaluationError| StepError::from(error))?;
+    attempt.keep(weight(&value))?;
     if !template.kind.accepts(&value) {
         let message = format!("the value of claim `{}` is not of its type `{}`", template.key, template.kind.as_str());
         return Err(step_error("flow.claim-type", message));

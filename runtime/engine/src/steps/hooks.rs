@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::connector::PermittedRequest;
+use crate::engine::Trouble;
 use crate::flow::{FunctionRef, HookUse};
 use crate::ids::{ConnectorName, FunctionName, RequestId};
 use crate::message::Response;
@@ -26,9 +27,9 @@ pub(crate) async fn prepare<'a>(
     attempt: &'a Attempt<'a>,
     hook: &'a HookUse,
     place: &str,
-) -> Result<Prepared<'a>, StepError> {
+) -> Result<Prepared<'a>, Trouble> {
     let plugin = attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin).await?;
-    let input = hook.input.evaluate(&attempt.scope)?;
+    let input = hook.input.evaluate(&attempt.scope).map_err(StepError::from)?;
     let key = attempt.idempotency_key(&format!(".{place}"));
     let limits = hook.limits.unwrap_or_default().at_most(&attempt.ports.limits);
     let invocation = Invocation {
@@ -92,7 +93,12 @@ impl StepCalls<'_> {
         };
         let (ports, tenant) = (self.attempt.ports, &self.attempt.run.tenant);
         let refused = |error: StepError| CallError { kind: CallErrorKind::Refused, message: error.message };
-        let connector = ports.definitions.connector(tenant, &wanted.connector).await.map_err(refused)?;
+        let connector = ports.definitions.connector(tenant, &wanted.connector).await.map_err(|trouble| {
+            refused(match trouble {
+                Trouble::Step(error) => error,
+                Trouble::Store(error) => step_error(error.code(), error),
+            })
+        })?;
         let bound =
             ports.connectors.bind(&connector, &wanted.function, arguments, &self.attempt.scope).map_err(call_error)?;
         let request = bound.request().clone();
@@ -105,7 +111,9 @@ impl StepCalls<'_> {
             budget: self.attempt.budget(),
         };
         let exchange = ports.connectors.send(&context, &permitted).await;
-        exchange.outcome.map_err(call_error)
+        let response = exchange.outcome.map_err(call_error)?;
+        self.attempt.keep(response.body.len()).map_err(refused)?;
+        Ok(response)
     }
 }
 

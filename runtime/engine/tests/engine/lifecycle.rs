@@ -153,3 +153,16 @@ async fn a_result_that_nests_too_deep_ends_the_run() {
     let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
     assert_eq!(error.code, "run.context-too-deep");
 }
+
+#[tokio::test]
+async fn what_one_step_keeps_is_limited() {
+    let mut house = House::new(CALL, Script::default()).await;
+    house.settings.step_bytes_max = "{\"n\": 7}".len();
+    let (run, _) = house.run(json!({})).await;
+    assert_eq!(run.state_kind(), RunStateKind::Error, "the claim of the second step is over it");
+    assert_eq!(run.revision, 2);
+    house.settings.step_bytes_max -= 1;
+    let (run, _) = house.run(json!({})).await;
+    let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
+    assert_eq!((error.code.as_str(), run.revision), ("run.step-too-large", 1));
+}

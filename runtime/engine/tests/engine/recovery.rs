@@ -64,3 +64,35 @@ async fn a_run_is_pinned_to_the_version_that_it_started_with() {
     let (next, _) = house.run(json!({})).await;
     assert_eq!((next.flow_version, next.revision), (2, 1));
 }
+
+#[test]
+fn a_run_that_never_comes_to_a_commit_is_given_up() {
+    // keeps S-08: what brings its process down must not do so for ever
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut process = runtime();
+    let (house, run) = process.block_on(async {
+        let mut house = House::new(TWO_CALLS, Script::default()).await;
+        house.settings.claims_without_commit_max = 3;
+        house.world.answers.send_replace(0);
+        let run = house.engine().start(house.start_of(json!({}))).await.unwrap().run.id;
+        house.world.sent.subscribe().wait_for(|sent| sent.len() == 1).await.unwrap();
+        (house, run)
+    });
+    for attempt in 2..=3 {
+        process.shutdown_background();
+        process = runtime();
+        process.block_on(async {
+            house.engine().recover().await.unwrap();
+            house.world.sent.subscribe().wait_for(|sent| sent.len() == attempt).await.unwrap();
+        });
+    }
+    process.shutdown_background();
+    let ended = runtime().block_on(async {
+        let engine = house.engine();
+        engine.recover().await.unwrap();
+        engine.wait(&house.tenant, run, Duration::from_secs(60)).await.unwrap().unwrap()
+    });
+    let Some(weir_engine::run::Ending::Error { error, .. }) = ended.ending() else { panic!("{ended:?}") };
+    assert_eq!(error.code, "run.abandoned");
+    assert_eq!(house.world.keys().len(), 3);
+}

@@ -75,6 +75,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         created_at: at(1_000),
         updated_at: at(1_000),
         deadline: at(1_000_000),
+        fence: 0,
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
 }

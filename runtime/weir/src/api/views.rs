@@ -146,6 +146,7 @@ mod tests {
             created_at: instant,
             updated_at: instant,
             deadline: instant,
+            fence: 0,
         };
         for role in Role::ALL {
             let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();
