@@ -101,6 +101,10 @@ async fn json<T: DeserializeOwned>(request: Request, app: &App, limit: &Limit) -
         let detail = format!("The body is nested more than {most} levels deep (`limits.json-depth`).");
         return Err(Problem::new(&code::JSON_TOO_DEEP, detail));
     }
+    // A list of the members' values would be read as well, which nobody means.
+    if text.trim_start().starts_with('[') {
+        return Err(Problem::new(&code::INVALID_BODY, "The body is a list; write an object."));
+    }
     serde_json::from_str(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         match error.classify() {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use tracing::Instrument;
 use weir_engine::ids::RequestId;
 
 use super::app::App;
+use super::leftover;
 use crate::problem::{Problem, code};
 
 /// Names the request in the log.
@@ -34,7 +36,7 @@ pub(super) fn around(router: Router<Arc<App>>, app: Arc<App>) -> Router<Arc<App>
 
 /// Nothing is at this path.
 pub(super) async fn no_route() -> Problem {
-    Problem::of_status(axum::http::StatusCode::NOT_FOUND)
+    Problem::of_status(StatusCode::NOT_FOUND)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer calls it so")]
@@ -58,7 +60,13 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
         tenant = tracing::field::Empty,
         key = tracing::field::Empty
     );
+    let (request, leftover) = leftover::lend(request);
     let response = answer(&app, request, next).instrument(span.clone()).await;
+    let status = response.status();
+    // One that was too slow has had its time.
+    if (status.is_client_error() || status.is_server_error()) && status != StatusCode::REQUEST_TIMEOUT {
+        leftover.discard().await;
+    }
     let response = finish(response, &path, &id);
     let status = response.status().as_u16();
     let elapsed = started.elapsed();

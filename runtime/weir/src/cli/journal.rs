@@ -91,11 +91,17 @@ impl Page {
                 Err(error) => self.put(1, Some(Style::Bad), &format!("{}: {error}", error.kind.code())),
             }
         }
+        let mut before = call.exchange.as_ref().and_then(|exchange| exchange.outcome.as_ref().ok());
         for hook in &call.post_response {
+            let came = before;
             self.hook(HookKind::PostResponse, hook, |decision, page| match decision {
-                PostResponseDecision::Keep(response) => page.response("response, after the hook", response),
+                PostResponseDecision::Keep(response) => page.changed_response(came, response),
                 PostResponseDecision::Fail(failure) => page.failure(failure),
             });
+            before = match &hook.report.outcome {
+                Ok(PostResponseDecision::Keep(response)) => Some(response),
+                _ => before,
+            };
         }
     }
 
@@ -169,10 +175,36 @@ impl Page {
 
     fn response(&mut self, title: &str, response: &Response) {
         self.put(1, Some(Style::Dim), title);
-        let style = if (200..300).contains(&response.status) { Style::Good } else { Style::Warning };
-        self.put(2, Some(style), &response.status.to_string());
+        self.status(response.status);
         self.headers(&response.headers);
         self.body(&response.body);
+        self.transformed_data(response);
+    }
+
+    /// What a hook left of a response: only what differs from what it got.
+    fn changed_response(&mut self, before: Option<&Response>, after: &Response) {
+        let Some(before) = before else { return self.response("response, after the hook", after) };
+        self.put(1, Some(Style::Dim), "response, after the hook");
+        if before.status != after.status {
+            self.status(after.status);
+        }
+        if before.headers != after.headers {
+            self.headers(&after.headers);
+        }
+        if before.body == after.body {
+            self.put(2, Some(Style::Dim), "the same body");
+        } else {
+            self.body(&after.body);
+        }
+        self.transformed_data(after);
+    }
+
+    fn status(&mut self, status: u16) {
+        let style = if (200..300).contains(&status) { Style::Good } else { Style::Warning };
+        self.put(2, Some(style), &status.to_string());
+    }
+
+    fn transformed_data(&mut self, response: &Response) {
         if let Some(data) = &response.transformed_data {
             self.put(2, Some(Style::Dim), "transformed_data");
             self.put(3, None, &pretty(data));

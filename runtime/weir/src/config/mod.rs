@@ -273,9 +273,12 @@ mod tests {
         check_faults(
             "[server]\nlisten = 'here'\nlissten = 1\n[limits]\njson-depth = 3\nwait = '1 day'",
             &[("WEIR_DATA_STORE", "postgres")],
-            expect![
-                "`data.store` (WEIR_DATA_STORE): `postgres` does not fit; write `sled` or `memory` `server.listen` FILE `here` does not fit; write an address and a port such as `127.0.0.1:8080` `limits.json-depth` FILE `3` is out of bounds; write 4 to 120 `limits.wait` FILE `1 day` does not fit; write a whole number and a unit such as `500ms`, `5s` or `2m` `server.lissten` FILE there is no such setting; did you mean `server.listen`?"
-            ],
+            expect![[r#"
+                `data.store` (WEIR_DATA_STORE): `postgres` does not fit; write `sled` or `memory`
+                `server.listen` (weir.toml): `here` does not fit; write an address and a port such as `127.0.0.1:8080`
+                `limits.json-depth` (weir.toml): `3` is out of bounds; write 4 to 120
+                `limits.wait` (weir.toml): `1 day` does not fit; write a whole number and a unit such as `500ms`, `5s` or `2m`
+                `server.lissten` (weir.toml): there is no such setting; did you mean `server.listen`?"#]],
         );
     }
 

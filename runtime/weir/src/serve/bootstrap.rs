@@ -54,3 +54,53 @@ async fn import(keys: &KeyRing, text: &str, place: &str) -> Result<(), ServeErro
     keys.import(&key, issue).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use weir_stores::MemoryStore;
+
+    fn key_ring() -> KeyRing {
+        KeyRing::new(Arc::new(MemoryStore::default()), Arc::new(crate::clock::SystemClock))
+    }
+
+    async fn role(keys: &KeyRing, text: &str) -> Option<Role> {
+        Some(keys.principal(&text.trim().parse().ok()?).await.ok()?.role)
+    }
+
+    #[tokio::test]
+    async fn the_first_start_makes_a_key_that_only_its_owner_reads() {
+        // covers T-02
+        let dir = tempfile::tempdir().unwrap();
+        let keys = key_ring();
+        operator_key(&keys, dir.path(), None).await.unwrap();
+        let path = dir.path().join(FILE);
+        assert!(!private_file::is_open_to_others(&path).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(role(&keys, &text).await, Some(Role::Operator));
+        // A second start on the same store changes nothing; one on an empty store takes the same key again.
+        operator_key(&keys, dir.path(), None).await.unwrap();
+        let empty = key_ring();
+        operator_key(&empty, dir.path(), None).await.unwrap();
+        assert_eq!(role(&empty, &text).await, Some(Role::Operator));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn a_key_of_the_variable_is_taken_and_writes_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = key_ring();
+        let text = ApiKey::generate(Tenants::system().unwrap()).unwrap().reveal();
+        for _ in 0..2 {
+            operator_key(&keys, dir.path(), Some(&text)).await.unwrap();
+        }
+        assert_eq!(role(&keys, &text).await, Some(Role::Operator));
+        assert!(!dir.path().join(FILE).exists());
+        let acme = ApiKey::generate("acme".parse().unwrap()).unwrap().reveal();
+        for bad in ["", "nonsense", acme.as_str()] {
+            let error = operator_key(&keys, dir.path(), Some(bad)).await.unwrap_err();
+            assert!(matches!(error, ServeError::OperatorKey { .. }), "{bad}");
+        }
+    }
+}

@@ -95,3 +95,70 @@ impl Acceptor {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    async fn start(change: impl FnOnce(&mut Limits)) -> (std::net::SocketAddr, Listener) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut limits = crate::config::Config::for_tests(dir.path()).limits;
+        change(&mut limits);
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        (address, Listener::start(socket, Router::new().route("/", get(|| async { "hello" })), &limits))
+    }
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut answer = vec![0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn connections_at_once() {
+        // keeps A4
+        let (address, _listener) = start(|limits| limits.connections = 1).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut first).await.ends_with("hello"));
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(200), answer(&mut second)).await;
+        assert!(waits.is_err(), "the second one is not accepted while the first one is there");
+        drop(first);
+        assert!(answer(&mut second).await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_header_section_has_its_time_and_its_size() {
+        // keeps A4
+        let (address, _listener) = start(|limits| limits.header_time = Duration::from_millis(200)).await;
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nhost").await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(10), slow.read(&mut [0; 1024])).await;
+        assert!(closed.is_ok(), "the connection is closed");
+        let mut large = TcpStream::connect(address).await.unwrap();
+        let mut header = b"GET / HTTP/1.1\r\nhost: x\r\nx: ".to_vec();
+        header.resize(HEADER_BYTES_MAX, b'x');
+        large.write_all(&header).await.unwrap();
+        assert!(answer(&mut large).await.starts_with("HTTP/1.1 431"));
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_idle_connections_and_takes_no_others() {
+        // covers T-06
+        let (address, listener) = start(|_| {}).await;
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(REQUEST).await.unwrap();
+        assert!(answer(&mut idle).await.ends_with("hello"));
+        listener.stop();
+        tokio::time::timeout(Duration::from_secs(10), listener.finished()).await.unwrap();
+        assert_eq!(answer(&mut idle).await, "");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -25,6 +25,7 @@ async fn every_refusal_is_a_problem() {
         (Ask::new("POST", "/v1/keys").key(key).body(json, "{"), 400, "request.invalid-json"),
         (Ask::new("POST", "/v1/keys").key(key).body(json, &b"\"\xff\""[..]), 400, "request.invalid-utf8"),
         (Ask::new("POST", "/v1/keys").key(key).body(json, "[]"), 400, "request.invalid-body"),
+        (Ask::new("POST", "/v1/flows/hello/runs").key(key).body(json, " []"), 400, "request.invalid-body"),
         (Ask::new("POST", "/v1/keys").key(key).body(json, "{\"role\":\"king\"}"), 400, "request.invalid-body"),
         (Ask::new("GET", "/v1/flows/%ff").key(key), 400, "request.invalid-name"),
         (Ask::new("GET", "/v1/flows/UPPER").key(key), 400, "request.invalid-name"),
