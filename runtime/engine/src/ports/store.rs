@@ -308,7 +308,10 @@ pub trait Store: Send + Sync {
     /// Commits a step: record, context changes, journal entry, lease, queue row, all or nothing.
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
 
-    /// Prolongs a lease.
+    /// Prolongs a lease, also one that is over, as long as nobody has claimed the run since and its owner has not given
+    /// it back: an owner that was slow goes on. A claim by the same owner counts as any other: it gives a new fence, and
+    /// the older lease fails with [`StoreError::StaleLease`] from then on. An owner that finds a run among its claims
+    /// which it already drives therefore goes on under the claimed lease, not under the one it had.
     async fn renew_lease(
         &self,
         tenant: &TenantId,
