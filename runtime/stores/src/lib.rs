@@ -6,6 +6,7 @@
 //! Invariant: nothing here knows what a record means, beyond what its verb needs; the only crate that names sled.
 
 pub mod settings; // what an operator can choose
+mod causes; // errors in one line
 mod records; // the verbs, for every back end
 mod memory; // rows in memory
 mod sled_store; // rows in sled, large values in files

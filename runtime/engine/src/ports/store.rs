@@ -291,8 +291,8 @@ pub trait Store: Send + Sync {
 
     /// Claims up to `limit` unfinished, unsuspended runs whose lease is over at `now`, for `lease` from `now`; up to
     /// 1,024 at once. Fair to tenants: one tenant's queue does not stand before another's single run.
-    /// Runs whose record or context is damaged are skipped and logged, not returned, and looked at again after as
-    /// long as a lease.
+    /// A run whose record or context cannot be read, for whatever reason, is left out and logged, [`Store::health`]
+    /// says so, and it is looked at again after as long as a lease.
     async fn claim_runs(
         &self,
         owner: &OwnerId,
@@ -308,7 +308,10 @@ pub trait Store: Send + Sync {
     /// Commits a step: record, context changes, journal entry, lease, queue row, all or nothing.
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
 
-    /// Prolongs a lease.
+    /// Prolongs a lease, also one that is over, as long as nobody has claimed the run since and its owner has not given
+    /// it back: an owner that was slow goes on. A claim by the same owner counts as any other: it gives a new fence, and
+    /// the older lease fails with [`StoreError::StaleLease`] from then on. An owner that finds a run among its claims
+    /// which it already drives therefore goes on under the claimed lease, not under the one it had.
     async fn renew_lease(
         &self,
         tenant: &TenantId,
@@ -332,7 +335,8 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// Runs of a tenant, newest first. A damaged one is left out and logged, and [`Store::health`] says so.
+    /// Runs of a tenant, newest first. One that cannot be read is left out and logged, and [`Store::health`] says so;
+    /// a page can so have fewer items than its limit though another follows.
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError>;
 
     /// Keeps bytes under their digest. Keeping the same bytes twice is once.
@@ -353,7 +357,8 @@ pub trait Store: Send + Sync {
         version: Option<u32>,
     ) -> Result<Option<Definition>, StoreError>;
 
-    /// The live versions of a kind whose name begins with `prefix`, by name.
+    /// The live versions of a kind whose name begins with `prefix`, by name. What cannot be read is left out as in
+    /// [`Store::runs`]: that a name is not listed does not prove that there is none, [`Store::definition`] does.
     async fn definitions(
         &self,
         tenant: &TenantId,
@@ -362,7 +367,7 @@ pub trait Store: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<Definition>, StoreError>;
 
-    /// All versions of one name, newest first.
+    /// All versions of one name, newest first. What cannot be read is left out as in [`Store::runs`].
     async fn definition_versions(
         &self,
         tenant: &TenantId,

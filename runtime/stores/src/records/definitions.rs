@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use weir_engine::ids::TenantId;
-use weir_engine::ports::{Definition, DefinitionKind, Expectation, NewDefinition, StoreError};
+use weir_engine::ports::{Cursor, Definition, DefinitionKind, Expectation, NewDefinition, StoreError};
 use weir_engine::time::Timestamp;
 
 use super::backend::{Blobs, value};
+use super::cursor;
 use super::frame::{self, Payload, damaged};
 use super::keys::{self, DefinitionKey};
 use super::rows::{self, Draft, Rows};
@@ -35,6 +36,14 @@ pub(crate) struct FoundVersion {
     key: DefinitionKey,
     version: u32,
     payload: Payload,
+}
+
+/// One item of a listing, found or not.
+pub(crate) struct Listed {
+    pub(crate) key: DefinitionKey,
+    /// Where the listing goes on after it.
+    pub(crate) cursor: Cursor,
+    pub(crate) found: Result<FoundVersion, StoreError>,
 }
 
 pub(crate) fn is_name(name: &str) -> bool {
@@ -130,15 +139,16 @@ pub(crate) struct Names {
 }
 
 /// The live versions of up to `limit` names.
-pub(crate) fn find_live(rows: &dyn Rows, names: &Names, limit: usize) -> Result<Vec<FoundVersion>, StoreError> {
+pub(crate) fn find_live(rows: &dyn Rows, names: &Names, limit: usize) -> Result<Vec<Listed>, StoreError> {
     let of_name = |name: String| DefinitionKey { tenant: names.tenant.clone(), kind: names.kind, name };
     let prefix = keys::definition_heads(&names.tenant, names.kind, &names.prefix);
     let from = names.after.clone().map_or_else(|| prefix.clone(), |name| rows::after(&of_name(name).head()));
     let mut found = Vec::new();
     for (row, _) in rows::take(rows, &prefix, &from, limit)? {
         let key = of_name(keys::head_name(&row, &names.tenant, names.kind)?);
-        let live = find(rows, &key, None)?;
-        found.push(live.ok_or_else(|| damaged(&row, "its live version is missing; restore from a backup"))?);
+        let missing = || damaged(&row, "its live version is missing; restore from a backup");
+        let live = find(rows, &key, None).and_then(|live| live.ok_or_else(missing));
+        found.push(Listed { cursor: cursor::of_name(&key.name), key, found: live });
     }
     Ok(found)
 }
@@ -149,7 +159,7 @@ pub(crate) fn find_versions(
     key: &DefinitionKey,
     before: Option<u32>,
     limit: usize,
-) -> Result<Vec<FoundVersion>, StoreError> {
+) -> Result<Vec<Listed>, StoreError> {
     let Some(head) = frame::record::<Head>(rows, &key.head())? else { return Ok(Vec::new()) };
     let newest = before.map_or(head.newest, |before| before.saturating_sub(1).min(head.newest));
     let mut found = Vec::new();
@@ -158,8 +168,8 @@ pub(crate) fn find_versions(
             break;
         }
         // After a removal the numbers begin behind those that were removed.
-        let Some(version) = find_version(rows, key, version)? else { break };
-        found.push(version);
+        let Some(there) = find_version(rows, key, version).transpose() else { break };
+        found.push(Listed { key: key.clone(), cursor: cursor::of_version(version), found: there });
     }
     Ok(found)
 }

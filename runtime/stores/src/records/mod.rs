@@ -11,6 +11,7 @@ mod commit; // a step is done
 mod standing; // where a run stands for those who work on it
 mod reading; // records, contexts, journals, listings
 mod definitions; // what tenants and operators define
+mod left_out; // what cannot be read among others
 mod cursor; // where listings go on
 mod backend; // what a back end does
 mod rows; // rows and drafts

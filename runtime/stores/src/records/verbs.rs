@@ -1,7 +1,5 @@
 //! The port, verb by verb.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,9 +16,10 @@ use weir_engine::time::Timestamp;
 use super::backend::{Backend, Blobs, Prepared, prepare};
 use super::claim::{self, Claim};
 use super::commit::{self, Commit};
-use super::definitions::{self, FoundVersion, Names};
+use super::definitions::{self, Listed, Names};
 use super::frame::{self, BlobRef, Payload};
 use super::keys::{self, DefinitionKey, RunKey};
+use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
 use super::{cursor, rows};
@@ -28,22 +27,23 @@ use super::{cursor, rows};
 /// A store whose back end keeps rows in order.
 pub struct Records<B> {
     pub(crate) backend: B,
-    damaged: Arc<AtomicU64>,
+    left_out: LeftOut,
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, damaged: Arc::default() }
+        Self { backend, left_out: LeftOut::default() }
     }
 }
 
-/// Reads what was claimed. Nobody else writes it while the leases last.
+/// Reads what was claimed. Nobody else writes it while the leases last. A run that cannot be read is left out; its
+/// lease runs out by itself.
 async fn load_claimed<B: Backend>(
     store: &Records<B>,
     claimed: Vec<(RunKey, Lease)>,
 ) -> Result<Vec<ClaimedRun>, StoreError> {
     type Part = (RunKey, Lease, Result<(Found, Prepared), StoreError>);
-    let damaged = Arc::clone(&store.damaged);
+    let left_out = store.left_out.clone();
     let collect = |rows: &dyn super::Rows| -> Result<Vec<Part>, StoreError> {
         let part = |(run, lease)| {
             let found = reading::find_run(rows, &run).and_then(|found| Ok((found, reading::find_context(rows, &run)?)));
@@ -58,9 +58,9 @@ async fn load_claimed<B: Backend>(
                 let run = reading::run(blobs, &key, &present(&key, record)?)?;
                 Ok(ClaimedRun { run, context: reading::context(blobs, &key, context)?, lease })
             };
-            unless_damaged(load(), &key, &damaged)
+            left_out.run(&key, load())
         };
-        parts.into_iter().filter_map(|part| whole(part).transpose()).collect()
+        Ok(parts.into_iter().filter_map(whole).collect())
     };
     store.backend.read(collect, finish).await
 }
@@ -70,25 +70,11 @@ fn present(key: &RunKey, record: Found) -> Result<Payload, StoreError> {
     record.ok_or_else(|| frame::damaged(&key.record(), "the run's record is missing; restore the store from a backup"))
 }
 
-/// Leaves a damaged run out of what is given back, so that it does not stand in the way of the others.
-fn unless_damaged<T>(
-    loaded: Result<T, StoreError>,
-    key: &RunKey,
-    damaged: &AtomicU64,
-) -> Result<Option<T>, StoreError> {
-    match loaded {
-        Ok(item) => Ok(Some(item)),
-        Err(error @ StoreError::Corrupt { .. }) => {
-            damaged.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(run = %key.run, tenant = %key.tenant, %error, "a damaged run was left out");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn load_all(found: Vec<FoundVersion>, blobs: &dyn Blobs) -> Result<Vec<Definition>, StoreError> {
-    found.into_iter().map(|found| found.load(blobs)).collect()
+/// The page of what was listed.
+fn load_page(found: Vec<Listed>, page: &PageRequest, left_out: &LeftOut, blobs: &dyn Blobs) -> Page<Definition> {
+    let Page { items, next } = cursor::page(found, page, |listed| listed.cursor.clone());
+    let load = |Listed { key, found, .. }| left_out.definition(&key, found.and_then(|found| found.load(blobs)));
+    Page { items: items.into_iter().filter_map(load).collect(), next }
 }
 
 fn definition_key(tenant: &TenantId, kind: DefinitionKind, name: &str) -> DefinitionKey {
@@ -193,7 +179,7 @@ impl<B: Backend> Store for Records<B> {
         type Item = (RunId, Result<Found, StoreError>);
         let (after, look_for) = (cursor::run(page)?, cursor::look_for(page));
         let (tenant, filter, page) = (tenant.clone(), filter.clone(), page.clone());
-        let (of_tenant, damaged) = (tenant.clone(), Arc::clone(&self.damaged));
+        let (of_tenant, left_out) = (tenant.clone(), self.left_out.clone());
         let collect = move |rows: &dyn super::Rows| -> Result<Vec<Item>, StoreError> {
             let runs = reading::list(rows, &tenant, &filter, after, look_for)?;
             Ok(runs.into_iter().map(|run| (run, reading::find_run(rows, &RunKey::new(&tenant, run)))).collect())
@@ -202,10 +188,9 @@ impl<B: Backend> Store for Records<B> {
             let page = cursor::page(found, &page, |(run, _)| cursor::of_run(*run));
             let load = |(run, found): Item| {
                 let key = RunKey::new(&of_tenant, run);
-                let loaded = found.and_then(|found| reading::run(blobs, &key, &present(&key, found)?));
-                unless_damaged(loaded, &key, &damaged).transpose()
+                left_out.run(&key, found.and_then(|found| reading::run(blobs, &key, &present(&key, found)?)))
             };
-            Ok(Page { items: page.items.into_iter().filter_map(load).collect::<Result<_, _>>()?, next: page.next })
+            Ok(Page { items: page.items.into_iter().filter_map(load).collect(), next: page.next })
         };
         self.backend.read(collect, finish).await
     }
@@ -283,8 +268,9 @@ impl<B: Backend> Store for Records<B> {
             return Ok(Page { items: Vec::new(), next: None });
         }
         let look_for = cursor::look_for(page);
-        let found = self.backend.read(move |rows| definitions::find_live(rows, &names, look_for), load_all).await?;
-        Ok(cursor::page(found, page, |definition| cursor::of_name(&definition.name)))
+        let (page, left_out) = (page.clone(), self.left_out.clone());
+        let find = move |rows: &dyn super::Rows| definitions::find_live(rows, &names, look_for);
+        self.backend.read(find, move |found, blobs| Ok(load_page(found, &page, &left_out, blobs))).await
     }
 
     async fn definition_versions(
@@ -300,8 +286,8 @@ impl<B: Backend> Store for Records<B> {
         }
         let key = definition_key(tenant, kind, name);
         let find = move |rows: &dyn super::Rows| definitions::find_versions(rows, &key, before, look_for);
-        let found = self.backend.read(find, load_all).await?;
-        Ok(cursor::page(found, page, |definition| cursor::of_version(definition.version)))
+        let (page, left_out) = (page.clone(), self.left_out.clone());
+        self.backend.read(find, move |found, blobs| Ok(load_page(found, &page, &left_out, blobs))).await
     }
 
     async fn set_live(
@@ -327,10 +313,7 @@ impl<B: Backend> Store for Records<B> {
 
     async fn health(&self) -> Health {
         let mut health = self.backend.health();
-        let damaged = self.damaged.load(Ordering::Relaxed);
-        if damaged > 0 {
-            health.notes.push(format!("{damaged} reads met a damaged run and left it out; the log names each"));
-        }
+        health.notes.extend(self.left_out.note());
         health
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,7 +66,7 @@ impl FileBlobs {
         }
         for (file, path) in unnamed {
             self.bytes.fetch_add(file.bytes, Ordering::Relaxed);
-            fs::rename(&file.path, path)?;
+            files::rename(&file.path, &path)?;
         }
         for folder in folders.iter().rev() {
             files::sync_folder(folder)?;
@@ -78,9 +78,7 @@ impl FileBlobs {
     fn write(&self, value: &Bytes) -> io::Result<Unfinished> {
         let name = self.next_name.fetch_add(1, Ordering::Relaxed).to_string();
         let unfinished = Unfinished { path: self.unfinished.join(name), bytes: value.len() as u64 };
-        let mut file = files::create(&unfinished.path)?;
-        file.write_all(value)?;
-        file.sync_all()?;
+        files::create_durably(&unfinished.path, value)?;
         Ok(unfinished)
     }
 

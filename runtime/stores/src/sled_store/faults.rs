@@ -1,12 +1,16 @@
 //! Faults of the disk, for the tests of this crate. In the product, a type without size or effect.
 
 use std::io;
+use std::time::Duration;
 
 /// Which calls to the disk fail.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     #[cfg(test)]
     pub(super) failing_syncs: std::sync::atomic::AtomicU32,
+    /// In the place of every pause between two tries to open anew.
+    #[cfg(test)]
+    pub(super) pause: std::sync::Mutex<Option<Duration>>,
 }
 
 impl Faults {
@@ -24,5 +28,17 @@ impl Faults {
             Ok(_) => Err(io::Error::from_raw_os_error(5)),
             Err(_) => Ok(()),
         }
+    }
+
+    /// How long to wait where the product waits for `pause`.
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests are in a hurry")]
+    pub(super) fn pause(&self, pause: Duration) -> Duration {
+        pause
+    }
+
+    #[cfg(test)]
+    pub(super) fn pause(&self, pause: Duration) -> Duration {
+        self.pause.lock().unwrap().unwrap_or(pause)
     }
 }

@@ -4,9 +4,16 @@
 //! | --- | --- |
 //! | `weir.lock` | locked by the process that has the store open |
 //! | `FORMAT` | says that here is a store, and of which format |
-//! | `MARK` | how many commits were acknowledged, about a second ago |
+//! | `MARK` | how many groups of commits were acknowledged, about a second ago |
 //! | `sled/` | the database |
 //! | `blobs/` | large values |
+//!
+//! What `MARK` does not see: it is written about once a second and not synced. Where commits that were acknowledged
+//! after it was last written are lost all the same (by a disk that lies about its syncs, or an end of the log that is
+//! damaged or cut off), the database still holds as many groups as the mark says, and the store opens without a word
+//! of it. After a power cut the mark itself may be some seconds older than that. A mark that is synced with every group
+//! would cost each commit a second sync. A process that is killed, or a power cut on a disk that keeps its word, loses
+//! nothing either way.
 
 use std::fs::File;
 use std::io;

@@ -1,6 +1,7 @@
 //! A disk that fails: nothing is acknowledged, the store opens anew and says what it did. keeps D3
 
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use weir_engine::ports::{DefinitionKind, Expectation, NewDefinition, Store};
@@ -60,6 +61,43 @@ async fn while_the_disk_fails_everything_is_refused() {
     let store = open(dir.path());
     assert!(store.definition(&tenant, KIND, "before", None).await.unwrap().is_some());
     assert!(store.definition(&tenant, KIND, "refused", None).await.unwrap().is_none());
+}
+
+// A disk that was full for longer than anybody likes to wait.
+#[tokio::test]
+async fn the_store_opens_anew_however_long_the_disk_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put(&store, "before").await.unwrap();
+    let faults = &store.backend.shared.faults;
+    *faults.pause.lock().unwrap() = Some(Duration::from_millis(1));
+    faults.failing_syncs.store(40, SeqCst);
+    put(&store, "during").await.unwrap_err();
+    let opened = async {
+        while put(&store, "after").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), opened).await.unwrap();
+    assert!(store.health().await.writable);
+    let tenant = "acme".parse().unwrap();
+    assert!(store.definition(&tenant, KIND, "before", None).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_that_waits_to_open_anew_says_so_and_stops_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let faults = &store.backend.shared.faults;
+    *faults.pause.lock().unwrap() = Some(Duration::from_secs(3_600));
+    faults.failing_syncs.store(u32::MAX, SeqCst);
+    put(&store, "during").await.unwrap_err();
+    put(&store, "refused").await.unwrap_err();
+    let notes = store.health().await.notes.join("; ");
+    assert!(notes.contains("attempt 1, the next is made 3600 s after it"), "{notes}");
+    let dropped_at = Instant::now();
+    drop(store);
+    assert!(dropped_at.elapsed() < Duration::from_secs(30));
 }
 
 // The mark may never be ahead of the disk.

@@ -3,7 +3,7 @@
 //!
 //! A storage error ends trust in all that is in memory: the group is not acknowledged, the database is closed, the
 //! kernel's copy of its file forgotten, and the database opened anew, checked, and proven by a write. Until that has
-//! worked, reads and writes are refused.
+//! worked, reads and writes are refused; it is tried again and again, since a disk may get its space back.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,12 +17,14 @@ use super::gauge::Gauge;
 use super::job::Job;
 use super::opening::OpenError;
 use super::shared::Shared;
+use crate::causes::with_causes;
 use crate::records::{self, Changes, Draft};
 
 /// How often the mark and the figures are refreshed.
 const TICK: Duration = Duration::from_secs(1);
-/// How often opening anew is tried after a storage error: at once, then after 1, 2, 4 and 8 seconds.
-const REOPENINGS_MAX: u32 = 5;
+/// The longest pause between two tries to open anew after a storage error. The first try is made at once, the next
+/// after 1 second, and each pause is twice the one before.
+const REOPENING_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The writer's own state.
 pub(super) struct Writer {
@@ -55,7 +57,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         self.tick();
         loop {
-            match self.jobs.recv_timeout(TICK) {
+            match self.jobs.recv_timeout(self.patience()) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -68,6 +70,11 @@ impl Writer {
         self.tick();
     }
 
+    /// How long to wait for a verb before there is something else to do.
+    fn patience(&self) -> Duration {
+        self.reopen_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK))
+    }
+
     fn group(&mut self, first: Box<dyn Job>) {
         let mut group = vec![first];
         while group.len() < self.shared.settings.group_commits_max.max(1) {
@@ -78,7 +85,7 @@ impl Writer {
         let (failure, trouble) = match outcome {
             Ok(()) => (None, None),
             Err(GroupError::Refused(error)) => (Some(error), None),
-            Err(GroupError::Storage(error)) => (None, Some(error.to_string())),
+            Err(GroupError::Storage(error)) => (None, Some(with_causes(&error))),
         };
         for job in group {
             job.settle(match (&failure, &trouble) {
@@ -154,14 +161,15 @@ impl Writer {
             }
             Err(error) => error,
         };
-        self.reopenings += 1;
-        tracing::error!(error = %why, attempt = self.reopenings, "the store did not open anew");
-        let (at, next) = match self.reopenings {
-            REOPENINGS_MAX.. => (None, "given up; mend the disk and restart"),
-            attempt => (Instant::now().checked_add(Duration::from_secs(1 << (attempt - 1))), "trying again"),
-        };
-        self.reopen_at = at;
-        self.shared.gauge.set_trouble(Some(format!("the disk failed and the store did not open anew ({why}); {next}")));
+        self.reopenings = self.reopenings.saturating_add(1);
+        let pause = self.shared.faults.pause(reopening_pause(self.reopenings));
+        let (attempt, why, seconds) = (self.reopenings, with_causes(&why), pause.as_secs());
+        tracing::error!(error = why, attempt, seconds_to_next = seconds, "the store did not open anew");
+        self.reopen_at = Instant::now().checked_add(pause);
+        self.shared.gauge.set_trouble(Some(format!(
+            "the disk failed and the store did not open anew ({why}); no reads and writes are taken; mend the disk or \
+             free some space; attempt {attempt}, the next is made {seconds} s after it"
+        )));
     }
 
     /// Opens anew from the disk alone, and proves that it holds what was acknowledged and takes writes.
@@ -198,6 +206,12 @@ impl Writer {
     }
 }
 
+/// How long to wait after that many tries to open anew.
+fn reopening_pause(attempts: u32) -> Duration {
+    let seconds = 1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds).min(REOPENING_PAUSE_MAX)
+}
+
 /// The change that counts a group.
 fn count(database: &Database, commits: u64) -> Result<Changes, StoreError> {
     let group = Changes::new();
@@ -208,4 +222,15 @@ fn count(database: &Database, commits: u64) -> Result<Changes, StoreError> {
 
 fn refused(why: String) -> StoreError {
     StoreError::Backend { verb: "write; nothing was written", source: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_to_its_limit_and_no_further() {
+        let pauses = [1, 2, 3, 4, 5, 6, 7, 64, 65, u32::MAX].map(|attempts| reopening_pause(attempts).as_secs());
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]);
+    }
 }

@@ -13,6 +13,8 @@ super::on_every_back_end!(
     an_unknown_run_takes_no_step,
     a_kept_lease_goes_on,
     a_lease_that_is_over_is_good_until_the_run_is_claimed,
+    a_lease_that_is_over_is_prolonged_by_its_owner,
+    a_run_claimed_again_by_its_owner_goes_on_under_the_new_lease_alone,
     a_lease_given_back_is_over,
     an_ended_run_takes_no_more,
     a_lease_is_prolonged,
@@ -100,6 +102,30 @@ async fn a_lease_that_is_over_is_good_until_the_run_is_claimed(store: &dyn Store
     assert!(claim(store, 8_999, 1).await.is_empty());
     assert_eq!(claim(store, 9_000, 1).await.len(), 1);
     assert_eq!(code(commit(store, &run, &longer).await), "store.stale-lease");
+}
+
+async fn a_lease_that_is_over_is_prolonged_by_its_owner(store: &dyn Store) {
+    let (run, lease) = begin(store, "acme", "signup").await;
+    // Over since 2,000 and nobody has looked; then queued, where anybody could claim it.
+    for until in [20_000, 40_000] {
+        let longer = store.renew_lease(&run.tenant, run.id, &lease, at(until)).await.unwrap();
+        assert_eq!(longer, Lease { until: at(until), ..lease.clone() });
+        assert!(claim(store, until - 1, 1).await.is_empty());
+        assert!(claim(store, until, 0).await.is_empty());
+    }
+    store.end_orphaned_leases().await.unwrap();
+    let longer = store.renew_lease(&run.tenant, run.id, &lease, at(60_000)).await.unwrap();
+    commit(store, &run, &longer).await.unwrap();
+}
+
+async fn a_run_claimed_again_by_its_owner_goes_on_under_the_new_lease_alone(store: &dyn Store) {
+    let (run, _) = begin(store, "acme", "signup").await;
+    let first = claim(store, 5_000, 1).await.remove(0).lease;
+    let second = claim(store, 65_000, 1).await.remove(0).lease;
+    assert_eq!((&first.owner, first.fence + 1), (&second.owner, second.fence));
+    assert_eq!(code(store.renew_lease(&run.tenant, run.id, &first, at(200_000)).await), "store.stale-lease");
+    let longer = store.renew_lease(&run.tenant, run.id, &second, at(200_000)).await.unwrap();
+    commit(store, &run, &longer).await.unwrap();
 }
 
 async fn a_lease_given_back_is_over(store: &dyn Store) {

@@ -17,6 +17,7 @@ use crate::support::{
 
 mod log; // sled's own files
 mod values; // rows and large values
+mod left_out; // what can be read beside it
 mod folder; // what is missing, newer, or not to be written
 
 /// What a store must give back, or say that it cannot.
