@@ -104,8 +104,9 @@ impl Shape {
             .memory_init_cow(true)
             .memory_reservation(self.reservation_bytes)
             .memory_guard_size(self.guard_bytes)
-            // File and line of a trap, where the guest carries debug information (P-07).
-            .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+            // Function names only. Files and lines would have this process parse what the guest says of its own
+            // sources, by a parser that recurses as deep as the guest likes: they need a safe place first (S-08).
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX));
         config
     }
