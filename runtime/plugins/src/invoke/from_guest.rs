@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use weir_engine::action::Operation;
-use weir_engine::connector::{NotPermitted, check_header};
+use weir_engine::connector::{HEADERS_MAX, NotPermitted, check_header};
 use weir_engine::message::{Failure, Header, Method, Octets, Request, Response};
 
 use super::bindings::types;
@@ -11,6 +11,10 @@ use super::bindings::types;
 /// Deepest nesting of a JSON value from a guest. The journal keeps such values some levels down in its own documents,
 /// which must stay readable within serde_json's 128.
 pub(crate) const JSON_DEPTH_MAX: usize = 100;
+/// Most operations of a decision; what the engine applies at most.
+const OPERATIONS_MAX: usize = 200;
+/// What a header or an operation counts besides its text, in bytes: about what an empty one takes to keep.
+const ENTRY_BYTES: usize = 64;
 /// Longest reason of a failure, in characters.
 const REASON_CHARS_MAX: usize = 100;
 /// Longest description of a failure, in characters.
@@ -130,20 +134,29 @@ impl Reader {
     }
 
     fn headers(&mut self, headers: Vec<types::Header>) -> Result<Vec<Header>, Rejected> {
+        if headers.len() > HEADERS_MAX {
+            return invalid(format!("it has {} headers; at most {HEADERS_MAX} are taken", headers.len()));
+        }
         headers.into_iter().map(|header| self.header(header)).collect()
     }
 
     fn header(&mut self, header: types::Header) -> Result<Header, Rejected> {
-        self.count(header.name.len() + header.value.len())?;
+        self.count(ENTRY_BYTES + header.name.len() + header.value.len())?;
         let header = Header { name: header.name.to_ascii_lowercase(), value: Octets::from(header.value) };
-        match check_header(&header) {
-            // A response may well have `content-length`; for a request, the engine refuses it.
-            Ok(()) | Err(NotPermitted::ReservedHeader(_)) => Ok(header),
-            Err(other) => invalid(quote_words(&other.to_string())),
-        }
+        let checked = match check_header(&header) {
+            // A response may well have `content-length`; for a request, the engine refuses it. Its value is checked
+            // under a name that is not reserved.
+            Err(NotPermitted::ReservedHeader(name)) => {
+                check_header(&Header { name: "value".to_owned(), value: header.value.clone() })
+                    .map_err(|_| NotPermitted::HeaderValue(name))
+            }
+            checked => checked,
+        };
+        checked.map(|()| header).or_else(|error| invalid(quote_words(&error.to_string())))
     }
 
-    pub(super) fn operation(&mut self, operation: types::Operation) -> Result<Operation, Rejected> {
+    fn operation(&mut self, operation: types::Operation) -> Result<Operation, Rejected> {
+        self.count(ENTRY_BYTES)?;
         Ok(match operation {
             types::Operation::Add(change) => {
                 let (path, value) = self.change(change)?;
@@ -159,6 +172,9 @@ impl Reader {
     }
 
     pub(super) fn operations(&mut self, operations: Vec<types::Operation>) -> Result<Vec<Operation>, Rejected> {
+        if operations.len() > OPERATIONS_MAX {
+            return invalid(format!("it has {} operations; at most {OPERATIONS_MAX} are taken", operations.len()));
+        }
         operations.into_iter().map(|operation| self.operation(operation)).collect()
     }
 
@@ -224,6 +240,27 @@ mod tests {
             assert!(read(request("GET", "https://a/", vec![bad])).is_err());
         }
         assert!(read(request("GET", "https://a/", vec![header("content-length", b"4")])).is_ok());
+        for bad in [&b"4\r\nx: y"[..], b"4\0"] {
+            let words = words(read(request("GET", "https://a/", vec![header("Content-Length", bad)])));
+            assert!(words.contains("`content-length`") && words.contains("control character"), "{words}");
+        }
+    }
+
+    #[test]
+    fn headers_and_operations_are_counted() {
+        // keeps S-05
+        let headers = |count| {
+            let headers = vec![header("n", b""); count];
+            Reader::new(100_000).request(request("GET", "https://a/", headers))
+        };
+        assert!(headers(HEADERS_MAX).is_ok());
+        assert!(words(headers(HEADERS_MAX + 1)).contains("it has 101 headers; at most 100"));
+        let operations =
+            |count, bytes| Reader::new(bytes).operations(vec![types::Operation::Remove(String::new()); count]);
+        assert!(operations(OPERATIONS_MAX, 100_000).is_ok());
+        assert!(words(operations(OPERATIONS_MAX + 1, 100_000)).contains("it has 201 operations; at most 200"));
+        assert!(operations(2, 128).is_ok());
+        assert_eq!(operations(2, 127), Err(Rejected::TooLarge { max: 127 }));
     }
 
     #[test]
@@ -241,7 +278,7 @@ mod tests {
     fn output_is_counted_to_the_byte() {
         // covers P-05
         let whole = || request("GET", "https://a/", vec![header("n", b"v")]);
-        let bytes = 3 + 10 + 2 + 4;
+        let bytes = 3 + 10 + 64 + 2 + 4;
         assert!(Reader::new(bytes).request(whole()).is_ok());
         assert_eq!(Reader::new(bytes - 1).request(whole()), Err(Rejected::TooLarge { max: bytes - 1 }));
     }
