@@ -11,6 +11,10 @@ use super::bindings::types;
 /// Deepest nesting of a JSON value from a guest. The journal keeps such values some levels down in its own documents,
 /// which must stay readable within serde_json's 128.
 pub(crate) const JSON_DEPTH_MAX: usize = 100;
+/// Most values, members and separators of a JSON text. Parsed, each takes up to a few hundred bytes.
+const JSON_MARKS_MAX: usize = 200_000;
+/// Largest arguments of a call of a connector, in bytes.
+const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
 /// Most operations of a decision; what the engine applies at most.
 const OPERATIONS_MAX: usize = 200;
 /// What a header or an operation counts besides its text, in bytes: about what an empty one takes to keep.
@@ -53,14 +57,44 @@ fn quote(text: &str) -> String {
     quoted
 }
 
+/// The arguments of a call: read before anybody has asked whether the call is granted, and so kept small.
+pub(super) fn arguments(text: &str) -> Result<Value, Rejected> {
+    if text.len() > ARGUMENTS_BYTES_MAX {
+        return invalid(format!("arguments have {} bytes; at most {ARGUMENTS_BYTES_MAX} are taken", text.len()));
+    }
+    json("arguments", text)
+}
+
 /// A JSON value that a guest gave for `what`.
-pub(super) fn json(what: &str, text: &str) -> Result<Value, Rejected> {
+fn json(what: &str, text: &str) -> Result<Value, Rejected> {
+    // Before parsing: a value takes many times the bytes of its text.
+    let marks = marks(text);
+    if marks > JSON_MARKS_MAX {
+        return invalid(format!(
+            "{what} has {marks} brackets, colons and commas; at most {JSON_MARKS_MAX} are taken, so make it simpler"
+        ));
+    }
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Rejected::Invalid(format!("{what} is not JSON: {error}; it begins with `{}`", quote(text))))?;
     if depth(&value) > JSON_DEPTH_MAX {
         return invalid(format!("{what} is nested deeper than {JSON_DEPTH_MAX} levels"));
     }
     Ok(value)
+}
+
+/// How many `[`, `{`, `:` and `,` a JSON text has outside of strings: at least as many as values, but one.
+fn marks(text: &str) -> usize {
+    let (mut marks, mut is_string, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b'[' | b'{' | b':' | b',' if !is_string => marks += 1,
+            _ => {}
+        }
+    }
+    marks
 }
 
 /// How many arrays and objects lie in one another. serde_json has bounded it before.
@@ -227,6 +261,25 @@ mod tests {
         assert!(words(json("x", &nested(JSON_DEPTH_MAX + 1))).contains("nested deeper than 100"));
         assert!(words(json("x", &nested(100_000))).contains("is not JSON"));
         assert!(words(json("x", "{'a'")).contains("it begins with `{'a'`"));
+    }
+
+    #[test]
+    fn json_has_so_many_values_and_no_more() {
+        // keeps S-05
+        let list = |items: usize| format!("[{}1]", "1,".repeat(items - 1));
+        assert!(json("x", &list(JSON_MARKS_MAX)).is_ok());
+        assert!(words(json("x", &list(JSON_MARKS_MAX + 1))).contains("x has 200001 brackets, colons and commas"));
+        let text = format!(r#"["{}\"{}\\", {{"a": 1}}]"#, "[{:,".repeat(JSON_MARKS_MAX), ",".repeat(10));
+        assert_eq!(marks(&text), 4, "a string's own do not count");
+        assert!(json("x", &text).is_ok());
+    }
+
+    #[test]
+    fn arguments_are_small() {
+        // keeps S-05
+        let arguments = |bytes: usize| arguments(&format!("{}1", " ".repeat(bytes - 1)));
+        assert!(arguments(ARGUMENTS_BYTES_MAX).is_ok());
+        assert!(words(arguments(ARGUMENTS_BYTES_MAX + 1)).contains("262145 bytes; at most 262144"));
     }
 
     #[test]

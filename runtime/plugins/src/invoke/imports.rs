@@ -52,7 +52,7 @@ impl connectors::Host for HostState {
         self.calls_left = left;
         let names = (connector.parse::<ConnectorName>(), function.parse::<FunctionName>());
         let (Ok(connector), Ok(function)) = names else { return Err(connectors::CallError::NotGranted) };
-        let arguments = from_guest::json("arguments", &arguments)
+        let arguments = from_guest::arguments(&arguments)
             .map_err(|rejected| connectors::CallError::InvalidArguments(rejected.into_words()))?;
         let (reply, answer) = oneshot::channel();
         let request = CallRequest { connector, function, arguments, reply };
