@@ -18,7 +18,7 @@ pub struct HostSettings {
     pub cache_bytes_max: u64,
     /// Most plugins kept loaded; those unused for longest go first. Default 128.
     pub loaded_max: usize,
-    /// Invocations that run at once; 1 to 4096, default 32. Each may take up to `ceiling.memory_bytes`.
+    /// Invocations that run at once; 1 to 4096, default 32. Each may take up to `ceiling.memory-bytes`.
     pub invocations_max: u32,
     /// How long an invocation waits for its turn before it ends as `plugin.busy`, in milliseconds. Default 1000.
     pub queue_time_ms: u64,
@@ -134,12 +134,12 @@ impl HostSettings {
             ("compile.memory-bytes", self.compile.memory_bytes >= 64 << 20, "at least 64 MiB"),
             ("compile.time-ms", self.compile.time_ms > 0, "at least 1"),
             ("compile.concurrent-max", self.compile.concurrent_max > 0, "at least 1"),
-            ("ceiling.time_ms", self.ceiling.time_ms > 0, "at least 1"),
-            ("ceiling.memory_bytes", (WASM_PAGE_BYTES..=4 << 30).contains(&memory), "64 KiB to 4 GiB"),
+            ("ceiling.time-ms", self.ceiling.time_ms > 0, "at least 1"),
+            ("ceiling.memory-bytes", (WASM_PAGE_BYTES..=4 << 30).contains(&memory), "64 KiB to 4 GiB"),
             (
                 "pool.slot-reservation-bytes",
                 (memory..=1 << 40).contains(&self.pool.slot_reservation_bytes),
-                "at least `ceiling.memory_bytes`, at most 1 TiB",
+                "at least `plugins.ceiling.memory-bytes`, at most 1 TiB",
             ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -160,6 +160,7 @@ mod tests {
         assert!(settings.check().is_ok());
         assert!(serde_json::from_str::<HostSettings>(r#"{"cach-folder": "x"}"#).is_err());
         assert!(serde_json::from_str::<HostSettings>(r#"{"pool": {"slots": 1}}"#).is_err());
+        assert!(serde_json::from_str::<HostSettings>(r#"{"ceiling": {"memory_bytes": 1}}"#).is_err());
     }
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
             (r#"{"invocations-max": 4097}"#, "invocations-max"),
             (r#"{"compile": {"memory-bytes": 1}}"#, "compile.memory-bytes"),
             (r#"{"pool": {"slot-reservation-bytes": 65536}}"#, "pool.slot-reservation-bytes"),
-            (r#"{"ceiling": {"memory_bytes": 1}}"#, "ceiling.memory_bytes"),
+            (r#"{"ceiling": {"memory-bytes": 1}}"#, "ceiling.memory-bytes"),
         ] {
             let settings: HostSettings = serde_json::from_str(json).unwrap();
             let Err(SetupError::Setting { setting: named, .. }) = settings.check() else {

@@ -87,7 +87,7 @@ fn classify(
 /// The words for a deadline that passed.
 pub(super) fn time_words(limits: &InvocationLimits) -> String {
     format!(
-        "it ran for longer than {} ms; make it faster, or raise the step's `limits.time_ms` (clocks stand still \
+        "it ran for longer than {} ms; make it faster, or raise the step's `limits.time-ms` (clocks stand still \
          inside a plugin: a loop that waits for one never ends)",
         limits.time_ms
     )
@@ -98,14 +98,14 @@ fn refused_words(refused: Refused, limits: &InvocationLimits) -> (HookErrorKind,
         Refused::Memory => (
             HookErrorKind::MemoryExhausted,
             format!(
-                "it needs more than {} bytes of memory; make it use less, or raise the step's `limits.memory_bytes`",
+                "it needs more than {} bytes of memory; make it use less, or raise the step's `limits.memory-bytes`",
                 limits.memory_bytes
             ),
         ),
         Refused::Table => (
             HookErrorKind::TableExhausted,
             format!(
-                "its tables need more than {} entries; make it use less, or raise the step's `limits.table_elements`",
+                "its tables need more than {} entries; make it use less, or raise the step's `limits.table-elements`",
                 limits.table_elements
             ),
         ),
@@ -146,7 +146,7 @@ fn untrapped(error: &wasmtime::Error, phase: Phase, limits: &InvocationLimits) -
 
 /// The words for an answer that is too large.
 pub(super) fn output_words(max: u64) -> String {
-    format!("it handed over more than {max} bytes at once; make its answer smaller, or raise `limits.output_bytes`")
+    format!("it handed over more than {max} bytes at once; make its answer smaller, or raise `limits.output-bytes`")
 }
 
 /// The functions of a trap, innermost first. Names only: a file and line would have to be parsed out of the guest's debug
