@@ -14,8 +14,8 @@ pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(10);
 
 /// Core instances of one component. Python needs 38, QuickJS 11.
 pub(crate) const CORE_INSTANCES_MAX: u32 = 128;
-/// Linear memories of one component.
-pub(crate) const MEMORIES_MAX: u32 = 8;
+/// Linear memories of one component. Nearly all have one; each more costs every slot its address space.
+pub(crate) const MEMORIES_MAX: u32 = 4;
 /// Tables of one component.
 pub(crate) const TABLES_MAX: u32 = 64;
 
@@ -104,8 +104,9 @@ impl Shape {
             .memory_init_cow(true)
             .memory_reservation(self.reservation_bytes)
             .memory_guard_size(self.guard_bytes)
-            // File and line of a trap, where the guest carries debug information (P-07).
-            .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+            // Function names only. Files and lines would have this process parse what the guest says of its own
+            // sources, by a parser that recurses as deep as the guest likes: they need a safe place first (S-08).
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX));
         config
     }
@@ -154,9 +155,9 @@ fn pool(settings: &HostSettings, resident_bytes: Option<u64>) -> PoolingAllocati
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES_MAX))
-        // Nearly every component has one memory and a few tables; the odd one with more shares what is left.
-        .total_memories(slots.saturating_mul(2).max(MEMORIES_MAX))
-        .total_tables(slots.saturating_mul(8).max(TABLES_MAX))
+        // Enough for the greediest component in every slot: none takes another's.
+        .total_memories(slots.saturating_mul(MEMORIES_MAX))
+        .total_tables(slots.saturating_mul(TABLES_MAX))
         .total_stacks(slots)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use weir_engine::digest::Digest;
 use weir_engine::ids::TenantId;
 use weir_engine::message::{Request, Response};
@@ -18,6 +17,7 @@ use crate::engine::{Sandbox, SetupError};
 use crate::invoke::{self, Action, Hook, PostResponse, PreCall, Start};
 use crate::library::{Library, LoadError, Loaded};
 use crate::settings::HostSettings;
+use crate::turns::Turns;
 use crate::upload::{self, Inspection, UploadError};
 
 /// Where the bytes of components come from: the artifacts of a tenant.
@@ -62,7 +62,7 @@ pub struct PluginHost {
     settings: HostSettings,
     components: Arc<dyn Components>,
     library: Library,
-    turns: Semaphore,
+    turns: Turns,
     notes: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl PluginHost {
         let compiler = Compiler::new(program, settings.compile.clone(), shape, cache.folder());
         let linker = invoke::linker(&engine).map_err(|error| SetupError::Engine(format!("{error:#}")))?;
         let library = Library::new(engine, linker, compiler, cache, settings.loaded_max);
-        let turns = Semaphore::new(settings.invocations_max as usize);
+        let turns = Turns::new(settings.invocations_max, settings.per_tenant_max(), settings.queue_time());
         Ok(Self { settings, components, library, turns, notes })
     }
 
@@ -140,23 +140,12 @@ impl PluginHost {
                 return invoke::failed::<H>(invocation, HookErrorKind::Unloadable, &words);
             }
         };
-        let Some(_turn) = self.turn().await else {
-            let words = format!(
-                "all {} invocations of the host stayed taken for {} ms; try again, or raise `plugins.invocations-max`",
-                self.settings.invocations_max, self.settings.queue_time_ms
-            );
-            return invoke::failed::<H>(invocation, HookErrorKind::Busy, &words);
+        let _turn = match self.turns.turn(&invocation.tenant).await {
+            Ok(turn) => turn,
+            Err(error) => return invoke::failed::<H>(invocation, HookErrorKind::Busy, &error.to_string()),
         };
         let limits = invocation.limits.at_most(&self.settings.ceiling);
         invoke::run(Start { plugin, invocation, limits, calls }, &hook).await
-    }
-
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The common case takes no timer.
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Some(turn);
-        }
-        tokio::time::timeout(self.settings.queue_time(), self.turns.acquire()).await.ok()?.ok()
     }
 
     async fn load(&self, invocation: &Invocation) -> Result<Arc<Loaded>, LoadError> {

@@ -10,6 +10,7 @@ mod upload; // what an upload is, found out without running or compiling it
 mod compile; // a child process that compiles, and the cache of what it made
 mod engine; // one wasmtime engine for everything
 mod library; // plugins that are loaded
+mod turns; // how many invocations run at once
 mod invoke; // one invocation from start to report
 
 pub use self::compile::{COMPILE_VERB, CompileError, CompileProgram, compile_child};

@@ -18,8 +18,11 @@ pub struct HostSettings {
     pub cache_bytes_max: u64,
     /// Most plugins kept loaded; those unused for longest go first. Default 128.
     pub loaded_max: usize,
-    /// Invocations that run at once; 1 to 4096, default 32. Each may take up to `ceiling.memory_bytes`.
+    /// Invocations that run at once; 1 to 4096, default 32. Each may take up to `ceiling.memory-bytes`.
     pub invocations_max: u32,
+    /// Invocations of one tenant that run at once, at most `invocations-max`. Default three quarters of it: what is
+    /// left is for others.
+    pub invocations_per_tenant_max: Option<u32>,
     /// How long an invocation waits for its turn before it ends as `plugin.busy`, in milliseconds. Default 1000.
     pub queue_time_ms: u64,
     /// Largest component that is accepted, in bytes. Default 20 MiB.
@@ -39,6 +42,7 @@ impl Default for HostSettings {
             cache_bytes_max: 2 << 30,
             loaded_max: 128,
             invocations_max: 32,
+            invocations_per_tenant_max: None,
             queue_time_ms: 1_000,
             upload_bytes_max: 20 << 20,
             compile: CompileSettings::default(),
@@ -118,6 +122,12 @@ pub enum Allocator {
 const WASM_PAGE_BYTES: u64 = 64 << 10;
 
 impl HostSettings {
+    /// Invocations of one tenant that run at once.
+    pub(crate) fn per_tenant_max(&self) -> u32 {
+        let max = self.invocations_max;
+        self.invocations_per_tenant_max.unwrap_or(max - max / 4).max(1)
+    }
+
     /// How long an invocation waits for its turn.
     pub(crate) fn queue_time(&self) -> Duration {
         Duration::from_millis(self.queue_time_ms)
@@ -128,18 +138,23 @@ impl HostSettings {
         let memory = self.ceiling.memory_bytes;
         let rules = [
             ("invocations-max", (1..=4_096).contains(&self.invocations_max), "1 to 4096"),
+            (
+                "invocations-per-tenant-max",
+                self.invocations_per_tenant_max.is_none_or(|max| (1..=self.invocations_max).contains(&max)),
+                "1 to `plugins.invocations-max`",
+            ),
             ("loaded-max", self.loaded_max > 0, "at least 1"),
             ("upload-bytes-max", self.upload_bytes_max > 0, "at least 1"),
             ("compile.cpu-seconds", self.compile.cpu_seconds > 0, "at least 1"),
             ("compile.memory-bytes", self.compile.memory_bytes >= 64 << 20, "at least 64 MiB"),
             ("compile.time-ms", self.compile.time_ms > 0, "at least 1"),
             ("compile.concurrent-max", self.compile.concurrent_max > 0, "at least 1"),
-            ("ceiling.time_ms", self.ceiling.time_ms > 0, "at least 1"),
-            ("ceiling.memory_bytes", (WASM_PAGE_BYTES..=4 << 30).contains(&memory), "64 KiB to 4 GiB"),
+            ("ceiling.time-ms", self.ceiling.time_ms > 0, "at least 1"),
+            ("ceiling.memory-bytes", (WASM_PAGE_BYTES..=4 << 30).contains(&memory), "64 KiB to 4 GiB"),
             (
                 "pool.slot-reservation-bytes",
                 (memory..=1 << 40).contains(&self.pool.slot_reservation_bytes),
-                "at least `ceiling.memory_bytes`, at most 1 TiB",
+                "at least `plugins.ceiling.memory-bytes`, at most 1 TiB",
             ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -160,6 +175,17 @@ mod tests {
         assert!(settings.check().is_ok());
         assert!(serde_json::from_str::<HostSettings>(r#"{"cach-folder": "x"}"#).is_err());
         assert!(serde_json::from_str::<HostSettings>(r#"{"pool": {"slots": 1}}"#).is_err());
+        assert!(serde_json::from_str::<HostSettings>(r#"{"ceiling": {"memory_bytes": 1}}"#).is_err());
+    }
+
+    #[test]
+    fn a_tenant_has_three_quarters_by_default() {
+        let per_tenant = |invocations_max, own| {
+            HostSettings { invocations_max, invocations_per_tenant_max: own, ..HostSettings::default() }
+                .per_tenant_max()
+        };
+        assert_eq!([1, 2, 4, 32].map(|max| per_tenant(max, None)), [1, 2, 3, 24]);
+        assert_eq!(per_tenant(32, Some(32)), 32);
     }
 
     #[test]
@@ -167,9 +193,11 @@ mod tests {
         for (json, setting) in [
             (r#"{"invocations-max": 0}"#, "invocations-max"),
             (r#"{"invocations-max": 4097}"#, "invocations-max"),
+            (r#"{"invocations-per-tenant-max": 0}"#, "invocations-per-tenant-max"),
+            (r#"{"invocations-per-tenant-max": 33}"#, "invocations-per-tenant-max"),
             (r#"{"compile": {"memory-bytes": 1}}"#, "compile.memory-bytes"),
             (r#"{"pool": {"slot-reservation-bytes": 65536}}"#, "pool.slot-reservation-bytes"),
-            (r#"{"ceiling": {"memory_bytes": 1}}"#, "ceiling.memory_bytes"),
+            (r#"{"ceiling": {"memory-bytes": 1}}"#, "ceiling.memory-bytes"),
         ] {
             let settings: HostSettings = serde_json::from_str(json).unwrap();
             let Err(SetupError::Setting { setting: named, .. }) = settings.check() else {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
-use super::request::{CompileRequest, EXIT_REFUSED};
+use super::request::{CompileRequest, EXIT_HOST, EXIT_REFUSED};
 use crate::engine::Shape;
 use crate::settings::CompileSettings;
 
@@ -180,9 +180,11 @@ impl Compiler {
             (_, Some(SIGXFSZ)) => Err(CompileError::Refused { reason: "the compiled file is too large".to_owned() }),
             (_, Some(SIGABRT)) => Err(CompileError::Crash { how: "it aborted".to_owned(), words }),
             (_, Some(signal)) => Err(CompileError::Crash { how: format!("signal {signal}"), words }),
-            (code, None) => Err(CompileError::Unavailable {
-                reason: format!("the compiling process ended with status {}: {words}", code.unwrap_or(-1)),
+            (Some(code), _) if code == i32::from(EXIT_HOST) => Err(CompileError::Unavailable {
+                reason: format!("the compiling process ended with status {code}: {words}"),
             }),
+            // Such as 101, a panic of the compiler: the same component will do it again.
+            (code, None) => Err(CompileError::Crash { how: format!("status {}", code.unwrap_or(-1)), words }),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::limiter::Refused;
 use super::log::clean;
 use crate::engine::BACKTRACE_FRAMES_MAX;
 
-/// Longest function or file name that is reported, in characters.
+/// Longest name of a function or module that is reported, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// Longest text of an error that is reported, in characters.
 const WORDS_CHARS_MAX: usize = 600;
@@ -87,7 +87,7 @@ fn classify(
 /// The words for a deadline that passed.
 pub(super) fn time_words(limits: &InvocationLimits) -> String {
     format!(
-        "it ran for longer than {} ms; make it faster, or raise the step's `limits.time_ms` (clocks stand still \
+        "it ran for longer than {} ms; make it faster, or raise the step's `limits.time-ms` (clocks stand still \
          inside a plugin: a loop that waits for one never ends)",
         limits.time_ms
     )
@@ -98,14 +98,14 @@ fn refused_words(refused: Refused, limits: &InvocationLimits) -> (HookErrorKind,
         Refused::Memory => (
             HookErrorKind::MemoryExhausted,
             format!(
-                "it needs more than {} bytes of memory; make it use less, or raise the step's `limits.memory_bytes`",
+                "it needs more than {} bytes of memory; make it use less, or raise the step's `limits.memory-bytes`",
                 limits.memory_bytes
             ),
         ),
         Refused::Table => (
             HookErrorKind::TableExhausted,
             format!(
-                "its tables need more than {} entries; make it use less, or raise the step's `limits.table_elements`",
+                "its tables need more than {} entries; make it use less, or raise the step's `limits.table-elements`",
                 limits.table_elements
             ),
         ),
@@ -146,23 +146,17 @@ fn untrapped(error: &wasmtime::Error, phase: Phase, limits: &InvocationLimits) -
 
 /// The words for an answer that is too large.
 pub(super) fn output_words(max: u64) -> String {
-    format!("it handed over more than {max} bytes at once; make its answer smaller, or raise `limits.output_bytes`")
+    format!("it handed over more than {max} bytes at once; make its answer smaller, or raise `limits.output-bytes`")
 }
 
+/// The functions of a trap, innermost first. Names only: a file and line would have to be parsed out of the guest's debug
+/// information, which needs a place where that parser can do no harm.
 fn frames(backtrace: &WasmBacktrace) -> String {
     let mut text = String::new();
     for frame in backtrace.frames() {
         let module = frame.module().name().unwrap_or("");
-        let symbols = frame.symbols();
-        if symbols.is_empty() {
-            let name = frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
-            line(&mut text, &name, module, None);
-        }
-        for symbol in symbols {
-            let name = symbol.name().or(frame.func_name()).unwrap_or("?").to_owned();
-            let place = symbol.file().map(|file| (file, symbol.line().unwrap_or_default()));
-            line(&mut text, &name, module, place);
-        }
+        let name = frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
+        line(&mut text, &name, module);
     }
     if backtrace.frames().len() >= BACKTRACE_FRAMES_MAX.get() {
         text.push_str("…\n");
@@ -170,14 +164,11 @@ fn frames(backtrace: &WasmBacktrace) -> String {
     text
 }
 
-fn line(text: &mut String, name: &str, module: &str, place: Option<(&str, u32)>) {
+fn line(text: &mut String, name: &str, module: &str) {
     let name = shorten(name, NAME_CHARS_MAX);
     let module = if module.is_empty() { String::new() } else { format!(" in {}", shorten(module, NAME_CHARS_MAX)) };
     // Writing to a string cannot fail.
-    let _ = match place {
-        Some((file, line)) => writeln!(text, "at {name}{module} ({}:{line})", shorten(file, NAME_CHARS_MAX)),
-        None => writeln!(text, "at {name}{module}"),
-    };
+    let _ = writeln!(text, "at {name}{module}");
 }
 
 /// Text that a guest may have chosen, cleaned and cut.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use weir_engine::action::Operation;
-use weir_engine::connector::{NotPermitted, check_header};
+use weir_engine::connector::{HEADERS_MAX, NotPermitted, check_header};
 use weir_engine::message::{Failure, Header, Method, Octets, Request, Response};
 
 use super::bindings::types;
@@ -11,6 +11,14 @@ use super::bindings::types;
 /// Deepest nesting of a JSON value from a guest. The journal keeps such values some levels down in its own documents,
 /// which must stay readable within serde_json's 128.
 pub(crate) const JSON_DEPTH_MAX: usize = 100;
+/// Most values, members and separators of a JSON text. Parsed, each takes up to a few hundred bytes.
+const JSON_MARKS_MAX: usize = 200_000;
+/// Largest arguments of a call of a connector, in bytes.
+const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
+/// Most operations of a decision; what the engine applies at most.
+const OPERATIONS_MAX: usize = 200;
+/// What a header or an operation counts besides its text, in bytes: about what an empty one takes to keep.
+const ENTRY_BYTES: usize = 64;
 /// Longest reason of a failure, in characters (A-07).
 const REASON_CHARS_MAX: usize = 100;
 /// Longest description of a failure, in characters (A-07).
@@ -49,14 +57,44 @@ fn quote(text: &str) -> String {
     quoted
 }
 
+/// The arguments of a call: read before anybody has asked whether the call is granted, and so kept small.
+pub(super) fn arguments(text: &str) -> Result<Value, Rejected> {
+    if text.len() > ARGUMENTS_BYTES_MAX {
+        return invalid(format!("arguments have {} bytes; at most {ARGUMENTS_BYTES_MAX} are taken", text.len()));
+    }
+    json("arguments", text)
+}
+
 /// A JSON value that a guest gave for `what`.
-pub(super) fn json(what: &str, text: &str) -> Result<Value, Rejected> {
+fn json(what: &str, text: &str) -> Result<Value, Rejected> {
+    // Before parsing: a value takes many times the bytes of its text.
+    let marks = marks(text);
+    if marks > JSON_MARKS_MAX {
+        return invalid(format!(
+            "{what} has {marks} brackets, colons and commas; at most {JSON_MARKS_MAX} are taken, so make it simpler"
+        ));
+    }
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Rejected::Invalid(format!("{what} is not JSON: {error}; it begins with `{}`", quote(text))))?;
     if depth(&value) > JSON_DEPTH_MAX {
         return invalid(format!("{what} is nested deeper than {JSON_DEPTH_MAX} levels"));
     }
     Ok(value)
+}
+
+/// How many `[`, `{`, `:` and `,` a JSON text has outside of strings: at least as many as values, but one.
+fn marks(text: &str) -> usize {
+    let (mut marks, mut is_string, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b'[' | b'{' | b':' | b',' if !is_string => marks += 1,
+            _ => {}
+        }
+    }
+    marks
 }
 
 /// How many arrays and objects lie in one another. serde_json has bounded it before.
@@ -130,20 +168,29 @@ impl Reader {
     }
 
     fn headers(&mut self, headers: Vec<types::Header>) -> Result<Vec<Header>, Rejected> {
+        if headers.len() > HEADERS_MAX {
+            return invalid(format!("it has {} headers; at most {HEADERS_MAX} are taken", headers.len()));
+        }
         headers.into_iter().map(|header| self.header(header)).collect()
     }
 
     fn header(&mut self, header: types::Header) -> Result<Header, Rejected> {
-        self.count(header.name.len() + header.value.len())?;
+        self.count(ENTRY_BYTES + header.name.len() + header.value.len())?;
         let header = Header { name: header.name.to_ascii_lowercase(), value: Octets::from(header.value) };
-        match check_header(&header) {
-            // A response may well have `content-length`; for a request, the engine refuses it.
-            Ok(()) | Err(NotPermitted::ReservedHeader(_)) => Ok(header),
-            Err(other) => invalid(quote_words(&other.to_string())),
-        }
+        let checked = match check_header(&header) {
+            // A response may well have `content-length`; for a request, the engine refuses it. Its value is checked
+            // under a name that is not reserved.
+            Err(NotPermitted::ReservedHeader(name)) => {
+                check_header(&Header { name: "value".to_owned(), value: header.value.clone() })
+                    .map_err(|_| NotPermitted::HeaderValue(name))
+            }
+            checked => checked,
+        };
+        checked.map(|()| header).or_else(|error| invalid(quote_words(&error.to_string())))
     }
 
-    pub(super) fn operation(&mut self, operation: types::Operation) -> Result<Operation, Rejected> {
+    fn operation(&mut self, operation: types::Operation) -> Result<Operation, Rejected> {
+        self.count(ENTRY_BYTES)?;
         Ok(match operation {
             types::Operation::Add(change) => {
                 let (path, value) = self.change(change)?;
@@ -159,6 +206,9 @@ impl Reader {
     }
 
     pub(super) fn operations(&mut self, operations: Vec<types::Operation>) -> Result<Vec<Operation>, Rejected> {
+        if operations.len() > OPERATIONS_MAX {
+            return invalid(format!("it has {} operations; at most {OPERATIONS_MAX} are taken", operations.len()));
+        }
         operations.into_iter().map(|operation| self.operation(operation)).collect()
     }
 
@@ -214,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn json_has_so_many_values_and_no_more() {
+        // keeps S-05
+        let list = |items: usize| format!("[{}1]", "1,".repeat(items - 1));
+        assert!(json("x", &list(JSON_MARKS_MAX)).is_ok());
+        assert!(words(json("x", &list(JSON_MARKS_MAX + 1))).contains("x has 200001 brackets, colons and commas"));
+        let text = format!(r#"["{}\"{}\\", {{"a": 1}}]"#, "[{:,".repeat(JSON_MARKS_MAX), ",".repeat(10));
+        assert_eq!(marks(&text), 4, "a string's own do not count");
+        assert!(json("x", &text).is_ok());
+    }
+
+    #[test]
+    fn arguments_are_small() {
+        // keeps S-05
+        let arguments = |bytes: usize| arguments(&format!("{}1", " ".repeat(bytes - 1)));
+        assert!(arguments(ARGUMENTS_BYTES_MAX).is_ok());
+        assert!(words(arguments(ARGUMENTS_BYTES_MAX + 1)).contains("262145 bytes; at most 262144"));
+    }
+
+    #[test]
     fn a_request_is_represented_or_refused() {
         let read = |request| Reader::new(1_000).request(request);
         let good = read(request("POST", "https://api.example.com/x?y", vec![header("X-Sig", b"1")])).unwrap();
@@ -224,6 +293,27 @@ mod tests {
             assert!(read(request("GET", "https://a/", vec![bad])).is_err());
         }
         assert!(read(request("GET", "https://a/", vec![header("content-length", b"4")])).is_ok());
+        for bad in [&b"4\r\nx: y"[..], b"4\0"] {
+            let words = words(read(request("GET", "https://a/", vec![header("Content-Length", bad)])));
+            assert!(words.contains("`content-length`") && words.contains("control character"), "{words}");
+        }
+    }
+
+    #[test]
+    fn headers_and_operations_are_counted() {
+        // keeps S-05
+        let headers = |count| {
+            let headers = vec![header("n", b""); count];
+            Reader::new(100_000).request(request("GET", "https://a/", headers))
+        };
+        assert!(headers(HEADERS_MAX).is_ok());
+        assert!(words(headers(HEADERS_MAX + 1)).contains("it has 101 headers; at most 100"));
+        let operations =
+            |count, bytes| Reader::new(bytes).operations(vec![types::Operation::Remove(String::new()); count]);
+        assert!(operations(OPERATIONS_MAX, 100_000).is_ok());
+        assert!(words(operations(OPERATIONS_MAX + 1, 100_000)).contains("it has 201 operations; at most 200"));
+        assert!(operations(2, 128).is_ok());
+        assert_eq!(operations(2, 127), Err(Rejected::TooLarge { max: 127 }));
     }
 
     #[test]
@@ -241,7 +331,7 @@ mod tests {
     fn output_is_counted_to_the_byte() {
         // covers P-05
         let whole = || request("GET", "https://a/", vec![header("n", b"v")]);
-        let bytes = 3 + 10 + 2 + 4;
+        let bytes = 3 + 10 + 64 + 2 + 4;
         assert!(Reader::new(bytes).request(whole()).is_ok());
         assert_eq!(Reader::new(bytes - 1).request(whole()), Err(Rejected::TooLarge { max: bytes - 1 }));
     }

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use weir_engine::ids::{ConnectorName, FunctionName};
 use weir_engine::ports::{CallError as HostCallError, CallErrorKind, LogLevel};
 
@@ -15,6 +16,10 @@ use super::to_guest;
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    // In place of the one whose pollables wait for real time.
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    linker.allow_shadowing(false);
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     connectors::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
@@ -46,13 +51,13 @@ impl connectors::Host for HostState {
             let max = self.calls_max;
             return Err(connectors::CallError::Refused(format!(
                 "this invocation has made its {max} calls of connectors; make fewer, or raise the step's \
-                 `limits.connector_calls`"
+                 `limits.connector-calls`"
             )));
         };
         self.calls_left = left;
         let names = (connector.parse::<ConnectorName>(), function.parse::<FunctionName>());
         let (Ok(connector), Ok(function)) = names else { return Err(connectors::CallError::NotGranted) };
-        let arguments = from_guest::json("arguments", &arguments)
+        let arguments = from_guest::arguments(&arguments)
             .map_err(|rejected| connectors::CallError::InvalidArguments(rejected.into_words()))?;
         let (reply, answer) = oneshot::channel();
         let request = CallRequest { connector, function, arguments, reply };

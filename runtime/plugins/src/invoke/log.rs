@@ -7,6 +7,13 @@ use weir_engine::ports::{InvocationLimits, LogLevel, LogLine};
 /// Longest printed line, in bytes; longer ones are broken.
 const PRINTED_LINE_BYTES_MAX: usize = 8 << 10;
 
+/// What a line, and each of its fields, counts besides its text, in bytes: about what an empty one takes to keep.
+const ENTRY_BYTES: u64 = 64;
+/// Most fields of a line.
+const FIELDS_MAX: usize = 32;
+/// The field that says how many more there were.
+const FIELDS_DROPPED: &str = "fields-dropped";
+
 /// The two streams that a guest can print to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stream {
@@ -48,16 +55,22 @@ impl SharedLog {
 }
 
 impl GuestLog {
-    /// Keeps one line, or counts it where it does not fit.
+    /// Keeps one line, or counts it where it does not fit. Of its fields it keeps the first, and says how many more
+    /// there were.
     pub(super) fn push(&mut self, level: LogLevel, message: &str, fields: &[(String, String)]) {
-        let bytes = fields.iter().fold(message.len(), |sum, (name, value)| sum + name.len() + value.len()) as u64;
+        let (kept, dropped) = fields.split_at(fields.len().min(FIELDS_MAX));
+        let text = kept.iter().fold(message.len(), |sum, (name, value)| sum + name.len() + value.len());
+        let bytes = text as u64 + ENTRY_BYTES * (1 + kept.len() as u64);
         let fits = self.lines.len() < self.lines_max && bytes <= self.bytes_left;
         if !fits {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
         self.bytes_left -= bytes;
-        let fields = fields.iter().map(|(name, value)| (clean(name), clean(value))).collect();
+        let mut fields: Vec<_> = kept.iter().map(|(name, value)| (clean(name), clean(value))).collect();
+        if !dropped.is_empty() {
+            fields.push((FIELDS_DROPPED.to_owned(), dropped.len().to_string()));
+        }
         self.lines.push(LogLine { level, message: clean(message), fields });
     }
 
@@ -119,15 +132,35 @@ mod tests {
     #[test]
     fn keeps_up_to_the_limits_and_counts_the_rest() {
         // covers D-03, keeps S-07
-        let shared = log(10, 2);
+        let shared = log(3 * ENTRY_BYTES + 10, 2);
         let mut log = shared.lock();
         log.push(LogLevel::Info, "12345", &[]);
-        log.push(LogLevel::Info, "123456", &[]);
+        log.push(LogLevel::Info, &"6".repeat(2 * ENTRY_BYTES as usize + 6), &[]);
         log.push(LogLevel::Info, "123", &[("4".to_owned(), "5".to_owned())]);
         log.push(LogLevel::Info, "", &[]);
         let (lines, dropped) = log.finish();
         assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["12345", "123"]);
         assert_eq!(dropped, 2);
+    }
+
+    #[test]
+    fn empty_lines_and_fields_are_not_free() {
+        // keeps S-07
+        let kept = |bytes, fields: usize| {
+            let shared = log(bytes, 10);
+            let mut log = shared.lock();
+            log.push(LogLevel::Info, "", &vec![Default::default(); fields]);
+            log.finish().0.pop()
+        };
+        assert!(kept(ENTRY_BYTES, 0).is_some());
+        assert_eq!(kept(ENTRY_BYTES - 1, 0), None);
+        assert!(kept(3 * ENTRY_BYTES, 2).is_some());
+        assert_eq!(kept(3 * ENTRY_BYTES - 1, 2), None);
+        let full = kept(100_000, FIELDS_MAX).unwrap();
+        assert!(full.fields.len() == FIELDS_MAX && full.fields.iter().all(|(name, _)| name.is_empty()));
+        let over = kept(100_000, 176_000).unwrap();
+        assert_eq!(over.fields.len(), FIELDS_MAX + 1);
+        assert_eq!(over.fields.last().unwrap(), &(FIELDS_DROPPED.to_owned(), (176_000 - FIELDS_MAX).to_string()));
     }
 
     #[test]

@@ -33,11 +33,11 @@ pub(crate) struct HostState {
     /// How many calls are left, and how many there were.
     pub(super) calls_left: u32,
     pub(super) calls_max: u32,
-    started_at: Timestamp,
+    pub(super) started_at: Timestamp,
     seed: u64,
     /// Made for guests that use WASI only.
     wasi: Option<Box<WasiCtx>>,
-    resources: ResourceTable,
+    pub(super) resources: ResourceTable,
 }
 
 impl HostState {

@@ -94,7 +94,8 @@ impl<'a> InterfaceName<'a> {
         Some(Self { package, interface, version })
     }
 
-    /// Whether this host serves the version: the same major (below 1: the same minor), and not newer (P-09).
+    /// Whether this host serves the version: the same major (below 1: the same minor), and not newer (P-09). Versions
+    /// before a release promise nothing, and the linker finds them only by their exact name.
     fn check_version(&self, name: &str) -> Result<(), UploadError> {
         let served = &CONTRACT.version;
         let wrong = |found: String| UploadError::WrongVersion { name: short(name), found, served: served.to_string() };
@@ -103,7 +104,7 @@ impl<'a> InterfaceName<'a> {
             0 => found.major == 0 && found.minor == served.minor,
             major => found.major == major,
         };
-        if is_compatible && found <= served { Ok(()) } else { Err(wrong(found.to_string())) }
+        if is_compatible && found.pre.is_empty() && found <= served { Ok(()) } else { Err(wrong(found.to_string())) }
     }
 }
 
@@ -126,7 +127,10 @@ fn check_import(name: &str, types: TypesRef<'_>) -> Result<(), UploadError> {
     if let Some(package) = parsed.package.strip_prefix("wasi:") {
         let is_linked =
             WASI.iter().any(|(other, interfaces)| *other == package && interfaces.contains(&parsed.interface));
-        let is_preview_2 = parsed.version.as_ref().is_some_and(|version| (version.major, version.minor) == (0, 2));
+        let is_preview_2 = parsed
+            .version
+            .as_ref()
+            .is_some_and(|version| (version.major, version.minor) == (0, 2) && version.pre.is_empty());
         return if is_linked && is_preview_2 { Ok(()) } else { Err(unknown()) };
     }
     if parsed.package != "weir:plugin" || !IMPORTS.contains(&parsed.interface) {

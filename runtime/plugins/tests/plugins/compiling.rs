@@ -123,6 +123,36 @@ async fn memory_is_limited() {
 }
 
 #[tokio::test]
+async fn a_compiler_that_panics_is_not_asked_again() {
+    // keeps S-02: 101 is the status of a Rust program that panicked
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    let script = format!("echo run >> '{}'; exit 101", runs.display());
+    let program = CompileProgram { path: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
+    let settings = settings(&folder.path().join("cache"));
+    let host = PluginHost::start_with(settings, Arc::new(Shelf::default()), program).unwrap();
+    for _ in 0..3 {
+        let error = compile_error(host.prepare(Bytes::from(good())).await.map(drop));
+        assert_eq!(error, CompileError::Crash { how: "status 101".to_owned(), words: String::new() });
+    }
+    assert_eq!(std::fs::read_to_string(&runs).unwrap(), "run\n");
+}
+
+#[tokio::test]
+async fn debug_information_is_dropped() {
+    // keeps S-08: what a guest says of its sources is parsed nowhere in the server
+    let folder = tempfile::tempdir().unwrap();
+    let host = TestHost::start(settings(folder.path()));
+    let sections = [".debug_info", ".debug_abbrev", ".debug_line", ".debug_str"]
+        .map(|name| format!("(@custom \"{name}\" \"what the guest says of itself\")"));
+    let guest = Guest::default().with(&sections.concat()).action("(i32.const 1024)");
+    let has_words = |bytes: &[u8]| bytes.windows(14).any(|part| part == b"what the guest");
+    assert!(has_words(&guest), "the component carries them");
+    assert!(prepare(&host, guest).await.is_ok());
+    assert!(!has_words(&std::fs::read(only_file(folder.path())).unwrap()));
+}
+
+#[tokio::test]
 async fn the_size_of_the_compiled_file_is_limited() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
@@ -136,7 +166,7 @@ async fn the_size_of_the_compiled_file_is_limited() {
 async fn a_crash_of_the_compiler_is_its_own_error() {
     let folder = tempfile::tempdir().unwrap();
     for (script, code) in
-        [("kill -SEGV $$", "plugin.compile.crash"), ("echo oops >&2; exit 1", "plugin.compile.unavailable")]
+        [("kill -SEGV $$", "plugin.compile.crash"), ("echo oops >&2; exit 70", "plugin.compile.unavailable")]
     {
         let program = CompileProgram { path: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
         let host = PluginHost::start_with(settings(folder.path()), Arc::new(Shelf::default()), program).unwrap();
@@ -181,8 +211,9 @@ async fn fewer_slots_than_components_still_work() {
 async fn a_component_with_too_many_memories_cannot_be_linked() {
     let folder = tempfile::tempdir().unwrap();
     let host = TestHost::start(settings(folder.path()));
-    let many = Guest::default().memories(9);
-    let Err(error) = prepare(&host, many).await else { panic!("it was accepted") };
+    let guest = |memories| Guest::default().memories(memories).action("(i32.const 1024)");
+    assert!(prepare(&host, guest(4)).await.is_ok());
+    let Err(error) = prepare(&host, guest(5)).await else { panic!("it was accepted") };
     assert_eq!(error.code(), "plugin.upload.unlinkable", "{error}");
 }
 

@@ -125,6 +125,35 @@ async fn a_name_that_is_none_is_not_granted_and_never_asked_for() {
 }
 
 #[tokio::test]
+async fn arguments_are_limited_before_they_are_parsed() {
+    // keeps S-05: spaces up to the limit, and one more
+    let end = 500_000;
+    let guest = |bytes: u32, tail: &str| {
+        Guest::default()
+            .pages(8)
+            .with(CALL)
+            .bytes(TEXT, b"risk")
+            .bytes(TEXT + 16, b"score")
+            .words(ANSWER, &[0, 2])
+            .bytes(TEXT + 64, br#"{"a":1}"#)
+            .action(&format!(
+                "(memory.fill (i32.const 131072) (i32.const 32) (i32.const 390000))
+                 (memory.copy (i32.const {}) (i32.const {}) (i32.const 7))
+                 (call $call (i32.const {TEXT}) (i32.const 4) (i32.const {}) (i32.const 5) (i32.const {})
+                    (i32.const {bytes}) (i32.const {RESULT})) {tail}",
+                end - 7,
+                TEXT + 64,
+                TEXT + 16,
+                end - bytes,
+            ))
+    };
+    let (report, calls) = run(guest(256 << 10, BODY), Calls::Answer, roomy()).await;
+    assert_eq!((report.outcome, calls), (failed("ninety"), 1));
+    let (report, calls) = run(guest((256 << 10) + 1, &expect_case(1)), Calls::Answer, roomy()).await;
+    assert_eq!((report.outcome, calls), (failed(""), 0));
+}
+
+#[tokio::test]
 async fn calls_are_counted() {
     // covers P-05
     let limits = |connector_calls| InvocationLimits { connector_calls, ..roomy() };
@@ -187,10 +216,10 @@ async fn a_flood_of_lines_is_cut_and_counted() {
     let report = act(logger(100_000), roomy()).await;
     assert!(report.outcome.is_ok());
     assert_eq!((report.logs.len(), report.logs_dropped), (256, 99_744));
-    // Eleven bytes for each line.
+    // Eleven bytes of text for each line, and 64 for the line and for its field.
     let limits = |log_bytes| InvocationLimits { log_bytes, ..roomy() };
-    assert_eq!(act(logger(2), limits(22)).await.logs.len(), 2);
-    assert_eq!(act(logger(2), limits(21)).await.logs.len(), 1);
+    assert_eq!(act(logger(2), limits(278)).await.logs.len(), 2);
+    assert_eq!(act(logger(2), limits(277)).await.logs.len(), 1);
 }
 
 #[tokio::test]

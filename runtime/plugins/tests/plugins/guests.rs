@@ -19,7 +19,7 @@ const WASI: [(&str, &str); 4] = [
         "io.wit",
         "package wasi:io@0.2.0;
          interface error { resource error; }
-         interface poll { resource pollable { block: func(); } }
+         interface poll { resource pollable { ready: func() -> bool; block: func(); } }
          interface streams {
             use error.{error};
             variant stream-error { last-operation-failed(error), closed }
@@ -33,6 +33,7 @@ const WASI: [(&str, &str); 4] = [
             use wasi:io/poll@0.2.0.{pollable};
             now: func() -> u64;
             subscribe-duration: func(when: u64) -> pollable;
+            subscribe-instant: func(when: u64) -> pollable;
          }
          interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }",
     ),
@@ -173,12 +174,10 @@ impl Guest {
         self.bytes(at, &bytes)
     }
 
-    /// An `action` plugin with so many memories in all.
-    pub(crate) fn memories(self, count: u32) -> Vec<u8> {
-        let more = "(memory 1)".repeat(count.saturating_sub(1) as usize);
-        let module = self.module(ACTION, "(i32.const 1024)");
-        let module = module.replacen("(global $next", &format!("{more} (global $next"), 1);
-        component("weir:plugin/action-plugin", &module)
+    /// So many memories in all.
+    pub(crate) fn memories(mut self, count: usize) -> Self {
+        self.data.push_str(&"(memory 1)".repeat(count.saturating_sub(1)));
+        self
     }
 
     /// Sets the memory.

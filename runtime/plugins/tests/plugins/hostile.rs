@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_engine::ports::{ActionDecision, HookErrorKind, InvocationLimits};
+use weir_engine::ports::{ActionDecision, HookErrorKind, Invocation, InvocationLimits, NoGrantedCalls, Plugins};
 
 use crate::guests::{ANSWER, Guest};
 use crate::host::{act, check, post_response, pre_call, roomy};
@@ -65,7 +65,7 @@ async fn fuel_is_exact() {
     let report = act(crate::guests::good(), enough).await;
     assert_eq!((report.outcome, report.fuel), (Ok(ActionDecision::Success(Vec::new())), used));
     let short = InvocationLimits { fuel: used - 1, ..roomy() };
-    check(act(crate::guests::good(), short).await, HookErrorKind::FuelExhausted, "units of fuel").await;
+    check(act(crate::guests::good(), short).await, HookErrorKind::FuelExhausted, "`limits.fuel`").await;
 }
 
 #[tokio::test]
@@ -84,7 +84,12 @@ const GROW_MEMORY: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.co
 #[tokio::test]
 async fn memory_is_limited_however_it_is_asked_for() {
     let report = act(Guest::default().action(GROW_MEMORY), roomy()).await;
-    check(report, HookErrorKind::MemoryExhausted, "more than 67108864 bytes of memory").await;
+    check(
+        report,
+        HookErrorKind::MemoryExhausted,
+        "more than 67108864 bytes of memory; make it use less, or raise the step's `limits.memory-bytes`",
+    )
+    .await;
     let large = Guest::default().pages(1_025).action("(i32.const 1024)");
     check(act(large, roomy()).await, HookErrorKind::MemoryExhausted, "67108864").await;
     // Exactly the limit works, and so does a guest that takes no for an answer.
@@ -173,7 +178,6 @@ async fn a_missing_hook_is_named() {
 #[tokio::test]
 async fn invocations_over_the_number_wait_and_then_are_busy() {
     use crate::host::{TestHost, event, invocation, settings};
-    use weir_engine::ports::{NoGrantedCalls, Plugins};
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
     (settings.invocations_max, settings.queue_time_ms) = (1, 50);
@@ -192,4 +196,65 @@ async fn invocations_over_the_number_wait_and_then_are_busy() {
     let error = other.outcome.unwrap_err();
     assert_eq!(error.kind, HookErrorKind::Busy);
     assert!(error.message.contains("all 1 invocations of the host stayed taken for 50 ms"), "{error:?}");
+}
+
+/// A guest that spins; a host with four turns, three of them for one tenant, on which it is loaded.
+async fn crowd(folder: &std::path::Path, guest: Vec<u8>) -> (crate::host::TestHost, Invocation) {
+    use crate::host::{TestHost, event, invocation, settings};
+    let mut settings = settings(folder);
+    (settings.invocations_max, settings.queue_time_ms) = (4, 50);
+    let host = TestHost::start(settings);
+    let mut greedy = invocation(host.shelf.put(guest), InvocationLimits { time_ms: 10, fuel: u64::MAX, ..roomy() });
+    // Loaded before, so that they begin together.
+    let loaded = host.host.action(&greedy, &event(), &NoGrantedCalls).await;
+    assert_eq!(loaded.outcome.unwrap_err().kind, HookErrorKind::TimeExhausted);
+    greedy.limits.time_ms = 2_000;
+    (host, greedy)
+}
+
+/// An invocation of another tenant's, loaded.
+async fn neighbour(host: &crate::host::TestHost) -> Invocation {
+    let guest = Guest::default().with("(table 1 funcref)").action("(i32.const 1024)");
+    let mut neighbour = crate::host::invocation(host.shelf.put(guest), roomy());
+    neighbour.tenant = "other".parse().unwrap();
+    let loaded = host.host.action(&neighbour, &crate::host::event(), &NoGrantedCalls).await;
+    assert!(loaded.outcome.is_ok(), "{:?}", loaded.outcome);
+    neighbour
+}
+
+#[tokio::test]
+async fn the_greediest_component_leaves_memories_and_tables_for_others() {
+    // keeps S-05
+    let folder = tempfile::tempdir().unwrap();
+    let guest = Guest::default().with(SPIN).with(&"(table 1 funcref)".repeat(64)).memories(4);
+    let (host, greedy) = crowd(folder.path(), guest.action("(call $spin) (i32.const 1024)")).await;
+    let neighbour = neighbour(&host).await;
+    let event = crate::host::event();
+    let act = |invocation| host.host.action(invocation, &event, &NoGrantedCalls);
+    let (one, two, three, other) = tokio::join!(act(&greedy), act(&greedy), act(&greedy), act(&neighbour));
+    for report in [one, two, three] {
+        assert_eq!(report.outcome.unwrap_err().kind, HookErrorKind::TimeExhausted);
+    }
+    assert!(other.outcome.is_ok(), "{:?}", other.outcome);
+}
+
+#[tokio::test]
+async fn no_tenant_takes_every_turn() {
+    // keeps S-05, S-06
+    let folder = tempfile::tempdir().unwrap();
+    let guest = Guest::default().with(SPIN).action("(call $spin) (i32.const 1024)");
+    let (host, greedy) = crowd(folder.path(), guest).await;
+    let neighbour = neighbour(&host).await;
+    let event = crate::host::event();
+    let act = |invocation| host.host.action(invocation, &event, &NoGrantedCalls);
+    let (one, two, three, fourth, other) =
+        tokio::join!(act(&greedy), act(&greedy), act(&greedy), act(&greedy), act(&neighbour));
+    for report in [one, two, three] {
+        assert_eq!(report.outcome.unwrap_err().kind, HookErrorKind::TimeExhausted);
+    }
+    let error = fourth.outcome.unwrap_err();
+    assert_eq!(error.kind, HookErrorKind::Busy);
+    assert!(error.message.contains("all 3 invocations of this tenant stayed taken for 50 ms"), "{error:?}");
+    assert!(error.message.contains("`plugins.invocations-per-tenant-max`"), "{error:?}");
+    assert!(other.outcome.is_ok(), "{:?}", other.outcome);
 }

@@ -130,6 +130,7 @@ fn an_import_outside_the_worlds_is_named() {
         (r#""wasi:http/outgoing-handler@0.2.0" (instance)"#, "call a connector function"),
         (r#""wasi:random/random@0.3.0" (instance)"#, "Build for WASI 0.2"),
         (r#""wasi:cli/run@0.2.0" (instance)"#, "Build for WASI 0.2"),
+        (r#""wasi:random/random@0.2.0-rc-2023-11-10" (instance)"#, "Build for WASI 0.2"),
         (r#""run" (func)"#, "outside an interface"),
         (r#""weir:plugin/secrets@0.1.0" (instance)"#, "weir:plugin/secrets@0.1.0"),
     ] {
@@ -242,7 +243,7 @@ fn the_first_difference_is_found_however_deep_it_lies() {
 #[test]
 fn another_version_of_the_contract_is_named() {
     // covers P-09
-    for version in ["0.2.0", "1.0.0", "0.1.1"] {
+    for version in ["0.2.0", "1.0.0", "0.1.1", "0.1.0-rc", "0.1.0-rc.1"] {
         let error = validate(&own_action(version, "", "result<string, string>"), BYTES_MAX).unwrap_err();
         let UploadError::WrongVersion { name, found, served } = &error else { panic!("{error}") };
         assert_eq!(

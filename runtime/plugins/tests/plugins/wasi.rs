@@ -18,6 +18,8 @@ const CLOCKS: &str = r#"
     (import "wasi:clocks/wall-clock@0.2.0" "now" (func $now (param i32)))"#;
 const SLEEP: &str = r#"
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))
+    (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-instant" (func $at (param i64) (result i32)))
+    (import "wasi:io/poll@0.2.0" "[method]pollable.ready" (func $ready (param i32) (result i32)))
     (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#;
 const PRINT: &str = r#"
     (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
@@ -107,17 +109,32 @@ async fn clocks_stand_at_the_start_of_the_invocation() {
 }
 
 #[tokio::test]
-async fn sleep_ends_at_the_deadline() {
-    // keeps S-04
-    let sleep = |nanos: &str| {
-        let call = format!("(call $block (call $after (i64.const {nanos}))) (i32.const 1024)");
-        Guest::default().with(SLEEP).wasi(&call)
-    };
-    assert!(act(sleep("1000000"), roomy()).await.outcome.is_ok());
-    let limits = InvocationLimits { time_ms: 100, ..InvocationLimits::default() };
-    for nanos in ["60000000000", "-1"] {
-        check(act(sleep(nanos), limits).await, HookErrorKind::TimeExhausted, "longer than 100 ms").await;
+async fn sleeping_takes_no_time_and_tells_none() {
+    // covers P-06, keeps S-04, S-07: a pollable of the clock is ready from the start, however far away its time is
+    for subscribe in ["$after", "$at"] {
+        for nanos in ["0", "1000000", "3600000000000", "-1"] {
+            let guest = Guest::default().with(SLEEP).wasi(&format!(
+                "(local $timer i32)
+                 (local.set $timer (call {subscribe} (i64.const {nanos})))
+                 (if (i32.eqz (call $ready (local.get $timer))) (then unreachable))
+                 (call $block (local.get $timer))
+                 (i32.const 1024)"
+            ));
+            let report = act(guest, roomy()).await;
+            assert!(report.outcome.is_ok(), "{subscribe} {nanos}: {:?}", report.outcome);
+        }
     }
+}
+
+#[tokio::test]
+async fn sleeping_without_end_is_stopped() {
+    // keeps S-03
+    let guest = Guest::default().with(SLEEP).wasi(
+        "(local $timer i32) (local.set $timer (call $after (i64.const 1)))
+               (loop $again (call $block (local.get $timer)) (br $again)) unreachable",
+    );
+    let limits = InvocationLimits { time_ms: 100, fuel: u64::MAX, ..InvocationLimits::default() };
+    check(act(guest, limits).await, HookErrorKind::TimeExhausted, "longer than 100 ms").await;
 }
 
 #[tokio::test]
