@@ -13,7 +13,7 @@ use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind, Connec
 use crate::bind::Binder;
 use crate::credentials::Credentials;
 use crate::error::{error, of_function};
-use crate::format;
+use crate::format::{self, JsonLimits};
 use crate::resolve::Resolver;
 use crate::send::{Sender, SetupError};
 use crate::settings::{Ceilings, ConnectorSettings};
@@ -58,8 +58,11 @@ impl Connectors for HttpConnectors {
 
     fn parse_body(&self, request: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError> {
         let document = &request.connector().document;
-        let depth_max = self.ceilings.hold(&document.connection).json_depth_max;
-        format::parse(request, response, depth_max)
+        let limits = JsonLimits {
+            depth_max: self.ceilings.hold(&document.connection).json_depth_max,
+            nodes_max: self.ceilings.json_nodes_max,
+        };
+        format::parse(request, response, limits)
             .map_err(|problem| error(ConnectorErrorKind::InvalidBody, problem))
             .map_err(of_function(document.connector.as_str(), request.function().name.as_str()))
     }

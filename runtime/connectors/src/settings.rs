@@ -34,6 +34,9 @@ pub struct Ceilings {
     pub json_depth_max: u16,
     /// How many header fields a response may have: 128 by default. Documents have no setting for it.
     pub response_headers_max: u16,
+    /// How many values and names a JSON response may have: 200 000 by default. Documents have no setting for it. Each
+    /// takes about 100 bytes once it is read, however few it has on the wire.
+    pub json_nodes_max: u32,
 }
 
 /// Connections that are kept open between calls.
@@ -64,6 +67,7 @@ impl Default for Ceilings {
             header_bytes_max: HEADER_BYTES_MAX,
             json_depth_max: JSON_DEPTH_MAX,
             response_headers_max: 128,
+            json_nodes_max: 200_000,
         }
     }
 }
@@ -84,6 +88,7 @@ impl Ceilings {
             header_bytes_max: self.header_bytes_max.min(HEADER_BYTES_MAX),
             json_depth_max: self.json_depth_max.min(JSON_DEPTH_MAX),
             response_headers_max: self.response_headers_max,
+            json_nodes_max: self.json_nodes_max,
         }
     }
 
