@@ -1,6 +1,7 @@
 //! Every fault of a connector document, found when it is saved.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use weir_engine::connector::{Argument, Connection, ConnectorDocument};
 use weir_engine::expression::type_name;
@@ -42,13 +43,13 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     // A setting at its default may be one that the document leaves out: calls hold it to the ceiling.
     let default = Connection::default();
     let mut faults = Vec::new();
-    for (name, timeout, default) in [
-        ("request-timeout", connection.request_timeout, default.request_timeout),
-        ("connect-timeout", connection.connect_timeout, default.connect_timeout),
+    for (name, timeout, least, default) in [
+        ("request-timeout", connection.request_timeout, Duration::from_millis(1), default.request_timeout),
+        ("connect-timeout", connection.connect_timeout, CONNECT_TIMEOUT_MIN, default.connect_timeout),
     ] {
-        if timeout.is_zero() || (timeout > ceilings.timeout_max && timeout != default) {
-            let most = weir_engine::duration_text::to_text(ceilings.timeout_max);
-            let message = format!("`{name}` must be more than 0 and at most {most}");
+        if timeout < least || (timeout > ceilings.timeout_max && timeout != default) {
+            let [least, most] = [least, ceilings.timeout_max].map(weir_engine::duration_text::to_text);
+            let message = format!("`{name}` must be at least {least} and at most {most}");
             faults.push(Fault::new(format!("/connection/{name}"), codes::TIMEOUT, message));
         }
     }
@@ -126,6 +127,9 @@ fn default_of(argument: &Argument, at: &str) -> Vec<Fault> {
     }
     faults
 }
+
+/// The shortest time for resolving, connecting and TLS: less would leave names behind that nobody waits for.
+const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(50);
 
 /// The longest argument name, in bytes.
 const NAME_BYTES_MAX: usize = 64;

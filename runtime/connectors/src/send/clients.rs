@@ -121,8 +121,13 @@ impl Clients {
 
     fn build(&self, key: &ClientKey) -> Result<Client, ConnectorError> {
         let policy = Arc::new(EgressPolicy::of_tenant(&self.settings.egress, &key.tenant));
-        let resolver =
-            CheckedResolver { resolver: self.resolver.clone(), policy: policy.clone(), port: key.target.port };
+        let resolver = CheckedResolver {
+            resolver: self.resolver.clone(),
+            policy: policy.clone(),
+            tenant: key.tenant.clone(),
+            patience: key.connect_timeout / 2,
+            port: key.target.port,
+        };
         let mut tls = self.tls.clone();
         tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
         let ceilings = &self.settings.ceilings;

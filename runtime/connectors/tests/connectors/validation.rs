@@ -115,20 +115,20 @@ fn templates() {
 fn limits() {
     // covers C-09, C-20
     let over = json!({
-        "request-timeout": "301s", "connect-timeout": "0ms", "response-bytes-max": (64 << 20) + 1,
+        "request-timeout": "301s", "connect-timeout": "49ms", "response-bytes-max": (64 << 20) + 1,
         "header-bytes-max": 0, "json-depth-max": 128,
     });
     check(
         with(document("https://a.com"), json!({"connection": over})),
         expect![[r#"
-        /connection/request-timeout [connector.document.timeout] `request-timeout` must be more than 0 and at most 5m
-        /connection/connect-timeout [connector.document.timeout] `connect-timeout` must be more than 0 and at most 5m
+        /connection/request-timeout [connector.document.timeout] `request-timeout` must be at least 1ms and at most 5m
+        /connection/connect-timeout [connector.document.timeout] `connect-timeout` must be at least 50ms and at most 5m
         /connection/response-bytes-max [connector.document.limit] `response-bytes-max` is 67108865; the operator lets it be from 1 to 67108864
         /connection/header-bytes-max [connector.document.limit] `header-bytes-max` is 0; the operator lets it be from 1 to 262144
         /connection/json-depth-max [connector.document.limit] `json-depth-max` is 128; the operator lets it be from 1 to 127"#]],
     );
     let at = json!({
-        "request-timeout": "5m", "connect-timeout": "1ms", "response-bytes-max": 64 << 20,
+        "request-timeout": "5m", "connect-timeout": "50ms", "response-bytes-max": 64 << 20,
         "header-bytes-max": 256 << 10, "json-depth-max": 127,
     });
     check(with(document("https://a.com"), json!({"connection": at})), expect![[r#""#]]);
