@@ -36,7 +36,8 @@ impl HttpConnectors {
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, SetupError> {
         let ceilings = settings.ceilings.clone();
-        Ok(Self { binder: Binder::default(), sender: Sender::new(settings, credentials, resolver)?, ceilings })
+        let binder = Binder::new(ceilings.request_bytes_max);
+        Ok(Self { binder, sender: Sender::new(settings, credentials, resolver)?, ceilings })
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Ceilings {
     /// How many values and names a JSON response may have: 200 000 by default. Documents have no setting for it. Each
     /// takes about 100 bytes once it is read, however few it has on the wire.
     pub json_nodes_max: u32,
+    /// How many bytes URI, headers and body of a request may have together before any hook sees it: 4 MiB by default.
+    /// Documents have no setting for it.
+    pub request_bytes_max: u64,
 }
 
 /// Connections that are kept open between calls.
@@ -68,6 +71,7 @@ impl Default for Ceilings {
             json_depth_max: JSON_DEPTH_MAX,
             response_headers_max: 128,
             json_nodes_max: 200_000,
+            request_bytes_max: 4 << 20,
         }
     }
 }
@@ -89,6 +93,7 @@ impl Ceilings {
             json_depth_max: self.json_depth_max.min(JSON_DEPTH_MAX),
             response_headers_max: self.response_headers_max,
             json_nodes_max: self.json_nodes_max,
+            request_bytes_max: self.request_bytes_max,
         }
     }
 

@@ -1,22 +1,37 @@
 //! Every fault of a connector document, found when it is saved.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_engine::connector::{Argument, Connection, ConnectorDocument};
 use weir_engine::expression::type_name;
 
-use crate::bind::{compile_function, compile_headers, name_of, of_type};
+use crate::bind::{HeaderField, compile_function, name_of, of_type, shared_headers};
 use crate::fault::{Fault, codes};
 use crate::settings::Ceilings;
 
 /// Every fault of a document, in the order of the document; none if it can be saved.
 pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults = base_url(&document.base_url);
-    compile_headers(&document.headers, "", &document.authentication, &mut faults);
+    faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
+    let (shared, of_headers) = shared_headers(document);
+    faults.extend(of_headers);
     faults.extend(connection(&document.connection, &ceilings.effective()));
-    faults.extend(functions(document));
+    faults.extend(functions(document, &shared));
     faults
+}
+
+/// The most functions of a connector.
+const FUNCTIONS_MAX: usize = 100;
+/// The most headers of a connector, and of a function besides.
+const HEADERS_MAX: usize = 100;
+/// The most arguments of a function.
+const ARGUMENTS_MAX: usize = 100;
+
+fn count(pointer: impl Into<String>, count: usize, most: usize) -> Option<Fault> {
+    let message = || format!("there are {count} of these; a connector has at most {most} in one place");
+    (count > most).then(|| Fault::new(pointer, codes::COUNT, message()))
 }
 
 fn base_url(url: &url::Url) -> Vec<Fault> {
@@ -71,8 +86,8 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     faults
 }
 
-fn functions(document: &ConnectorDocument) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = count("/functions", document.functions.len(), FUNCTIONS_MAX).into_iter().collect();
     if document.functions.is_empty() {
         let message = "a connector needs at least one function";
         faults.push(Fault::new("/functions", codes::NO_FUNCTIONS, message));
@@ -84,10 +99,10 @@ fn functions(document: &ConnectorDocument) -> Vec<Fault> {
             let message = format!("another function is named `{}`; give each its own name", function.name);
             faults.push(Fault::new(format!("{at}/name"), codes::DUPLICATE, message));
         }
+        faults.extend(count(format!("{at}/arguments"), function.arguments.len(), ARGUMENTS_MAX));
+        faults.extend(count(format!("{at}/headers"), function.headers.len(), HEADERS_MAX));
         faults.extend(arguments(&function.arguments, &at));
-        // The connector's own headers are named once, not once for each function.
-        let own = compile_function(document, index).err().unwrap_or_default();
-        faults.extend(own.into_iter().filter(|fault| fault.pointer.starts_with(&at)));
+        faults.extend(compile_function(document, index, shared).err().unwrap_or_default());
     }
     faults
 }

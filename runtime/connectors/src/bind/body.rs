@@ -4,6 +4,7 @@ use serde_json::Value;
 use weir_engine::expression::{Expression, Part, Scope, Template, ValueTemplate, to_text};
 use weir_engine::ports::ConnectorError;
 
+use super::allowance::Allowance;
 use super::endpoint;
 use crate::error::interpolation;
 
@@ -100,14 +101,21 @@ impl Body {
     ///
     /// # Errors
     /// `interpolation`.
-    pub(super) fn render(&self, encoding: Encoding, scope: &Scope) -> Result<Vec<u8>, ConnectorError> {
+    pub(super) fn render(
+        &self,
+        encoding: Encoding,
+        scope: &Scope,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<u8>, ConnectorError> {
         match self {
             Self::Json(template) => {
-                let value = template.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
-                serde_json::to_vec(&value).map_err(|error| interpolation(PLACE, error))
+                let mut json = Vec::new();
+                render_json(template, scope, allowance, &mut json)?;
+                Ok(json)
             }
             Self::Text(pieces) => {
-                let text = render_text(pieces, encoding, scope)?;
+                let text = render_text(pieces, encoding, scope, allowance)?;
+                allowance.take(PLACE, text.len())?;
                 if encoding == Encoding::Json {
                     parses(&text).map_err(|problem| interpolation(PLACE, problem))?;
                 }
@@ -117,7 +125,60 @@ impl Body {
     }
 }
 
-fn render_text(pieces: &[Piece], encoding: Encoding, scope: &Scope) -> Result<String, ConnectorError> {
+/// Writes value by value: the whole tree could be larger than what is left by any factor.
+fn render_json(
+    template: &ValueTemplate,
+    scope: &Scope,
+    allowance: &mut Allowance,
+    to: &mut Vec<u8>,
+) -> Result<(), ConnectorError> {
+    let punctuate = |allowance: &mut Allowance, to: &mut Vec<u8>, mark: u8| {
+        to.push(mark);
+        allowance.take(PLACE, 1)
+    };
+    match template {
+        ValueTemplate::Literal(value) => allowance.json(PLACE, value, to),
+        ValueTemplate::Text(template) => match template.parts() {
+            [Part::Expression(expression)] => {
+                let value = expression.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
+                allowance.json(PLACE, &value, to)
+            }
+            parts => {
+                let text = allowance.text(PLACE, parts, scope, to_text)?;
+                allowance.json(PLACE, &Value::String(text), to)
+            }
+        },
+        ValueTemplate::List(items) => {
+            punctuate(allowance, to, b'[')?;
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    punctuate(allowance, to, b',')?;
+                }
+                render_json(item, scope, allowance, to)?;
+            }
+            punctuate(allowance, to, b']')
+        }
+        ValueTemplate::Object(items) => {
+            punctuate(allowance, to, b'{')?;
+            for (index, (name, item)) in items.iter().enumerate() {
+                if index > 0 {
+                    punctuate(allowance, to, b',')?;
+                }
+                allowance.json(PLACE, &Value::String(name.clone()), to)?;
+                punctuate(allowance, to, b':')?;
+                render_json(item, scope, allowance, to)?;
+            }
+            punctuate(allowance, to, b'}')
+        }
+    }
+}
+
+fn render_text(
+    pieces: &[Piece],
+    encoding: Encoding,
+    scope: &Scope,
+    allowance: &Allowance,
+) -> Result<String, ConnectorError> {
     let mut text = String::new();
     for piece in pieces {
         match piece {
@@ -131,6 +192,7 @@ fn render_text(pieces: &[Piece], encoding: Encoding, scope: &Scope) -> Result<St
                 }
             }
         }
+        allowance.check(PLACE, text.len())?;
     }
     Ok(text)
 }
@@ -185,7 +247,7 @@ mod tests {
     fn render(text: &str, encoding: Encoding, value: &Value) -> Result<String, String> {
         let body = Body::of_text(&Template::parse(text).expect(text));
         let scope = Scope::new([("args", json!({"v": value}))]);
-        let bytes = body.render(encoding, &scope).map_err(|error| error.message)?;
+        let bytes = body.render(encoding, &scope, &mut Allowance::new(1000)).map_err(|error| error.message)?;
         Ok(String::from_utf8(bytes).expect("text"))
     }
 

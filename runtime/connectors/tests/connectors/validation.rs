@@ -135,6 +135,56 @@ fn limits() {
 }
 
 #[test]
+fn counts_at_n_and_n_plus_1() {
+    // covers C-20
+    let counted = |functions: usize, headers: usize, arguments: usize| {
+        let headers: Vec<_> =
+            (0..headers).map(|it| json!({"name": format!("x-{it}"), "value": "${event.a}"})).collect();
+        let arguments: Vec<_> = (0..arguments).map(|it| json!({"name": format!("a{it}"), "type": "string"})).collect();
+        let named = |it| json!({"name": format!("f{it}"), "headers": headers, "arguments": arguments});
+        let functions: Vec<_> = (0..functions).map(named).collect();
+        let document = with(document("https://a.com"), json!({"headers": headers, "functions": functions}));
+        let faults = validate(&serde_json::from_value(document).expect("a document"), &Ceilings::default());
+        assert!(faults.iter().all(|fault| fault.code == "connector.document.count"), "{faults:?}");
+        faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(100, 10, 10), [""; 0]);
+    assert_eq!(counted(1, 100, 100), [""; 0]);
+    assert_eq!(counted(101, 1, 1), ["/functions"]);
+    assert_eq!(counted(1, 101, 101), ["/headers", "/functions/0/arguments", "/functions/0/headers"]);
+}
+
+#[test]
+fn requests_at_n_and_n_plus_1() {
+    // covers C-20: a value that is written many times is not held many times
+    let bind = |most: u64, function: Value, value: &str| {
+        let mut settings = crate::support::settings();
+        settings["ceilings"] = json!({"request-bytes-max": most});
+        let fixture = Fixture::with(settings, crate::support::FakeResolver::default());
+        let arguments = json!([{"name": "v", "type": "string"}]);
+        let document =
+            with_function(with_function(document("http://a.test"), json!({"arguments": arguments})), function);
+        fixture.bind(document, &json!({"v": value})).map(drop)
+    };
+    let uri = "http://a.test/".len() as u64;
+    let list = |count: usize| vec!["${args.v}"; count];
+    for (function, bytes, place) in [
+        (json!({"endpoint": "/x${args.v}?q=${args.v}"}), uri + 14, "the endpoint"),
+        (json!({"headers": [{"name": "x-a", "value": "${args.v}${args.v}"}]}), uri + 13, "header `x-a`"),
+        (json!({"method": "PUT", "body": "\"${args.v}${args.v}\""}), uri + 12, "the body"),
+        (json!({"method": "PUT", "body": {"a": list(2), "b": null, "c": "x${args.v}"}}), uri + 45, "the body"),
+    ] {
+        assert_eq!(bind(bytes, function.clone(), "12345"), Ok(()), "{function}");
+        let error = bind(bytes - 1, function, "12345").expect_err("over");
+        assert_eq!(error.kind, Kind::Interpolation);
+        assert!(error.message.contains(&format!("{place}: the request is over {} bytes", bytes - 1)), "{error}");
+    }
+    let error =
+        bind(4 << 20, json!({"method": "PUT", "body": list(10_000)}), &"x".repeat(1 << 20)).expect_err("10 GiB");
+    assert!(error.message.contains("`request-bytes-max`"), "{error}");
+}
+
+#[test]
 fn a_document_that_leaves_limits_out_is_held_to_lower_ceilings() {
     let ceilings = Ceilings { response_bytes_max: 10, ..Ceilings::default() };
     let document = serde_json::from_value(document("https://a.com")).expect("a document");
