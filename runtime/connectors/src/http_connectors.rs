@@ -29,7 +29,7 @@ impl HttpConnectors {
     /// Connectors under these settings. Settings do not change; new ones need a new value.
     ///
     /// # Errors
-    /// TLS cannot be set up.
+    /// See [`SetupError`].
     pub fn new(
         settings: ConnectorSettings,
         credentials: Arc<dyn Credentials>,

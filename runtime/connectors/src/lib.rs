@@ -13,6 +13,7 @@ mod error; // making the port's errors
 mod bind; // arguments and templates become a request
 pub mod credentials; // the port to stored credentials
 mod egress; // which addresses may be dialled
+mod own_addresses; // which addresses are this machine
 mod resolve; // names become checked addresses
 mod system_resolver; // the names that this machine knows
 mod send; // one attempt over the wire

@@ -5,6 +5,8 @@
 //! the port that its answers are for.
 
 use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,19 +19,29 @@ use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 use super::transport::Target;
 use crate::egress::EgressPolicy;
 use crate::error::error;
+use crate::own_addresses;
 use crate::resolve::{CheckedResolver, Resolver};
 use crate::settings::{Ceilings, ConnectorSettings};
 
-/// TLS cannot be set up.
+/// Why there can be no connectors.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS cannot be set up")]
-pub struct SetupError(#[source] rustls::Error);
+pub enum SetupError {
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// Which addresses are this machine's own is not known.
+    #[error(
+        "the addresses of this machine cannot be read, so calls to it could not be denied; let the process open netlink sockets (`AF_NETLINK`)"
+    )]
+    OwnAddresses(#[source] io::Error),
+}
 
 /// The clients that are in use.
 pub(super) struct Clients {
     settings: ConnectorSettings,
     resolver: Arc<dyn Resolver>,
     tls: ClientConfig,
+    own_addresses: Arc<[IpAddr]>,
     kept: Mutex<Kept>,
 }
 
@@ -79,7 +91,7 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(SetupError)?
+        .map_err(SetupError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -92,7 +104,8 @@ impl Clients {
         resolver: Arc<dyn Resolver>,
         roots: RootCertStore,
     ) -> Result<Self, SetupError> {
-        Ok(Self { settings, resolver, tls: tls_config(roots)?, kept: Mutex::default() })
+        let own_addresses = own_addresses::read().map_err(SetupError::OwnAddresses)?;
+        Ok(Self { settings, resolver, tls: tls_config(roots)?, own_addresses, kept: Mutex::default() })
     }
 
     /// The client for a tenant's calls to an origin.
@@ -120,7 +133,8 @@ impl Clients {
     }
 
     fn build(&self, key: &ClientKey) -> Result<Client, ConnectorError> {
-        let policy = Arc::new(EgressPolicy::of_tenant(&self.settings.egress, &key.tenant));
+        let policy = EgressPolicy::of_tenant(&self.settings.egress, &key.tenant);
+        let policy = Arc::new(policy.with_own_addresses(self.own_addresses.clone()));
         let resolver = CheckedResolver {
             resolver: self.resolver.clone(),
             policy: policy.clone(),

@@ -35,7 +35,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// # Errors
-    /// TLS cannot be set up.
+    /// See [`SetupError`].
     pub(crate) fn new(
         settings: ConnectorSettings,
         credentials: Arc<dyn Credentials>,
