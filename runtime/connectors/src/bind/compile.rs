@@ -128,11 +128,11 @@ fn compile_body(
     let template = Template::parse(text).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
     undeclared(template.expressions(), source, &at, faults);
     let body = Body::of_text(&template);
-    if literal_encoding(headers) == Some(Encoding::Json)
-        && let Err(message) = body.check_json()
-    {
-        faults.push(Fault::new(&at, codes::BODY, message));
-    }
+    let checked = match literal_encoding(headers) {
+        Some(encoding) => body.check(encoding),
+        None => Err("a text body needs a `content-type` without `${…}`: it decides how values are encoded".to_owned()),
+    };
+    checked.unwrap_or_else(|message| faults.push(Fault::new(&at, codes::BODY, message)));
     Some(body)
 }
 

@@ -135,6 +135,29 @@ fn limits() {
 }
 
 #[test]
+fn text_bodies_that_no_value_can_stand_in() {
+    // keeps E-04
+    for (content_type, body, says) in [
+        ("application/xml", "<a>${event.user.id}</a>", "no encoding"),
+        ("multipart/form-data; boundary=x", "--x${event.user.id}", "no encoding"),
+        ("text/${event.user.id}", "a", "without `${"),
+        ("application/x-ndjson", "{\"a\": ${event.user.id}}\n{", "row 2 is not JSON"),
+        ("text/json", "{\"a\": ${event.user.id}", "not JSON"),
+        ("application/xml", "<a/>", ""),
+        ("application/x-ndjson", "{\"a\": ${event.user.id}}\n{}\n", ""),
+    ] {
+        let headers = json!([{"name": "content-type", "value": content_type}]);
+        let faulty =
+            with_function(document("https://a.com"), json!({"method": "PUT", "headers": headers, "body": body}));
+        let faults = validate(&serde_json::from_value(faulty.clone()).expect("a document"), &Ceilings::default());
+        let found: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.message.contains(says))).collect();
+        let expected: &[_] = if says.is_empty() { &[] } else { &[("/functions/0/body", true)] };
+        assert_eq!(found, expected, "{content_type}: {faults:?}");
+        assert_eq!(Fixture::new().bind(faulty, &json!({})).is_ok(), says.is_empty(), "{content_type}");
+    }
+}
+
+#[test]
 fn counts_at_n_and_n_plus_1() {
     // covers C-20
     let counted = |functions: usize, headers: usize, arguments: usize| {
