@@ -48,6 +48,8 @@ pub struct Ceilings {
 pub struct PoolSettings {
     /// HTTP clients kept, one for each tenant, origin and connection time-out: 1024 by default.
     pub clients_max: u16,
+    /// HTTP clients kept for one tenant: 64 by default.
+    pub clients_per_tenant_max: u16,
     /// Idle connections kept for each client: 32 by default.
     pub idle_connections_max: u16,
     /// How long an idle connection is kept: `30s` by default.
@@ -78,7 +80,12 @@ impl Default for Ceilings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { clients_max: 1024, idle_connections_max: 32, idle_timeout: Duration::from_secs(30) }
+        Self {
+            clients_max: 1024,
+            clients_per_tenant_max: 64,
+            idle_connections_max: 32,
+            idle_timeout: Duration::from_secs(30),
+        }
     }
 }
 
