@@ -46,9 +46,11 @@ pub mod codes {
     pub const LIMIT: &str = "connector.document.limit";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
+    /// More functions, headers or arguments than there may be (E-03).
+    pub const COUNT: &str = "connector.document.count";
 
     /// Every code.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 14] = [
         BASE_URL,
         DUPLICATE,
         ARGUMENT_NAME,
@@ -62,5 +64,6 @@ pub mod codes {
         TIMEOUT,
         LIMIT,
         NO_FUNCTIONS,
+        COUNT,
     ];
 }

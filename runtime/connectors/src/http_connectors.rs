@@ -13,7 +13,7 @@ use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind, Connec
 use crate::bind::Binder;
 use crate::credentials::Credentials;
 use crate::error::{error, of_function};
-use crate::format;
+use crate::format::{self, JsonLimits};
 use crate::resolve::Resolver;
 use crate::send::{Sender, SetupError};
 use crate::settings::{Ceilings, ConnectorSettings};
@@ -29,14 +29,15 @@ impl HttpConnectors {
     /// Connectors under these settings. Settings do not change; new ones need a new value.
     ///
     /// # Errors
-    /// TLS cannot be set up.
+    /// See [`SetupError`].
     pub fn new(
         settings: ConnectorSettings,
         credentials: Arc<dyn Credentials>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, SetupError> {
         let ceilings = settings.ceilings.clone();
-        Ok(Self { binder: Binder::default(), sender: Sender::new(settings, credentials, resolver)?, ceilings })
+        let binder = Binder::new(ceilings.request_bytes_max);
+        Ok(Self { binder, sender: Sender::new(settings, credentials, resolver)?, ceilings })
     }
 }
 
@@ -58,8 +59,11 @@ impl Connectors for HttpConnectors {
 
     fn parse_body(&self, request: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError> {
         let document = &request.connector().document;
-        let depth_max = self.ceilings.hold(&document.connection).json_depth_max;
-        format::parse(request, response, depth_max)
+        let limits = JsonLimits {
+            depth_max: self.ceilings.hold(&document.connection).json_depth_max,
+            nodes_max: self.ceilings.json_nodes_max,
+        };
+        format::parse(request, response, limits)
             .map_err(|problem| error(ConnectorErrorKind::InvalidBody, problem))
             .map_err(of_function(document.connector.as_str(), request.function().name.as_str()))
     }

@@ -13,7 +13,9 @@ mod error; // making the port's errors
 mod bind; // arguments and templates become a request
 pub mod credentials; // the port to stored credentials
 mod egress; // which addresses may be dialled
+mod own_addresses; // which addresses are this machine
 mod resolve; // names become checked addresses
+mod system_resolver; // the names that this machine knows
 mod send; // one attempt over the wire
 mod mask; // secrets do not come back
 mod format; // bodies become values
@@ -24,7 +26,8 @@ pub use self::egress::{
 };
 pub use self::fault::{Fault, codes};
 pub use self::http_connectors::HttpConnectors;
-pub use self::resolve::{Resolver, SystemResolver};
+pub use self::resolve::{Question, Resolver};
 pub use self::send::SetupError;
 pub use self::settings::{Ceilings, ConnectorSettings, PoolSettings};
+pub use self::system_resolver::SystemResolver;
 pub use self::validate::validate;

@@ -6,11 +6,24 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use weir_engine::ids::TenantId;
 
 use crate::egress::{Denied, EgressPolicy};
+
+/// What is asked of a [`Resolver`].
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose call it is.
+    pub tenant: &'a TenantId,
+    /// The host name.
+    pub host: &'a str,
+    /// How long the question may wait for its turn.
+    pub patience: Duration,
+}
 
 /// Looks names up.
 #[async_trait]
@@ -18,25 +31,17 @@ pub trait Resolver: Send + Sync {
     /// The addresses of a host name, in the order in which they are tried.
     ///
     /// # Errors
-    /// The name does not resolve.
-    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
-}
-
-/// The resolver of the operating system.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemResolver;
-
-#[async_trait]
-impl Resolver for SystemResolver {
-    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
-    }
+    /// The name does not resolve; [`io::ErrorKind::ResourceBusy`] where its turn did not come.
+    async fn lookup(&self, question: Question<'_>) -> io::Result<Vec<IpAddr>>;
 }
 
 /// Gives the HTTP client the addresses that the policy leaves of an answer.
 pub(crate) struct CheckedResolver {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) policy: Arc<EgressPolicy>,
+    pub(crate) tenant: TenantId,
+    /// Less than the time-out that resolving is under, so that waiting in vain is told from a slow name server.
+    pub(crate) patience: Duration,
     /// Of the one origin that the client serves.
     pub(crate) port: u16,
 }
@@ -55,8 +60,12 @@ pub(crate) enum NoAddress {
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (resolver, policy, port) = (self.resolver.clone(), self.policy.clone(), self.port);
+        let (tenant, patience) = (self.tenant.clone(), self.patience);
         Box::pin(async move {
-            let answer = resolver.lookup(name.as_str()).await.map_err(NoAddress::Lookup)?;
+            let answer = resolver
+                .lookup(Question { tenant: &tenant, host: name.as_str(), patience })
+                .await
+                .map_err(NoAddress::Lookup)?;
             let checked = permitted(&policy, name.as_str(), port, &answer)?;
             Ok(Box::new(checked.into_iter()) as Addrs)
         })

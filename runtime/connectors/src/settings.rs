@@ -34,6 +34,12 @@ pub struct Ceilings {
     pub json_depth_max: u16,
     /// How many header fields a response may have: 128 by default. Documents have no setting for it.
     pub response_headers_max: u16,
+    /// How many values and names a JSON response may have: 200 000 by default. Documents have no setting for it. Each
+    /// takes about 100 bytes once it is read, however few it has on the wire.
+    pub json_nodes_max: u32,
+    /// How many bytes URI, headers and body of a request may have together before any hook sees it: 4 MiB by default.
+    /// Documents have no setting for it.
+    pub request_bytes_max: u64,
 }
 
 /// Connections that are kept open between calls.
@@ -42,6 +48,8 @@ pub struct Ceilings {
 pub struct PoolSettings {
     /// HTTP clients kept, one for each tenant, origin and connection time-out: 1024 by default.
     pub clients_max: u16,
+    /// HTTP clients kept for one tenant: 64 by default.
+    pub clients_per_tenant_max: u16,
     /// Idle connections kept for each client: 32 by default.
     pub idle_connections_max: u16,
     /// How long an idle connection is kept: `30s` by default.
@@ -64,13 +72,20 @@ impl Default for Ceilings {
             header_bytes_max: HEADER_BYTES_MAX,
             json_depth_max: JSON_DEPTH_MAX,
             response_headers_max: 128,
+            json_nodes_max: 200_000,
+            request_bytes_max: 4 << 20,
         }
     }
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { clients_max: 1024, idle_connections_max: 32, idle_timeout: Duration::from_secs(30) }
+        Self {
+            clients_max: 1024,
+            clients_per_tenant_max: 64,
+            idle_connections_max: 32,
+            idle_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -84,6 +99,8 @@ impl Ceilings {
             header_bytes_max: self.header_bytes_max.min(HEADER_BYTES_MAX),
             json_depth_max: self.json_depth_max.min(JSON_DEPTH_MAX),
             response_headers_max: self.response_headers_max,
+            json_nodes_max: self.json_nodes_max,
+            request_bytes_max: self.request_bytes_max,
         }
     }
 

@@ -1,21 +1,37 @@
 //! Every fault of a connector document, found when it is saved.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use weir_engine::connector::{Argument, Connection, ConnectorDocument};
 use weir_engine::expression::type_name;
 
-use crate::bind::{compile_function, compile_headers, name_of, of_type};
+use crate::bind::{HeaderField, compile_function, name_of, of_type, shared_headers};
 use crate::fault::{Fault, codes};
 use crate::settings::Ceilings;
 
 /// Every fault of a document, in the order of the document; none if it can be saved.
 pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults = base_url(&document.base_url);
-    compile_headers(&document.headers, "", &document.authentication, &mut faults);
+    faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
+    let (shared, of_headers) = shared_headers(document);
+    faults.extend(of_headers);
     faults.extend(connection(&document.connection, &ceilings.effective()));
-    faults.extend(functions(document));
+    faults.extend(functions(document, &shared));
     faults
+}
+
+/// The most functions of a connector.
+const FUNCTIONS_MAX: usize = 100;
+/// The most headers of a connector, and of a function besides.
+const HEADERS_MAX: usize = 100;
+/// The most arguments of a function.
+const ARGUMENTS_MAX: usize = 100;
+
+fn count(pointer: impl Into<String>, count: usize, most: usize) -> Option<Fault> {
+    let message = || format!("there are {count} of these; a connector has at most {most} in one place");
+    (count > most).then(|| Fault::new(pointer, codes::COUNT, message()))
 }
 
 fn base_url(url: &url::Url) -> Vec<Fault> {
@@ -42,13 +58,13 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     // A setting at its default may be one that the document leaves out: calls hold it to the ceiling.
     let default = Connection::default();
     let mut faults = Vec::new();
-    for (name, timeout, default) in [
-        ("request-timeout", connection.request_timeout, default.request_timeout),
-        ("connect-timeout", connection.connect_timeout, default.connect_timeout),
+    for (name, timeout, least, default) in [
+        ("request-timeout", connection.request_timeout, Duration::from_millis(1), default.request_timeout),
+        ("connect-timeout", connection.connect_timeout, CONNECT_TIMEOUT_MIN, default.connect_timeout),
     ] {
-        if timeout.is_zero() || (timeout > ceilings.timeout_max && timeout != default) {
-            let most = weir_engine::duration_text::to_text(ceilings.timeout_max);
-            let message = format!("`{name}` must be more than 0 and at most {most}");
+        if timeout < least || (timeout > ceilings.timeout_max && timeout != default) {
+            let [least, most] = [least, ceilings.timeout_max].map(weir_engine::duration_text::to_text);
+            let message = format!("`{name}` must be at least {least} and at most {most}");
             faults.push(Fault::new(format!("/connection/{name}"), codes::TIMEOUT, message));
         }
     }
@@ -70,8 +86,8 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     faults
 }
 
-fn functions(document: &ConnectorDocument) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = count("/functions", document.functions.len(), FUNCTIONS_MAX).into_iter().collect();
     if document.functions.is_empty() {
         let message = "a connector needs at least one function";
         faults.push(Fault::new("/functions", codes::NO_FUNCTIONS, message));
@@ -83,10 +99,10 @@ fn functions(document: &ConnectorDocument) -> Vec<Fault> {
             let message = format!("another function is named `{}`; give each its own name", function.name);
             faults.push(Fault::new(format!("{at}/name"), codes::DUPLICATE, message));
         }
+        faults.extend(count(format!("{at}/arguments"), function.arguments.len(), ARGUMENTS_MAX));
+        faults.extend(count(format!("{at}/headers"), function.headers.len(), HEADERS_MAX));
         faults.extend(arguments(&function.arguments, &at));
-        // The connector's own headers are named once, not once for each function.
-        let own = compile_function(document, index).err().unwrap_or_default();
-        faults.extend(own.into_iter().filter(|fault| fault.pointer.starts_with(&at)));
+        faults.extend(compile_function(document, index, shared).err().unwrap_or_default());
     }
     faults
 }
@@ -126,6 +142,9 @@ fn default_of(argument: &Argument, at: &str) -> Vec<Fault> {
     }
     faults
 }
+
+/// The shortest time for resolving, connecting and TLS: less would leave names behind that nobody waits for.
+const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(50);
 
 /// The longest argument name, in bytes.
 const NAME_BYTES_MAX: usize = 64;

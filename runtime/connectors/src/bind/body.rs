@@ -4,6 +4,7 @@ use serde_json::Value;
 use weir_engine::expression::{Expression, Part, Scope, Template, ValueTemplate, to_text};
 use weir_engine::ports::ConnectorError;
 
+use super::allowance::Allowance;
 use super::endpoint;
 use crate::error::interpolation;
 
@@ -43,8 +44,13 @@ pub(crate) enum JsonPlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Json,
+    /// JSON texts, one a line: the values of one are written without line breaks.
+    JsonLines,
     Form,
+    /// Free text without a syntax that a value could break.
     Plain,
+    /// A syntax for which there is no encoding here, such as XML: no value can stand in it.
+    Unknown,
 }
 
 impl Encoding {
@@ -52,12 +58,13 @@ impl Encoding {
     pub(super) fn of(content_type: Option<&str>) -> Self {
         let Some(content_type) = content_type else { return Self::Json };
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence == "application/json" || essence.ends_with("+json") {
-            Self::Json
-        } else if essence == "application/x-www-form-urlencoded" {
-            Self::Form
-        } else {
-            Self::Plain
+        match essence.as_str() {
+            "application/json" | "text/json" => Self::Json,
+            essence if essence.ends_with("+json") => Self::Json,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Self::JsonLines,
+            "application/x-www-form-urlencoded" => Self::Form,
+            "text/plain" | "application/octet-stream" => Self::Plain,
+            _ => Self::Unknown,
         }
     }
 }
@@ -76,12 +83,18 @@ impl Body {
         Self::Text(pieces.collect())
     }
 
-    /// Whether the text is JSON wherever its values are strings.
+    /// Whether values can stand in the text, and whether it is JSON wherever they are strings.
     ///
     /// # Errors
     /// What is not JSON, and where.
-    pub(crate) fn check_json(&self) -> Result<(), String> {
+    pub(super) fn check(&self, encoding: Encoding) -> Result<(), String> {
         let Self::Text(pieces) = self else { return Ok(()) };
+        if encoding == Encoding::Unknown && pieces.iter().any(|piece| matches!(piece, Piece::Value { .. })) {
+            return Err("a text of this content type has no `${…}`: a value could break its syntax, and there is no encoding for it here; send JSON, a form or `text/plain`".to_owned());
+        }
+        if !matches!(encoding, Encoding::Json | Encoding::JsonLines) {
+            return Ok(());
+        }
         let mut text = String::new();
         for piece in pieces {
             match piece {
@@ -93,31 +106,89 @@ impl Body {
                 }
             }
         }
-        parses(&text)
+        parses(&text, encoding)
     }
 
     /// The bytes to send.
     ///
     /// # Errors
     /// `interpolation`.
-    pub(super) fn render(&self, encoding: Encoding, scope: &Scope) -> Result<Vec<u8>, ConnectorError> {
+    pub(super) fn render(
+        &self,
+        encoding: Encoding,
+        scope: &Scope,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<u8>, ConnectorError> {
         match self {
             Self::Json(template) => {
-                let value = template.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
-                serde_json::to_vec(&value).map_err(|error| interpolation(PLACE, error))
+                let mut json = Vec::new();
+                render_json(template, scope, allowance, &mut json)?;
+                Ok(json)
             }
             Self::Text(pieces) => {
-                let text = render_text(pieces, encoding, scope)?;
-                if encoding == Encoding::Json {
-                    parses(&text).map_err(|problem| interpolation(PLACE, problem))?;
-                }
+                let text = render_text(pieces, encoding, scope, allowance)?;
+                allowance.take(PLACE, text.len())?;
+                parses(&text, encoding).map_err(|problem| interpolation(PLACE, problem))?;
                 Ok(text.into_bytes())
             }
         }
     }
 }
 
-fn render_text(pieces: &[Piece], encoding: Encoding, scope: &Scope) -> Result<String, ConnectorError> {
+/// Writes value by value: the whole tree could be larger than what is left by any factor.
+fn render_json(
+    template: &ValueTemplate,
+    scope: &Scope,
+    allowance: &mut Allowance,
+    to: &mut Vec<u8>,
+) -> Result<(), ConnectorError> {
+    let punctuate = |allowance: &mut Allowance, to: &mut Vec<u8>, mark: u8| {
+        to.push(mark);
+        allowance.take(PLACE, 1)
+    };
+    match template {
+        ValueTemplate::Literal(value) => allowance.json(PLACE, value, to),
+        ValueTemplate::Text(template) => match template.parts() {
+            [Part::Expression(expression)] => {
+                let value = expression.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
+                allowance.json(PLACE, &value, to)
+            }
+            parts => {
+                let text = allowance.text(PLACE, parts, scope, to_text)?;
+                allowance.json(PLACE, &Value::String(text), to)
+            }
+        },
+        ValueTemplate::List(items) => {
+            punctuate(allowance, to, b'[')?;
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    punctuate(allowance, to, b',')?;
+                }
+                render_json(item, scope, allowance, to)?;
+            }
+            punctuate(allowance, to, b']')
+        }
+        ValueTemplate::Object(items) => {
+            punctuate(allowance, to, b'{')?;
+            for (index, (name, item)) in items.iter().enumerate() {
+                if index > 0 {
+                    punctuate(allowance, to, b',')?;
+                }
+                allowance.json(PLACE, &Value::String(name.clone()), to)?;
+                punctuate(allowance, to, b':')?;
+                render_json(item, scope, allowance, to)?;
+            }
+            punctuate(allowance, to, b'}')
+        }
+    }
+}
+
+fn render_text(
+    pieces: &[Piece],
+    encoding: Encoding,
+    scope: &Scope,
+    allowance: &Allowance,
+) -> Result<String, ConnectorError> {
     let mut text = String::new();
     for piece in pieces {
         match piece {
@@ -125,12 +196,17 @@ fn render_text(pieces: &[Piece], encoding: Encoding, scope: &Scope) -> Result<St
             Piece::Value { expression, place } => {
                 let value = expression.evaluate(scope).map_err(|error| interpolation(PLACE, error))?;
                 match encoding {
-                    Encoding::Json => text.push_str(&json_text(&value, *place)),
+                    Encoding::Json | Encoding::JsonLines => text.push_str(&json_text(&value, *place)),
                     Encoding::Form => text.push_str(&endpoint::encode(&value)),
                     Encoding::Plain => text.push_str(&to_text(&value)),
+                    // Refused when the function was parsed, and here in case it was not.
+                    Encoding::Unknown => {
+                        return Err(interpolation(PLACE, "its content type has no encoding for values here"));
+                    }
                 }
             }
         }
+        allowance.check(PLACE, text.len())?;
     }
     Ok(text)
 }
@@ -145,9 +221,17 @@ fn json_text(value: &Value, place: JsonPlace) -> String {
     }
 }
 
-fn parses(text: &str) -> Result<(), String> {
-    let parsed = serde_json::from_str::<serde::de::IgnoredAny>(text);
-    parsed.map(drop).map_err(|error| format!("the text is not JSON: {error}"))
+fn parses(text: &str, encoding: Encoding) -> Result<(), String> {
+    let parse = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop);
+    match encoding {
+        Encoding::Json => parse(text).map_err(|error| format!("the text is not JSON: {error}")),
+        Encoding::JsonLines => {
+            text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).try_for_each(|(index, line)| {
+                parse(line).map_err(|error| format!("row {} is not JSON: {error}", index + 1))
+            })
+        }
+        Encoding::Form | Encoding::Plain | Encoding::Unknown => Ok(()),
+    }
 }
 
 /// Follows JSON strings through literal text.
@@ -185,7 +269,7 @@ mod tests {
     fn render(text: &str, encoding: Encoding, value: &Value) -> Result<String, String> {
         let body = Body::of_text(&Template::parse(text).expect(text));
         let scope = Scope::new([("args", json!({"v": value}))]);
-        let bytes = body.render(encoding, &scope).map_err(|error| error.message)?;
+        let bytes = body.render(encoding, &scope, &mut Allowance::new(1000)).map_err(|error| error.message)?;
         Ok(String::from_utf8(bytes).expect("text"))
     }
 
@@ -208,6 +292,15 @@ mod tests {
     }
 
     #[test]
+    fn values_in_lines_of_json() {
+        // keeps E-04
+        let lines = render("{\"a\": ${args.v}}\n\n{\"b\": \"${args.v}\"}\n", Encoding::JsonLines, &json!("x\n\"}"));
+        assert_eq!(lines.as_deref(), Ok("{\"a\": \"x\\n\\\"}\"}\n\n{\"b\": \"x\\n\\\"}\"}\n"));
+        assert!(render("1\n{${args.v}", Encoding::JsonLines, &json!(1)).expect_err("faulty").contains("row 2"));
+        assert!(render("<a>${args.v}</a>", Encoding::Unknown, &json!(1)).is_err());
+    }
+
+    #[test]
     fn content_types() {
         for (content_type, encoding) in [
             (None, Encoding::Json),
@@ -215,7 +308,13 @@ mod tests {
             (Some("Application/Problem+JSON"), Encoding::Json),
             (Some("application/x-www-form-urlencoded"), Encoding::Form),
             (Some("text/plain"), Encoding::Plain),
-            (Some("application/jsonl"), Encoding::Plain),
+            (Some("text/json"), Encoding::Json),
+            (Some("application/octet-stream"), Encoding::Plain),
+            (Some("application/jsonl"), Encoding::JsonLines),
+            (Some("application/x-ndjson"), Encoding::JsonLines),
+            (Some("application/soap+xml"), Encoding::Unknown),
+            (Some("text/xml"), Encoding::Unknown),
+            (Some("multipart/form-data; boundary=x"), Encoding::Unknown),
         ] {
             assert_eq!(Encoding::of(content_type), encoding, "{content_type:?}");
         }
@@ -223,7 +322,7 @@ mod tests {
 
     #[test]
     fn json_text_is_checked_before_any_value_is_known() {
-        let check = |text: &str| Body::of_text(&Template::parse(text).expect(text)).check_json();
+        let check = |text: &str| Body::of_text(&Template::parse(text).expect(text)).check(Encoding::Json);
         assert_eq!(check(r#"{"a": ${args.v}, ${args.v}: "${args.v}"}"#), Ok(()));
         assert!(check(r#"{"a": ${args.v}"#).expect_err("no brace").contains("line 1"));
         assert!(check(r#"{"a": 1${args.v}}"#).is_err());

@@ -23,9 +23,14 @@ pub(super) type Compiled = Result<(Arc<Function>, CompiledFunction), Vec<Fault>>
 impl CompiledConnector {
     fn of(connector: &Connector) -> Self {
         let document = &connector.document;
+        let (shared, faults) = compile::shared_headers(document);
         let mut functions = HashMap::new();
         for (index, function) in document.functions.iter().enumerate() {
-            let compiled = compile::function(document, index).map(|compiled| (Arc::new(function.clone()), compiled));
+            let compiled = match compile::function(document, index, &shared) {
+                Ok(compiled) if faults.is_empty() => Ok((Arc::new(function.clone()), compiled)),
+                Ok(_) => Err(faults.clone()),
+                Err(own) => Err([faults.clone(), own].concat()),
+            };
             functions.entry(function.name.clone()).or_insert(compiled);
         }
         Self { functions }

@@ -1,5 +1,7 @@
 //! A function with its templates parsed, and every fault that is found on the way.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use weir_engine::connector::{Argument, Authentication, ConnectorDocument, Function, HeaderTemplate};
 use weir_engine::expression::{Expression, Template, TemplateFault, ValueTemplate};
@@ -15,29 +17,39 @@ pub(crate) struct CompiledFunction {
     pub(super) arguments: Vec<Argument>,
     pub(super) endpoint: Endpoint,
     /// The connector's, then the function's.
-    pub(super) headers: Vec<HeaderField>,
+    pub(super) headers: Vec<Arc<HeaderField>>,
     pub(super) body: Option<Body>,
 }
 
-/// Parses the function at `index`.
+/// Parses the function at `index`, with the connector's own headers, which are the same for all its functions.
 ///
 /// # Errors
-/// Every fault of its templates, and of the connector's headers.
-pub(crate) fn function(document: &ConnectorDocument, index: usize) -> Result<CompiledFunction, Vec<Fault>> {
+/// Every fault of its templates.
+pub(crate) fn function(
+    document: &ConnectorDocument,
+    index: usize,
+    shared: &[Arc<HeaderField>],
+) -> Result<CompiledFunction, Vec<Fault>> {
     let mut faults = Vec::new();
-    let shared = headers(&document.headers, "", &document.authentication, &mut faults);
     let Some(source) = document.functions.get(index) else { return Err(faults) };
-    let compiled = own_parts(source, &document.authentication, shared, &format!("/functions/{index}"), &mut faults);
+    let (at, shared) = (format!("/functions/{index}"), shared.to_vec());
+    let compiled = own_parts(source, &document.authentication, shared, &at, &mut faults);
     compiled.filter(|_| faults.is_empty()).ok_or(faults)
 }
 
-/// The connector's own headers.
-pub(crate) fn headers(
+/// The connector's own headers, and the faults of those that are none.
+pub(crate) fn shared_headers(document: &ConnectorDocument) -> (Vec<Arc<HeaderField>>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let shared = headers(&document.headers, "", &document.authentication, &mut faults);
+    (shared, faults)
+}
+
+fn headers(
     sources: &[HeaderTemplate],
     owner: &str,
     authentication: &Authentication,
     faults: &mut Vec<Fault>,
-) -> Vec<HeaderField> {
+) -> Vec<Arc<HeaderField>> {
     let mut fields = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let at = format!("{owner}/headers/{index}");
@@ -46,7 +58,7 @@ pub(crate) fn headers(
                 let message = "the connector's `authentication` sets `authorization`; leave one of the two out";
                 faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message));
             }
-            Ok(field) => fields.push(field),
+            Ok(field) => fields.push(Arc::new(field)),
             Err(HeaderFault::Name(message)) => faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message)),
             Err(HeaderFault::Value(message)) => faults.push(Fault::new(format!("{at}/value"), codes::HEADER, message)),
             Err(HeaderFault::Template(fault)) => faults.push(template_fault(format!("{at}/value"), &fault)),
@@ -58,7 +70,7 @@ pub(crate) fn headers(
 fn own_parts(
     source: &Function,
     authentication: &Authentication,
-    mut shared: Vec<HeaderField>,
+    mut shared: Vec<Arc<HeaderField>>,
     at: &str,
     faults: &mut Vec<Fault>,
 ) -> Option<CompiledFunction> {
@@ -67,7 +79,7 @@ fn own_parts(
         undeclared(field.expressions(), source, &format!("{at}/headers"), faults);
     }
     // Two content types would make the body mean two things.
-    if own.iter().any(is_content_type) {
+    if own.iter().any(|field| is_content_type(field)) {
         shared.retain(|field| !is_content_type(field));
     }
     shared.extend(own);
@@ -91,7 +103,7 @@ fn endpoint(source: &Function, at: &str, faults: &mut Vec<Fault>) -> Option<Endp
 fn compile_body(
     source: &Function,
     body: &Value,
-    headers: &[HeaderField],
+    headers: &[Arc<HeaderField>],
     at: &str,
     faults: &mut Vec<Fault>,
 ) -> Option<Body> {
@@ -116,11 +128,11 @@ fn compile_body(
     let template = Template::parse(text).map_err(|fault| faults.push(template_fault(&at, &fault))).ok()?;
     undeclared(template.expressions(), source, &at, faults);
     let body = Body::of_text(&template);
-    if literal_encoding(headers) == Some(Encoding::Json)
-        && let Err(message) = body.check_json()
-    {
-        faults.push(Fault::new(&at, codes::BODY, message));
-    }
+    let checked = match literal_encoding(headers) {
+        Some(encoding) => body.check(encoding),
+        None => Err("a text body needs a `content-type` without `${…}`: it decides how values are encoded".to_owned()),
+    };
+    checked.unwrap_or_else(|message| faults.push(Fault::new(&at, codes::BODY, message)));
     Some(body)
 }
 
@@ -143,7 +155,7 @@ fn undeclared<'a>(
 }
 
 /// The encoding of a text body, where no argument decides it.
-fn literal_encoding(headers: &[HeaderField]) -> Option<Encoding> {
+fn literal_encoding(headers: &[Arc<HeaderField>]) -> Option<Encoding> {
     match headers.iter().rfind(|field| is_content_type(field)) {
         None => Some(Encoding::Json),
         Some(field) => field.literal().map(|content_type| Encoding::of(Some(&content_type))),

@@ -10,6 +10,7 @@ use url::Url;
 use weir_engine::expression::{Expression, Part, Scope, Template, to_text, type_name};
 use weir_engine::ports::ConnectorError;
 
+use super::allowance::Allowance;
 use crate::error::interpolation;
 
 const PLACE: &str = "the endpoint";
@@ -63,31 +64,26 @@ impl Endpoint {
     ///
     /// # Errors
     /// `interpolation`.
-    pub(super) fn render(&self, base: &Url, scope: &Scope) -> Result<Url, ConnectorError> {
+    pub(super) fn render(&self, base: &Url, scope: &Scope, allowance: &mut Allowance) -> Result<Url, ConnectorError> {
         let mut url = base.clone();
         let root = base.path().trim_end_matches('/');
         if !self.segments.is_empty() {
             let mut path = root.to_owned();
             for segment in &self.segments {
                 path.push('/');
-                path.push_str(&render_segment(segment, scope)?);
+                path.push_str(&render_segment(segment, scope, allowance)?);
+                allowance.check(PLACE, path.len())?;
             }
             url.set_path(&path);
         }
         if let Some(query) = &self.query {
-            let mut text = String::new();
-            for part in query {
-                match part {
-                    Part::Text(literal) => text.push_str(literal),
-                    Part::Expression(expression) => text.push_str(&encode(&evaluate(expression, scope)?)),
-                }
-            }
-            url.set_query(Some(&text));
+            url.set_query(Some(&allowance.text(PLACE, query, scope, encode)?));
         }
         let below = url.path().strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if url.origin() != base.origin() || !below {
             return Err(interpolation(PLACE, "the result leaves the connector's base URL"));
         }
+        allowance.take(PLACE, url.as_str().len())?;
         Ok(url)
     }
 }
@@ -120,7 +116,7 @@ fn split(template: &Template) -> (Vec<Vec<Part>>, Option<Vec<Part>>) {
     (segments, query)
 }
 
-fn render_segment(segment: &[Part], scope: &Scope) -> Result<String, ConnectorError> {
+fn render_segment(segment: &[Part], scope: &Scope, allowance: &Allowance) -> Result<String, ConnectorError> {
     let mut text = String::new();
     let mut last = None;
     for part in segment {
@@ -133,6 +129,7 @@ fn render_segment(segment: &[Part], scope: &Scope) -> Result<String, ConnectorEr
                     return Err(interpolation(PLACE, format!("`{source}` gives {is}, which a path cannot hold")));
                 }
                 text.push_str(&encode(&value));
+                allowance.check(PLACE, text.len())?;
                 last = Some(expression.source());
             }
         }
@@ -169,7 +166,7 @@ mod tests {
         let endpoint = Endpoint::compile(&template)?;
         let scope = Scope::new([("args", json!({"v": value}))]);
         let base = Url::parse(base).map_err(|error| error.to_string())?;
-        endpoint.render(&base, &scope).map(String::from).map_err(|error| error.message)
+        endpoint.render(&base, &scope, &mut Allowance::new(1000)).map(String::from).map_err(|error| error.message)
     }
 
     #[test]

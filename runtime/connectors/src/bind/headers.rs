@@ -5,6 +5,7 @@ use weir_engine::expression::{Expression, Part, Scope, Template, TemplateFault, 
 use weir_engine::message::Header;
 use weir_engine::ports::ConnectorError;
 
+use super::allowance::Allowance;
 use crate::error::interpolation;
 
 /// A parsed header.
@@ -57,11 +58,12 @@ impl HeaderField {
     ///
     /// # Errors
     /// `interpolation`.
-    pub(super) fn render(&self, scope: &Scope) -> Result<Header, ConnectorError> {
-        let place = || format!("header `{}`", self.name);
-        let value = self.value.render(scope, |_, value| Ok(to_text(value)));
-        let header = Header::new(&self.name, value.map_err(|error| interpolation(&place(), error))?);
-        check_header(&header).map_err(|fault| interpolation(&place(), fault))?;
+    pub(super) fn render(&self, scope: &Scope, allowance: &mut Allowance) -> Result<Header, ConnectorError> {
+        let place = format!("header `{}`", self.name);
+        let value = allowance.text(&place, self.value.parts(), scope, to_text)?;
+        allowance.take(&place, self.name.len() + value.len())?;
+        let header = Header::new(&self.name, value);
+        check_header(&header).map_err(|fault| interpolation(&place, fault))?;
         Ok(header)
     }
 }
@@ -74,7 +76,7 @@ mod tests {
     fn render(value: &str, argument: &str) -> Result<Header, ConnectorError> {
         let source = HeaderTemplate { name: "X-Tag".into(), value: value.into() };
         let field = HeaderField::compile(&source).expect("a header");
-        field.render(&Scope::new([("args", json!({"v": argument}))]))
+        field.render(&Scope::new([("args", json!({"v": argument}))]), &mut Allowance::new(1000))
     }
 
     #[test]

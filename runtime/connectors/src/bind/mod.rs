@@ -1,5 +1,6 @@
 //! Arguments and templates become a request (C-02 to C-05). Sends nothing and knows no credential.
 
+mod allowance;
 mod arguments;
 mod body;
 mod cache;
@@ -16,20 +17,27 @@ use weir_engine::ids::FunctionName;
 use weir_engine::message::{Header, Octets, Request};
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
+use self::allowance::Allowance;
 use self::body::Encoding;
 use self::compile::CompiledFunction;
 use crate::error::{error, of_function};
 
 pub(crate) use self::arguments::{name_of, of_type};
-pub(crate) use self::compile::{function as compile_function, headers as compile_headers};
+pub(crate) use self::compile::{function as compile_function, shared_headers};
+pub(crate) use self::headers::HeaderField;
 
 /// Binds, and remembers what it has parsed.
-#[derive(Default)]
 pub(crate) struct Binder {
     cache: cache::Cache,
+    request_bytes_max: u64,
 }
 
 impl Binder {
+    /// Requests have at most that many bytes.
+    pub(crate) fn new(request_bytes_max: u64) -> Self {
+        Self { cache: cache::Cache::default(), request_bytes_max }
+    }
+
     /// Binds arguments to a function.
     ///
     /// # Errors
@@ -50,31 +58,33 @@ impl Binder {
             None => return Err(no_function(connector, function)),
         };
         let request = arguments::bind(&compiled.arguments, arguments)
-            .and_then(|args| request(connector, source, compiled, &scope.clone().with("args", args)))
+            .and_then(|args| self.request(connector, source, compiled, &scope.clone().with("args", args)))
             .map_err(of_function)?;
         Ok(BoundRequest::new(connector.clone(), source.clone(), request))
     }
-}
 
-fn request(
-    connector: &Connector,
-    source: &Function,
-    compiled: &CompiledFunction,
-    scope: &Scope,
-) -> Result<Request, ConnectorError> {
-    let uri = compiled.endpoint.render(&connector.document.base_url, scope)?;
-    let mut headers =
-        compiled.headers.iter().map(|field| field.render(scope)).collect::<Result<Vec<_>, ConnectorError>>()?;
-    let mut body = None;
-    if let Some(template) = &compiled.body {
-        let content_type = headers.iter().rfind(|header| header.name == "content-type");
-        let encoding = Encoding::of(content_type.and_then(|header| header.value.as_text()));
-        body = Some(Octets::from(template.render(encoding, scope)?));
-        if content_type.is_none() {
-            headers.push(Header::new("content-type", "application/json"));
+    fn request(
+        &self,
+        connector: &Connector,
+        source: &Function,
+        compiled: &CompiledFunction,
+        scope: &Scope,
+    ) -> Result<Request, ConnectorError> {
+        let mut allowance = Allowance::new(self.request_bytes_max);
+        let uri = compiled.endpoint.render(&connector.document.base_url, scope, &mut allowance)?;
+        let headers = compiled.headers.iter().map(|field| field.render(scope, &mut allowance));
+        let mut headers = headers.collect::<Result<Vec<_>, ConnectorError>>()?;
+        let mut body = None;
+        if let Some(template) = &compiled.body {
+            let content_type = headers.iter().rfind(|header| header.name == "content-type");
+            let encoding = Encoding::of(content_type.and_then(|header| header.value.as_text()));
+            body = Some(Octets::from(template.render(encoding, scope, &mut allowance)?));
+            if content_type.is_none() {
+                headers.push(Header::new("content-type", "application/json"));
+            }
         }
+        Ok(Request { method: source.method, uri, headers, body })
     }
-    Ok(Request { method: source.method, uri, headers, body })
 }
 
 fn unusable(faults: &[crate::Fault]) -> ConnectorError {

@@ -12,6 +12,8 @@ pub enum AddressClass {
     Global,
     /// Cloud metadata services: they hand out credentials of the machine to whoever can reach them.
     Metadata,
+    /// An address of this machine that is not loopback. Only a policy that knows them gives this class.
+    OwnMachine,
     /// 127.0.0.0/8, ::1.
     Loopback,
     /// RFC 1918, unique local (RFC 4193) and site local (RFC 3879).
@@ -63,6 +65,7 @@ impl fmt::Display for AddressClass {
         formatter.write_str(match self {
             Self::Global => "globally routable",
             Self::Metadata => "a cloud metadata service",
+            Self::OwnMachine => "an address of this machine",
             Self::Loopback => "loopback",
             Self::Private => "private",
             Self::LinkLocal => "link-local",
@@ -80,13 +83,16 @@ impl fmt::Display for AddressClass {
 
 /// The metadata services of the large clouds. Only one of them is globally routable by number (168.63.129.16), but
 /// each must be allowed by its own address, never by a range that happens to hold it.
-const METADATA: [IpAddr; 7] = [
+const METADATA: [IpAddr; 10] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
@@ -199,6 +205,10 @@ mod tests {
             ("169.254.0.1", AddressClass::LinkLocal),
             ("169.254.169.254", AddressClass::Metadata),
             ("168.63.129.16", AddressClass::Metadata),
+            ("169.254.170.2", AddressClass::Metadata),
+            ("169.254.170.23", AddressClass::Metadata),
+            ("fd00:ec2::23", AddressClass::Metadata),
+            ("fd00:42::42", AddressClass::Metadata),
             ("172.16.0.0", AddressClass::Private),
             ("192.0.0.1", AddressClass::Reserved),
             ("192.0.2.1", AddressClass::Documentation),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use weir_engine::ids::TenantId;
@@ -28,7 +29,8 @@ pub struct EgressSettings {
     pub reach: Reach,
     /// Opens addresses for every tenant.
     pub allow: Vec<EgressRule>,
-    /// Closes addresses for every tenant, whatever `allow` says. The host's own public addresses belong here.
+    /// Closes addresses for every tenant, whatever `allow` says. Public addresses of this machine that its interfaces do
+    /// not have, such as those of a load balancer, belong here.
     pub deny: Vec<EgressRule>,
     /// More for single tenants.
     pub tenants: BTreeMap<TenantId, TenantEgress>,
@@ -49,14 +51,15 @@ pub struct TenantEgress {
 /// The rules that hold for one tenant.
 ///
 /// An address is dialled when no deny rule is about it, and it is either globally routable (with
-/// [`Reach::Public`] or an allow rule about its host) or in the range of an allow rule. A metadata service needs a
-/// range of exactly its own address. An IPv4 address inside an IPv6 one needs both: a range that holds the IPv6
+/// [`Reach::Public`] or an allow rule about its host) or in the range of an allow rule. A metadata service and an
+/// address of this machine need a range of exactly that address. An IPv4 address inside an IPv6 one needs both: a range that holds the IPv6
 /// address, and leave for the IPv4 address.
 #[derive(Debug, Clone, Default)]
 pub struct EgressPolicy {
     reach: Reach,
     allow: Vec<EgressRule>,
     deny: Vec<EgressRule>,
+    own: Arc<[IpAddr]>,
 }
 
 /// Why an address is not dialled.
@@ -105,8 +108,12 @@ impl Denied {
                 } else {
                     ("resolves to an address that is", "ADDRESS/PREFIX".to_owned())
                 };
+                let reached = match class {
+                    AddressClass::OwnMachine => "which only a rule for exactly that address opens",
+                    _ => "and only globally routable addresses are reached",
+                };
                 format!(
-                    "the egress policy denies `{host}` port {port}: it {is} {class}, and only globally routable addresses are reached; an operator can add the `allow` rule `{{ host: \"{host}\", cidr: \"{cidr}\", ports: [{port}] }}`"
+                    "the egress policy denies `{host}` port {port}: it {is} {class}, {reached}; an operator can add the `allow` rule `{{ host: \"{host}\", cidr: \"{cidr}\", ports: [{port}] }}`"
                 )
             }
         }
@@ -122,6 +129,21 @@ impl EgressPolicy {
             reach: own.reach.unwrap_or(settings.reach),
             allow: both(&settings.allow, own.allow),
             deny: both(&settings.deny, own.deny),
+            own: Arc::default(),
+        }
+    }
+
+    /// The same, with these as the addresses of this machine.
+    #[must_use]
+    pub fn with_own_addresses(self, own: Arc<[IpAddr]>) -> Self {
+        Self { own, ..self }
+    }
+
+    fn class(&self, address: IpAddr) -> AddressClass {
+        match AddressClass::of(address) {
+            class @ (AddressClass::Metadata | AddressClass::Loopback) => class,
+            _ if self.own.contains(&address) => AddressClass::OwnMachine,
+            class => class,
         }
     }
 
@@ -138,11 +160,11 @@ impl EgressPolicy {
         if self.deny.iter().any(|rule| rule.names(host, port) && rule.holds(address)) {
             return Err(DeniedReason::Rule);
         }
-        let class = AddressClass::of(address);
+        let class = self.class(address);
         let mut about = self.allow.iter().filter(|rule| rule.names(host, port));
         let allowed = match class {
             AddressClass::Global => self.reach == Reach::Public || about.any(|rule| rule.holds(address)),
-            AddressClass::Metadata => {
+            AddressClass::Metadata | AddressClass::OwnMachine => {
                 about.any(|rule| rule.cidr().is_some_and(class::is_single) && rule.holds(address))
             }
             _ => about.any(|rule| rule.cidr().is_some() && rule.holds(address)),
@@ -206,6 +228,28 @@ mod tests {
         assert!(may(&wide, "a.com", 80, "::1") && may(&wide, "a.com", 80, "::"));
         let exact = policy(serde_json::json!({"allow": [{"cidr": "169.254.169.254/32"}]}));
         assert!(may(&exact, "a.com", 80, "169.254.169.254"));
+    }
+
+    #[test]
+    fn only_its_own_rule_opens_an_address_of_this_machine() {
+        // keeps E-01
+        let own: Arc<[IpAddr]> =
+            ["10.0.0.5", "1.1.1.1", "127.0.0.1", "2606:4700::1"].map(|it| it.parse().expect(it)).into();
+        let wide = policy(serde_json::json!({"allow": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}, {"host": "a.com"}]}));
+        let wide = wide.with_own_addresses(own.clone());
+        for closed in ["10.0.0.5", "1.1.1.1", "2606:4700::1", "::ffff:10.0.0.5", "64:ff9b::1.1.1.1"] {
+            assert!(!may(&wide, "a.com", 80, closed), "{closed}");
+        }
+        for open in ["10.0.0.6", "127.0.0.1", "1.1.1.2"] {
+            assert!(may(&wide, "a.com", 80, open), "{open}");
+        }
+        let denied = wide.check("a.com", 80, "1.1.1.1".parse().expect("address")).expect_err("own").to_string();
+        assert!(
+            denied.contains("an address of this machine, which only a rule for exactly that address opens"),
+            "{denied}"
+        );
+        let exact = policy(serde_json::json!({"allow": [{"cidr": "10.0.0.5/32"}]})).with_own_addresses(own);
+        assert!(may(&exact, "a.com", 80, "10.0.0.5") && !may(&exact, "a.com", 80, "1.1.1.1"));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! the port that its answers are for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::client::Resumption;
@@ -17,19 +19,29 @@ use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 use super::transport::Target;
 use crate::egress::EgressPolicy;
 use crate::error::error;
+use crate::own_addresses;
 use crate::resolve::{CheckedResolver, Resolver};
-use crate::settings::{Ceilings, ConnectorSettings};
+use crate::settings::{Ceilings, ConnectorSettings, PoolSettings};
 
-/// TLS cannot be set up.
+/// Why there can be no connectors.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS cannot be set up")]
-pub struct SetupError(#[source] rustls::Error);
+pub enum SetupError {
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// Which addresses are this machine's own is not known.
+    #[error(
+        "the addresses of this machine cannot be read, so calls to it could not be denied; let the process open netlink sockets (`AF_NETLINK`)"
+    )]
+    OwnAddresses(#[source] io::Error),
+}
 
 /// The clients that are in use.
 pub(super) struct Clients {
     settings: ConnectorSettings,
     resolver: Arc<dyn Resolver>,
     tls: ClientConfig,
+    own_addresses: Arc<[IpAddr]>,
     kept: Mutex<Kept>,
 }
 
@@ -79,7 +91,7 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(SetupError)?
+        .map_err(SetupError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -92,7 +104,8 @@ impl Clients {
         resolver: Arc<dyn Resolver>,
         roots: RootCertStore,
     ) -> Result<Self, SetupError> {
-        Ok(Self { settings, resolver, tls: tls_config(roots)?, kept: Mutex::default() })
+        let own_addresses = own_addresses::read().map_err(SetupError::OwnAddresses)?;
+        Ok(Self { settings, resolver, tls: tls_config(roots)?, own_addresses, kept: Mutex::default() })
     }
 
     /// The client for a tenant's calls to an origin.
@@ -104,25 +117,28 @@ impl Clients {
     ) -> Result<Arc<Client>, ConnectorError> {
         let key =
             ClientKey { tenant: tenant.clone(), target: target.clone(), connect_timeout: connection.connect_timeout };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
-        let uses = kept.uses;
-        if let Some((client, last_use)) = kept.clients.get_mut(&key) {
-            *last_use = uses;
-            return Ok(client.clone());
+        if let Some(client) = self.kept().used(&key) {
+            return Ok(client);
         }
+        // Without the lock: building parses roots and sets up TLS, and other tenants must not wait for that.
         let client = Arc::new(self.build(&key)?);
-        if kept.clients.len() >= usize::from(self.settings.pool.clients_max.max(1)) {
-            kept.forget_longest_unused();
-        }
-        kept.clients.insert(key, (client.clone(), uses));
-        Ok(client)
+        Ok(self.kept().keep(key, client, &self.settings.pool))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn build(&self, key: &ClientKey) -> Result<Client, ConnectorError> {
-        let policy = Arc::new(EgressPolicy::of_tenant(&self.settings.egress, &key.tenant));
-        let resolver =
-            CheckedResolver { resolver: self.resolver.clone(), policy: policy.clone(), port: key.target.port };
+        let policy = EgressPolicy::of_tenant(&self.settings.egress, &key.tenant);
+        let policy = Arc::new(policy.with_own_addresses(self.own_addresses.clone()));
+        let resolver = CheckedResolver {
+            resolver: self.resolver.clone(),
+            policy: policy.clone(),
+            tenant: key.tenant.clone(),
+            patience: key.connect_timeout / 2,
+            port: key.target.port,
+        };
         let mut tls = self.tls.clone();
         tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
         let ceilings = &self.settings.ceilings;
@@ -158,10 +174,62 @@ fn header_list_size(ceilings: &Ceilings) -> u32 {
 }
 
 impl Kept {
-    fn forget_longest_unused(&mut self) {
-        let oldest = self.clients.iter().min_by_key(|(_, (_, last_use))| *last_use).map(|(key, _)| key.clone());
+    fn used(&mut self, key: &ClientKey) -> Option<Arc<Client>> {
+        self.uses += 1;
+        let (client, last_use) = self.clients.get_mut(key)?;
+        *last_use = self.uses;
+        Some(client.clone())
+    }
+
+    /// Keeps a client, unless another call has kept one like it meanwhile. A tenant with many origins pushes out its
+    /// own clients before those of others.
+    fn keep(&mut self, key: ClientKey, client: Arc<Client>, pool: &PoolSettings) -> Arc<Client> {
+        if let Some(known) = self.used(&key) {
+            return known;
+        }
+        let own = self.clients.keys().filter(|known| known.tenant == key.tenant).count();
+        if own >= usize::from(pool.clients_per_tenant_max.max(1)) {
+            self.forget_longest_unused(|known| known.tenant == key.tenant);
+        } else if self.clients.len() >= usize::from(pool.clients_max.max(1)) {
+            self.forget_longest_unused(|_| true);
+        }
+        self.clients.insert(key, (client.clone(), self.uses));
+        client
+    }
+
+    fn forget_longest_unused(&mut self, among: impl Fn(&ClientKey) -> bool) {
+        let candidates = self.clients.iter().filter(|(key, _)| among(key));
+        let oldest = candidates.min_by_key(|(_, (_, last_use))| *last_use).map(|(key, _)| key.clone());
         if let Some(key) = oldest {
             self.clients.remove(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system_resolver::SystemResolver;
+
+    #[test]
+    fn a_tenant_pushes_out_its_own_clients_first() {
+        // covers E-03: at N and N + 1, of a tenant and of all
+        let pool = PoolSettings { clients_max: 4, clients_per_tenant_max: 2, ..PoolSettings::default() };
+        let settings = ConnectorSettings { pool, ..ConnectorSettings::default() };
+        let clients = Clients::new(settings, Arc::new(SystemResolver), RootCertStore::empty()).expect("clients");
+        let client = |tenant: &str, host: &str| {
+            let target = Target::of(&format!("http://{host}").parse().expect("url"));
+            clients.client(&tenant.parse().expect("tenant"), &target, &Connection::default()).expect("a client")
+        };
+        let (other, first, second) = (client("other", "a.com"), client("acme", "a.com"), client("acme", "b.com"));
+        assert!(Arc::ptr_eq(&first, &client("acme", "a.com")) && Arc::ptr_eq(&second, &client("acme", "b.com")));
+        client("acme", "c.com");
+        assert!(Arc::ptr_eq(&other, &client("other", "a.com")) && Arc::ptr_eq(&second, &client("acme", "b.com")));
+        assert!(!Arc::ptr_eq(&first, &client("acme", "a.com")));
+        assert_eq!(clients.kept().clients.len(), 3);
+        for tenant in ["t1", "t2", "t3"] {
+            client(tenant, "a.com");
+        }
+        assert_eq!(clients.kept().clients.len(), 4);
     }
 }

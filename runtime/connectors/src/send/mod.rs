@@ -35,7 +35,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// # Errors
-    /// TLS cannot be set up.
+    /// See [`SetupError`].
     pub(crate) fn new(
         settings: ConnectorSettings,
         credentials: Arc<dyn Credentials>,
@@ -48,7 +48,7 @@ impl Sender {
     /// Sends, within the budget of the call (E-05).
     pub(crate) async fn send(&self, context: &CallContext, request: &PermittedRequest) -> Exchange {
         let started = Instant::now();
-        let mut masker = Masker::default();
+        let mut masker = Arc::default();
         let mut attempts = Vec::new();
         let outcome = self.try_send(context, request, &mut masker, &mut attempts).await;
         let document = &request.connector().document;
@@ -57,7 +57,7 @@ impl Sender {
         for attempt in &mut attempts {
             attempt.error = attempt.error.take().map(&safe);
         }
-        let outcome = outcome.map(|response| masker.response(response)).map_err(safe);
+        let outcome = outcome.map_err(safe);
         log(context, request, &outcome);
         Exchange { outcome, attempts, elapsed_us: micros_since(started) }
     }
@@ -66,21 +66,23 @@ impl Sender {
         &self,
         context: &CallContext,
         request: &PermittedRequest,
-        masker: &mut Masker,
+        masker: &mut Arc<Masker>,
         attempts: &mut Vec<Attempt>,
     ) -> Result<Response, ConnectorError> {
         let target = Target::of(&request.request().uri);
         let connection = self.ceilings.hold(&request.connector().document.connection);
         let budget = Limit::budget(context.budget);
-        let authorization = timeout_at(budget.at, self.authorization(context, request, masker))
-            .await
-            .map_err(|_| budget.passed(&target))??;
+        let mut secrets = Masker::default();
+        let authorization = timeout_at(budget.at, self.authorization(context, request, &mut secrets)).await;
+        *masker = Arc::new(secrets);
+        let authorization = authorization.map_err(|_| budget.passed(&target))??;
         let outgoing = outgoing::build(context, request.request(), authorization)?;
         let client = self.clients.client(&context.tenant, &target, &connection)?;
         client.policy.check_literal(&target)?;
         // One attempt; retries (C-18) repeat from here, each under its own time-out and all under the budget.
         let limit = budget.earlier(Limit::request_timeout(connection.request_timeout));
-        let call = Call { client: &client, target: &target, connection: &connection, ceilings: &self.ceilings };
+        let ceilings = &self.ceilings;
+        let call = Call { client: &client, target: &target, connection: &connection, ceilings, masker };
         let (attempt, outcome) = call.attempt(outgoing, limit).await;
         attempts.push(attempt);
         outcome
@@ -93,6 +95,7 @@ struct Call<'a> {
     target: &'a Target,
     connection: &'a Connection,
     ceilings: &'a Ceilings,
+    masker: &'a Arc<Masker>,
 }
 
 impl Call<'_> {
@@ -116,9 +119,25 @@ impl Call<'_> {
         let response = sent.map_err(|error| transport::explain(&error, self.target, self.connection))?;
         attempt.status = Some(response.status().as_u16());
         attempt.timings.first_byte_us = micros_since(started);
-        read::response(response, self).await
+        let response = read::response(response, self).await?;
+        self.masked(response).await
+    }
+
+    /// The response without the secrets; large ones on a thread that may be busy for a while.
+    async fn masked(&self, response: Response) -> Result<Response, ConnectorError> {
+        if response.body.as_slice().len() <= MASKED_HERE_MAX {
+            return Ok(self.masker.response(response));
+        }
+        let masker = self.masker.clone();
+        tokio::task::spawn_blocking(move || masker.response(response)).await.map_err(|_| {
+            let message = format!("the response of `{}` was not searched for secrets; the host stops", self.target);
+            error(ConnectorErrorKind::Protocol, message)
+        })
     }
 }
+
+/// The longest body, in bytes, that is masked on a thread that serves other calls too.
+const MASKED_HERE_MAX: usize = 64 << 10;
 
 /// When a call must be over, and which setting says so.
 #[derive(Clone, Copy)]

@@ -20,8 +20,8 @@ use weir_engine::ports::{CallContext, ConnectorErrorKind as Kind};
 use super::Sender;
 use super::clients::{Clients, public_roots};
 use crate::credentials::{Credential, CredentialError, Credentials};
-use crate::resolve::SystemResolver;
 use crate::settings::ConnectorSettings;
+use crate::system_resolver::SystemResolver;
 
 struct NoCredentials;
 

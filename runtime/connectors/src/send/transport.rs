@@ -90,6 +90,13 @@ pub(super) fn explain(problem: &reqwest::Error, target: &Target, connection: &Co
 fn unresolved(no_address: &NoAddress, target: &Target) -> ConnectorError {
     match no_address {
         NoAddress::Denied(denied) => error(Kind::EgressDenied, denied.to_string()),
+        NoAddress::Lookup(problem) if problem.kind() == io::ErrorKind::ResourceBusy => {
+            let message = format!(
+                "the host `{}` was not looked up: too many names are being looked up at once; check that the name server answers, or raise the connector's `connect-timeout`, half of which a name waits for its turn",
+                target.host
+            );
+            error(Kind::Resolve, message)
+        }
         NoAddress::Lookup(_) | NoAddress::Empty => {
             let message =
                 format!("the host `{}` does not resolve; check its spelling and the name server", target.host);

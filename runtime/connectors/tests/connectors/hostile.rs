@@ -73,6 +73,15 @@ async fn a_slow_connection_runs_into_the_connection_timeout() {
 }
 
 #[tokio::test]
+async fn a_name_whose_turn_does_not_come_is_an_error_of_its_own() {
+    // keeps E-05
+    let document = connection(document("http://busy.test"), json!({"connect-timeout": "100ms"}));
+    let error = Fixture::new().error(document).await;
+    assert_eq!(error.kind, Kind::Resolve);
+    assert!(error.message.contains("too many names are being looked up at once"), "{}", error.message);
+}
+
+#[tokio::test]
 async fn nobody_there() {
     let gone = Upstream::answering("").await;
     let port = {

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use weir_connectors::{ConnectorSettings, Credential, CredentialError, Credentials, HttpConnectors, Resolver};
+use weir_connectors::{
+    ConnectorSettings, Credential, CredentialError, Credentials, HttpConnectors, Question, Resolver,
+};
 use weir_engine::connector::{Connector, PermittedRequest};
 use weir_engine::expression::Scope;
 use weir_engine::ids::{CredentialName, RequestId, TenantId};
@@ -142,10 +144,15 @@ impl FakeResolver {
 
 #[async_trait]
 impl Resolver for FakeResolver {
-    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    async fn lookup(&self, question: Question<'_>) -> io::Result<Vec<IpAddr>> {
+        let host = question.host;
         self.lookups.fetch_add(1, Ordering::SeqCst);
         if host == "stuck.test" {
             std::future::pending::<()>().await;
+        }
+        if host == "busy.test" {
+            tokio::time::sleep(question.patience).await;
+            return Err(io::ErrorKind::ResourceBusy.into());
         }
         if host == "nowhere.test" {
             return Err(io::ErrorKind::NotFound.into());

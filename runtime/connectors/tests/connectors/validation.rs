@@ -115,23 +115,96 @@ fn templates() {
 fn limits() {
     // covers C-09, C-20
     let over = json!({
-        "request-timeout": "301s", "connect-timeout": "0ms", "response-bytes-max": (64 << 20) + 1,
+        "request-timeout": "301s", "connect-timeout": "49ms", "response-bytes-max": (64 << 20) + 1,
         "header-bytes-max": 0, "json-depth-max": 128,
     });
     check(
         with(document("https://a.com"), json!({"connection": over})),
         expect![[r#"
-        /connection/request-timeout [connector.document.timeout] `request-timeout` must be more than 0 and at most 5m
-        /connection/connect-timeout [connector.document.timeout] `connect-timeout` must be more than 0 and at most 5m
+        /connection/request-timeout [connector.document.timeout] `request-timeout` must be at least 1ms and at most 5m
+        /connection/connect-timeout [connector.document.timeout] `connect-timeout` must be at least 50ms and at most 5m
         /connection/response-bytes-max [connector.document.limit] `response-bytes-max` is 67108865; the operator lets it be from 1 to 67108864
         /connection/header-bytes-max [connector.document.limit] `header-bytes-max` is 0; the operator lets it be from 1 to 262144
         /connection/json-depth-max [connector.document.limit] `json-depth-max` is 128; the operator lets it be from 1 to 127"#]],
     );
     let at = json!({
-        "request-timeout": "5m", "connect-timeout": "1ms", "response-bytes-max": 64 << 20,
+        "request-timeout": "5m", "connect-timeout": "50ms", "response-bytes-max": 64 << 20,
         "header-bytes-max": 256 << 10, "json-depth-max": 127,
     });
     check(with(document("https://a.com"), json!({"connection": at})), expect![[r#""#]]);
+}
+
+#[test]
+fn text_bodies_that_no_value_can_stand_in() {
+    // keeps E-04
+    for (content_type, body, says) in [
+        ("application/xml", "<a>${event.user.id}</a>", "no encoding"),
+        ("multipart/form-data; boundary=x", "--x${event.user.id}", "no encoding"),
+        ("text/${event.user.id}", "a", "without `${"),
+        ("application/x-ndjson", "{\"a\": ${event.user.id}}\n{", "row 2 is not JSON"),
+        ("text/json", "{\"a\": ${event.user.id}", "not JSON"),
+        ("application/xml", "<a/>", ""),
+        ("application/x-ndjson", "{\"a\": ${event.user.id}}\n{}\n", ""),
+    ] {
+        let headers = json!([{"name": "content-type", "value": content_type}]);
+        let faulty =
+            with_function(document("https://a.com"), json!({"method": "PUT", "headers": headers, "body": body}));
+        let faults = validate(&serde_json::from_value(faulty.clone()).expect("a document"), &Ceilings::default());
+        let found: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.message.contains(says))).collect();
+        let expected: &[_] = if says.is_empty() { &[] } else { &[("/functions/0/body", true)] };
+        assert_eq!(found, expected, "{content_type}: {faults:?}");
+        assert_eq!(Fixture::new().bind(faulty, &json!({})).is_ok(), says.is_empty(), "{content_type}");
+    }
+}
+
+#[test]
+fn counts_at_n_and_n_plus_1() {
+    // covers C-20
+    let counted = |functions: usize, headers: usize, arguments: usize| {
+        let headers: Vec<_> =
+            (0..headers).map(|it| json!({"name": format!("x-{it}"), "value": "${event.a}"})).collect();
+        let arguments: Vec<_> = (0..arguments).map(|it| json!({"name": format!("a{it}"), "type": "string"})).collect();
+        let named = |it| json!({"name": format!("f{it}"), "headers": headers, "arguments": arguments});
+        let functions: Vec<_> = (0..functions).map(named).collect();
+        let document = with(document("https://a.com"), json!({"headers": headers, "functions": functions}));
+        let faults = validate(&serde_json::from_value(document).expect("a document"), &Ceilings::default());
+        assert!(faults.iter().all(|fault| fault.code == "connector.document.count"), "{faults:?}");
+        faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(100, 10, 10), [""; 0]);
+    assert_eq!(counted(1, 100, 100), [""; 0]);
+    assert_eq!(counted(101, 1, 1), ["/functions"]);
+    assert_eq!(counted(1, 101, 101), ["/headers", "/functions/0/arguments", "/functions/0/headers"]);
+}
+
+#[test]
+fn requests_at_n_and_n_plus_1() {
+    // covers C-20: a value that is written many times is not held many times
+    let bind = |most: u64, function: Value, value: &str| {
+        let mut settings = crate::support::settings();
+        settings["ceilings"] = json!({"request-bytes-max": most});
+        let fixture = Fixture::with(settings, crate::support::FakeResolver::default());
+        let arguments = json!([{"name": "v", "type": "string"}]);
+        let document =
+            with_function(with_function(document("http://a.test"), json!({"arguments": arguments})), function);
+        fixture.bind(document, &json!({"v": value})).map(drop)
+    };
+    let uri = "http://a.test/".len() as u64;
+    let list = |count: usize| vec!["${args.v}"; count];
+    for (function, bytes, place) in [
+        (json!({"endpoint": "/x${args.v}?q=${args.v}"}), uri + 14, "the endpoint"),
+        (json!({"headers": [{"name": "x-a", "value": "${args.v}${args.v}"}]}), uri + 13, "header `x-a`"),
+        (json!({"method": "PUT", "body": "\"${args.v}${args.v}\""}), uri + 12, "the body"),
+        (json!({"method": "PUT", "body": {"a": list(2), "b": null, "c": "x${args.v}"}}), uri + 45, "the body"),
+    ] {
+        assert_eq!(bind(bytes, function.clone(), "12345"), Ok(()), "{function}");
+        let error = bind(bytes - 1, function, "12345").expect_err("over");
+        assert_eq!(error.kind, Kind::Interpolation);
+        assert!(error.message.contains(&format!("{place}: the request is over {} bytes", bytes - 1)), "{error}");
+    }
+    let error =
+        bind(4 << 20, json!({"method": "PUT", "body": list(10_000)}), &"x".repeat(1 << 20)).expect_err("10 GiB");
+    assert!(error.message.contains("`request-bytes-max`"), "{error}");
 }
 
 #[test]
