@@ -2,6 +2,9 @@
 
 use crate::house::{Api, House};
 
+/// Method, path, headers, body, and the status that must come back.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_get_a_problem_each() {
     // covers T-05; keeps A3, A6
@@ -11,7 +14,7 @@ async fn malformed_requests_get_a_problem_each() {
     let yaml = [("content-type", "application/yaml")];
     let deep = format!("{{\"event\":{}{}}}", "[".repeat(200), "]".repeat(200));
     let runs = "/v1/flows/registration/runs";
-    let cases: Vec<(&str, &str, &[(&str, &str)], Vec<u8>, u16)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("GET", "/v1/nothing", &[], vec![], 404),
         ("GET", "/v1/flows/Not-A-Name", &[], vec![], 400),
         ("GET", "/v1/runs/not-an-id", &[], vec![], 400),

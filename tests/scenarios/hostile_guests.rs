@@ -61,7 +61,7 @@ async fn each_ends_its_own_step_with_its_own_code_and_the_next_run_works() {
         ("table growth", action("(table 1 funcref)", grow_table), "plugin.table-exhausted"),
         ("trap", action("", "unreachable"), "plugin.trap"),
         ("huge output", action("", long), "plugin.invalid-output"),
-        ("output out of memory", action("", wild), "plugin.trap"),
+        ("output out of memory", action("", wild), "plugin.invalid-output"),
         ("huge log", action("", chatter), ""),
     ];
     for (index, (what, bytes, code)) in cases.into_iter().enumerate() {

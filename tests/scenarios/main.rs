@@ -1,7 +1,6 @@
 //! Scenarios over the real binary, and what keeps the house tidy.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a scenario that cannot go on has failed"

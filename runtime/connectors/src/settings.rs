@@ -71,7 +71,7 @@ impl Default for Ceilings {
             response_bytes_max: 64 << 20,
             header_bytes_max: HEADER_BYTES_MAX,
             json_depth_max: JSON_DEPTH_MAX,
-            response_headers_max: 128,
+            response_headers_max: 100,
             json_nodes_max: 200_000,
             request_bytes_max: 4 << 20,
         }
