@@ -43,9 +43,21 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let (phase, phases) = watch::channel(Phase::Recovering);
     let server = config.server.clone();
     let app = wire::wire(config, phases).await?;
-    let listening = Listening::start(&server, &app).await?;
-    let recovered = app.engine.recover().await?;
-    tracing::info!(recovered, "unfinished runs go on");
+    // The port first: a second server on it ends before it touches a run. The leases of the process before this one
+    // end next, so that none of a run that is started here can be among them.
+    let bound = bind(server.listen).await?;
+    match app.engine.recover().await {
+        Ok(recovered) => tracing::info!(recovered, "unfinished runs go on"),
+        Err(error) => {
+            let code = error.code();
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                code,
+                "runs could not be claimed yet; it is tried again"
+            );
+        }
+    }
+    let listening = Listening::start(bound, &server, &app).await?;
     let work = tokio::spawn(Arc::clone(&app.engine).work());
     phase.send_replace(Phase::Serving);
     output::remark(&format!("weir: serving on http://{}", listening.address));
@@ -66,8 +78,7 @@ struct Listening {
 }
 
 impl Listening {
-    async fn start(server: &ServerConfig, app: &Arc<App>) -> Result<Self, ServeError> {
-        let bound = bind(server.listen).await?;
+    async fn start(bound: TcpListener, server: &ServerConfig, app: &Arc<App>) -> Result<Self, ServeError> {
         let address = bound.local_addr().map_err(ServeError::Runtime)?;
         let metrics = match server.metrics_listen {
             Some(address) => {
