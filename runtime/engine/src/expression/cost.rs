@@ -6,8 +6,8 @@
 use cel::common::ast::operators::{ADD, CONDITIONAL, EQUALS, IN, LOGICAL_AND, LOGICAL_OR, NOT_EQUALS};
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 
-use super::program::children;
 use super::scope::{Extent, Scope};
+use super::tree::children;
 
 /// Most elementary operations of one evaluation: looks at an item, copies of 64 bytes.
 const OPERATIONS_MAX: u64 = 50_000_000;

@@ -7,6 +7,7 @@ mod cost;
 mod program;
 mod scope;
 mod template;
+mod tree;
 
 pub use self::program::{EXPRESSION_BYTES_MAX, EvaluationError, Expression, ExpressionFault, NESTING_MAX, type_name};
 pub(crate) use self::scope::weight;
