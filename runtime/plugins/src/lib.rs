@@ -17,4 +17,4 @@ pub use self::compile::{COMPILE_VERB, CompileError, CompileProgram, compile_chil
 pub use self::engine::SetupError;
 pub use self::host::{Components, ComponentsError, PluginHost, PrepareError};
 pub use self::settings::{Allocator, CompileSettings, HostSettings, PoolSettings};
-pub use self::upload::{HookKind, Inspection, TypeMismatch, UploadError, validate};
+pub use self::upload::{Inspection, TypeMismatch, UploadError, validate};

@@ -81,7 +81,8 @@ fn render(problem: &ProblemBody) -> String {
     let mut text = format!("{} [{}]\n  {}", problem.title, problem.code, problem.detail);
     for error in &problem.errors {
         let member = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!("\n  {}: {}", member("pointer"), member("message")));
+        let place = Some(member("pointer")).filter(|pointer| !pointer.is_empty()).unwrap_or("the whole");
+        text.push_str(&format!("\n  {place}: {}", member("message")));
     }
     text.push_str(&format!("\n  (`weir explain {}` tells more; request {})", problem.code, problem.request_id));
     text

@@ -164,7 +164,8 @@ impl Compiler<'_> {
             Some(_) => {}
         }
         let transitions = self.transitions(pointer, None, Target::End, [None, it.on_error]);
-        Some(Step { id: it.id, kind: StepKind::Condition(branches), transitions })
+        // Without one of its branches, the steps that it leads to would seem unreachable.
+        (branches.len() == last + 1).then_some(Step { id: it.id, kind: StepKind::Condition(branches), transitions })
     }
 
     fn branch(&mut self, pointer: &str, branch: BranchDocument) -> Option<Branch> {

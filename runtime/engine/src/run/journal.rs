@@ -119,12 +119,14 @@ pub struct CallRecord {
 }
 
 /// The hooks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "see the glossary")]
 pub enum HookKind {
+    /// Before a call is made.
     PreCall,
+    /// After a response has come.
     PostResponse,
+    /// Handles an event of a flow.
     Action,
 }
 
@@ -136,6 +138,12 @@ impl HookKind {
             Self::PostResponse => "post-response",
             Self::Action => "action",
         }
+    }
+}
+
+impl std::fmt::Display for HookKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

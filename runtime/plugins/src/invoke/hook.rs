@@ -6,12 +6,12 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 use weir_engine::message::{Request, Response};
 use weir_engine::ports::{ActionDecision, ActionEvent, PostResponseDecision, PreCallDecision};
+use weir_engine::run::HookKind;
 
 use super::bindings::{action, post_response, pre_call, types};
 use super::from_guest::{Reader, Rejected};
 use super::state::HostState;
 use super::to_guest;
-use crate::upload::HookKind;
 
 /// Where a component's hooks are. Looked up once, when it is loaded.
 pub(crate) struct Hooks {

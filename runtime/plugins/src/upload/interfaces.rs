@@ -5,11 +5,11 @@ use wasmparser::component_types::{ComponentEntityType, ComponentInstanceType, Co
 use wasmparser::types::TypesRef;
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
-use super::HookKind;
 use super::compare;
 use super::contract::CONTRACT;
 use super::error::{TypeMismatch, UploadError};
 use super::print::{self, Found};
+use weir_engine::run::HookKind;
 
 /// The hooks with the function that each exports.
 const HOOKS: [(HookKind, &str); 3] =

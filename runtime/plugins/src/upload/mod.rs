@@ -11,37 +11,9 @@ mod interfaces; // its imports and exports
 use serde::{Deserialize, Serialize};
 use wasmparser::Validator;
 use weir_engine::digest::Digest;
+use weir_engine::run::HookKind;
 
 pub use self::error::{TypeMismatch, UploadError};
-
-/// The hooks that a plugin can export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum HookKind {
-    /// Before a call is made.
-    PreCall,
-    /// After a response has come.
-    PostResponse,
-    /// Handles an event of a flow.
-    Action,
-}
-
-impl HookKind {
-    /// The name of the hook's interface in `wit/`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PreCall => "pre-call",
-            Self::PostResponse => "post-response",
-            Self::Action => "action",
-        }
-    }
-}
-
-impl std::fmt::Display for HookKind {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
 
 /// What an accepted component is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

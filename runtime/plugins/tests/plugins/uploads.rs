@@ -1,7 +1,8 @@
 //! What is accepted, and what is said to the rest (P-01, S-01).
 
 use expect_test::{Expect, expect};
-use weir_plugins::{HookKind, UploadError, validate};
+use weir_engine::run::HookKind;
+use weir_plugins::{UploadError, validate};
 
 use crate::guests::{self, ACTION, Guest, component, component_of, good};
 

@@ -79,13 +79,14 @@ impl Page {
                 PreCallDecision::Fail(failure) => page.failure(failure),
             });
         }
-        if call.sent_request.is_some() {
-            let key = call.idempotency_key.as_deref().unwrap_or("none");
-            self.put(1, Some(Style::Dim), &format!("sent, with the host's credentials; idempotency key {key}"));
-        }
         if let Some(exchange) = &call.exchange {
-            let attempts = exchange.attempts.len();
-            self.put(1, Some(Style::Dim), &format!("{attempts} attempt(s), {}", time(exchange.elapsed_us)));
+            let key = call.idempotency_key.as_deref().unwrap_or("none");
+            let (attempts, took) = (exchange.attempts.len(), time(exchange.elapsed_us));
+            let how = match exchange.outcome {
+                Err(_) if attempts == 0 => "not sent".to_owned(),
+                _ => format!("sent, with the host's credentials; idempotency key {key}; {attempts} attempt(s), {took}"),
+            };
+            self.put(1, Some(Style::Dim), &how);
             match &exchange.outcome {
                 Ok(response) => self.response("response, as it came", response),
                 Err(error) => self.put(1, Some(Style::Bad), &format!("{}: {error}", error.kind.code())),
@@ -336,8 +337,7 @@ mod tests {
                 log: hello a=b
               request, after the hook
                 GET http://localhost/api?locale=de
-              sent, with the host's credentials; idempotency key k
-              0 attempt(s), 2.00 s
+              sent, with the host's credentials; idempotency key k; 0 attempt(s), 2.00 s
               response, as it came
                 200
                 a: �[2J

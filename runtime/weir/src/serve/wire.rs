@@ -11,7 +11,6 @@ use weir_engine::digest::Digest;
 use weir_engine::engine::{Definitions, Engine, Ports};
 use weir_engine::ids::{CredentialName, TenantId};
 use weir_engine::ports::{Clock, Connectors, Plugins, Store};
-use weir_engine::run::HookKind;
 use weir_plugins::{Components, ComponentsError, Inspection, PluginHost};
 use weir_stores::{MemoryStore, SledStore};
 
@@ -154,10 +153,5 @@ impl Uploads for Host {
 /// The inspection in the engine's words.
 pub(crate) fn inspected(inspection: Inspection) -> Inspected {
     let Inspection { digest, size, hooks, imports, exports, wit_version } = inspection;
-    let hooks = hooks.into_iter().map(|hook| match hook {
-        weir_plugins::HookKind::PreCall => HookKind::PreCall,
-        weir_plugins::HookKind::PostResponse => HookKind::PostResponse,
-        weir_plugins::HookKind::Action => HookKind::Action,
-    });
-    Inspected { digest, size, hooks: hooks.collect(), imports, exports, wit_version: wit_version.to_string() }
+    Inspected { digest, size, hooks, imports, exports, wit_version: wit_version.to_string() }
 }
