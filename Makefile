@@ -5,7 +5,8 @@ CARGO ?= cargo
 GUEST_TOOLCHAIN ?= auto
 export GUEST_TOOLCHAIN
 
-WEIR = $(CARGO) run --quiet --locked --package weir --
+# No `--package`: a single package would be built with other features of its dependencies, and so built again.
+WEIR = $(CARGO) run --quiet --locked --bin weir --
 GUESTS = correlate normalise tier
 
 .PHONY: help demo run test bench guests lint audit tools clean
@@ -14,18 +15,18 @@ help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: guests ## Build everything, run the demo flow, show each step, end.
-	$(CARGO) run --locked --package weir-tests --bin demo
+	$(CARGO) run --locked --bin demo
 
 run: guests ## The same, and keep serving on loopback.
-	$(CARGO) run --locked --package weir-tests --bin demo -- --keep
+	$(CARGO) run --locked --bin demo -- --keep
 
 test: guests ## Every test: units, properties, stores, guests, scenarios over the real binary.
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked --manifest-path guest-examples/rust/Cargo.toml
 
 bench: guests ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
-	$(CARGO) build --locked --release --package weir
-	$(CARGO) bench --locked --package weir-tests
+	$(CARGO) build --locked --release --workspace
+	$(CARGO) bench --locked --workspace --bench bench
 
 guests: build ## Build the example plugins into components.
 	for guest in $(GUESTS); do \
