@@ -1,9 +1,9 @@
 //! Drives runs: step, commit, next step, until the run ends, the process drains, or another process takes over.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{Ending, Event, JournalEntry, Run, RunState, StepError, StepOutcome, StepRecord};
 use crate::step::{Attempt, Outcome, attempt, step_error};
+use crate::time::Timestamp;
 
 /// Why a run is not driven on by this process.
 enum Left {
@@ -214,20 +215,19 @@ impl Engine {
         if outcome.changes.is_empty() {
             return outcome;
         }
-        let mut context = claimed.context.clone();
-        outcome.changes.iter().for_each(|change| context.apply(change));
-        let bytes: usize = context.iter().map(|(_, value)| value.to_string().len()).sum();
+        let changed = outcome.changes.iter().map(|change| (&change.key, &change.value));
+        let context: BTreeMap<_, _> = claimed.context.iter().chain(changed).collect();
+        let bytes: usize = context.values().map(|value| value.to_string().len()).sum();
         let most = self.settings.context_bytes_max;
         if bytes <= most {
             return outcome;
         }
         let message = format!("the run's context would have {bytes} bytes; at most {most} are allowed");
         let error = step_error("run.context-too-large", message);
-        let (step, now) = (outcome.entry.step.clone(), self.ports.clock.now());
-        Outcome {
-            entry: JournalEntry { record: outcome.entry.record, ..abandoned(claimed, &step, error.clone(), now) },
-            ..abandon(claimed, &step, error, now)
-        }
+        let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
+        // The journal keeps what the step did.
+        over.entry.record = outcome.entry.record;
+        over
     }
 
     async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
@@ -270,22 +270,19 @@ fn scope_of(claimed: &ClaimedRun) -> Scope {
 }
 
 /// Ends a run that cannot go on.
-fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: crate::time::Timestamp) -> Outcome {
-    let entry = abandoned(claimed, step, error.clone(), now);
-    let run = claimed.run.clone().apply(Event::Ended(Ending::Error { step: step.clone(), error }), now);
-    Outcome { run, entry, changes: Vec::new() }
-}
-
-fn abandoned(claimed: &ClaimedRun, step: &StepId, error: StepError, now: crate::time::Timestamp) -> JournalEntry {
-    JournalEntry {
-        sequence: claimed.run.revision + 1,
+fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
+    let ending = Ending::Error { step: step.clone(), error };
+    let run = claimed.run.clone().apply(Event::Ended(ending.clone()), now);
+    let entry = JournalEntry {
+        sequence: run.revision,
         step: step.clone(),
         started_at: now,
-        elapsed_us: crate::step::micros(Duration::ZERO),
+        elapsed_us: 0,
         record: StepRecord::NotRun,
-        outcome: StepOutcome::End(Ending::Error { step: step.clone(), error }),
+        outcome: StepOutcome::End(ending),
         changes: Vec::new(),
-    }
+    };
+    Outcome { run, entry, changes: Vec::new() }
 }
 
 /// A run that this process drives, and the slot that it takes.
