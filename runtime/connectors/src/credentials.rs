@@ -1,10 +1,12 @@
 //! The port to stored credentials. The service implements it; nobody else sees what comes through it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
-use weir_engine::ids::{CredentialName, TenantId};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::{SecretSlice, SecretString};
+use weir_engine::ids::{CredentialName, IdentityName, TenantId};
 
 /// A stored credential, opened for one call. Its `Debug` shows the type alone: a user name may be a key or a person.
 #[derive(Clone)]
@@ -21,6 +23,58 @@ pub enum Credential {
         /// Visible ASCII characters.
         token: SecretString,
     },
+    /// A key that stands in a header or in the query.
+    ApiKey {
+        /// Visible ASCII characters.
+        key: SecretString,
+    },
+    /// An OAuth 2 client (RFC 6749 section 2.3.1).
+    Oauth2Client {
+        /// The client's id; no secret.
+        client_id: String,
+        /// Its secret; empty for a public client.
+        client_secret: SecretString,
+    },
+    /// AWS access keys.
+    Aws {
+        /// The key's id.
+        access_key_id: String,
+        /// The key.
+        secret_access_key: SecretString,
+        /// Where the keys are temporary.
+        session_token: Option<SecretString>,
+    },
+    /// A key for keyed hashes.
+    HmacKey {
+        /// The bytes of the key.
+        key: SecretSlice<u8>,
+    },
+}
+
+/// A stored TLS identity, opened: certificates, a private key, or both.
+#[derive(Clone)]
+pub struct Identity {
+    /// The stored version: another one has another content.
+    pub version: u32,
+    /// Its own certificate first, then its chain; or certificates to trust. DER.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// The private key, where it has one.
+    pub key: Option<Arc<PrivateKeyDer<'static>>>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Identity(version {}, {} certificates)", self.version, self.certificates.len())
+    }
+}
+
+/// A stored credential with its version: what was made from another version is out of date.
+#[derive(Debug, Clone)]
+pub struct StoredCredential {
+    /// Grows with each save.
+    pub version: u32,
+    /// What was saved.
+    pub credential: Credential,
 }
 
 impl Credential {
@@ -29,6 +83,10 @@ impl Credential {
         match self {
             Self::Basic { .. } => "basic",
             Self::Bearer { .. } => "bearer",
+            Self::ApiKey { .. } => "api-key",
+            Self::Oauth2Client { .. } => "oauth2-client",
+            Self::Aws { .. } => "aws",
+            Self::HmacKey { .. } => "hmac-key",
         }
     }
 }
@@ -51,8 +109,17 @@ pub trait Credentials: Send + Sync {
     ///
     /// # Errors
     /// The store cannot be read, or the credential cannot be decrypted.
-    async fn credential(&self, tenant: &TenantId, name: &CredentialName)
-    -> Result<Option<Credential>, CredentialError>;
+    async fn credential(
+        &self,
+        tenant: &TenantId,
+        name: &CredentialName,
+    ) -> Result<Option<StoredCredential>, CredentialError>;
+
+    /// The tenant's TLS identity of that name; `None` where there is none.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the key cannot be decrypted.
+    async fn identity(&self, tenant: &TenantId, name: &IdentityName) -> Result<Option<Identity>, CredentialError>;
 }
 
 #[cfg(test)]

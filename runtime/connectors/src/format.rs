@@ -23,6 +23,7 @@ pub(crate) fn parse(request: &PermittedRequest, response: &Response, limits: Jso
     match request.function().response.format {
         ResponseFormat::None => Ok(Value::Null),
         ResponseFormat::String => text(response).map(Value::String),
+        ResponseFormat::Xml => Err("XML is not there yet".to_owned()),
         ResponseFormat::JsonObject | ResponseFormat::JsonArray if has_no_body(request, response) => Ok(Value::Null),
         ResponseFormat::JsonObject => match json(body, limits)? {
             object @ Value::Object(_) => Ok(object),

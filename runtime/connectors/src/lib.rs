@@ -20,7 +20,7 @@ mod send; // one attempt over the wire
 mod mask; // secrets do not come back
 mod format; // bodies become values
 
-pub use self::credentials::{Credential, CredentialError, Credentials};
+pub use self::credentials::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 pub use self::egress::{
     AddressClass, Denied, DeniedReason, EgressPolicy, EgressRule, EgressSettings, InvalidRule, Reach, TenantEgress,
 };

@@ -113,6 +113,8 @@ impl Ceilings {
             response_bytes_max: connection.response_bytes_max.min(most.response_bytes_max),
             header_bytes_max: connection.header_bytes_max.min(most.header_bytes_max),
             json_depth_max: connection.json_depth_max.min(most.json_depth_max),
+            concurrency_max: connection.concurrency_max,
+            circuit_breaker: connection.circuit_breaker,
         }
     }
 }
@@ -130,6 +132,7 @@ mod tests {
             response_bytes_max: u64::MAX,
             header_bytes_max: u64::MAX,
             json_depth_max: u16::MAX,
+            ..Connection::default()
         };
         let raised = Ceilings { header_bytes_max: u64::MAX, json_depth_max: u16::MAX, ..Ceilings::default() };
         let held = raised.hold(&asked);

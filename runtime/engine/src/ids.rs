@@ -104,6 +104,8 @@ names! {
     FunctionName is "function name";
     /// The name of a stored credential within its tenant.
     CredentialName is "credential name";
+    /// The name of a stored TLS identity within its tenant: a key or certificates.
+    IdentityName is "identity name";
 }
 
 /// One execution of a flow. Version 7 of RFC 9562: ids sort by the time of the start.

@@ -9,7 +9,7 @@ use weir_engine::ids::CredentialName;
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
 
 use super::Sender;
-use crate::credentials::Credential;
+use crate::credentials::{Credential, StoredCredential};
 use crate::error::error;
 use crate::mask::Masker;
 
@@ -29,6 +29,7 @@ impl Sender {
             Authentication::None => return Ok(None),
             Authentication::Basic { credential } => (credential, "basic"),
             Authentication::Bearer { credential } => (credential, "bearer"),
+            _ => return Err(error(ConnectorErrorKind::Credential, "this authentication is not there yet")),
         };
         if request.request().headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization")) {
             return Err(error(
@@ -38,7 +39,7 @@ impl Sender {
         }
         let stored = self.credentials.credential(&context.tenant, name).await;
         let stored = stored.map_err(|problem| faulty(name, format!("cannot be read: {problem}")))?;
-        let Some(credential) = stored else {
+        let Some(StoredCredential { credential, .. }) = stored else {
             return Err(faulty(name, format!("does not exist; store one of type `{wanted}` under this name")));
         };
         if credential.kind() != wanted {
@@ -60,6 +61,7 @@ fn header(credential: &Credential, masker: &mut Masker) -> Result<HeaderValue, &
     let text = match credential {
         Credential::Basic { username, password } => basic(username, password, masker)?,
         Credential::Bearer { token } => bearer(token, masker)?,
+        _ => return Err("is of no type that stands in this header"),
     };
     let mut value = HeaderValue::from_str(text.expose_secret())
         .map_err(|_| "cannot stand in a header; store it again without control characters")?;

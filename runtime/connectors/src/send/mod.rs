@@ -101,7 +101,8 @@ struct Call<'a> {
 impl Call<'_> {
     async fn attempt(&self, outgoing: reqwest::Request, limit: Limit) -> (Attempt, Result<Response, ConnectorError>) {
         let started = Instant::now();
-        let mut attempt = Attempt { status: None, error: None, timings: Timings::default() };
+        let mut attempt =
+            Attempt { waited_us: 0, status: None, hops: Vec::new(), error: None, timings: Timings::default() };
         let outcome = timeout_at(limit.at, self.exchange(outgoing, started, &mut attempt)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(limit.passed(self.target)));
         attempt.timings.total_us = micros_since(started);

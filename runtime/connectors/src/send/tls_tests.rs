@@ -13,13 +13,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use weir_engine::connector::{BoundRequest, Connector, PermittedRequest};
-use weir_engine::ids::{CredentialName, RequestId, TenantId};
+use weir_engine::ids::{CredentialName, IdentityName, RequestId, TenantId};
 use weir_engine::message::{Method, Request};
 use weir_engine::ports::{CallContext, ConnectorErrorKind as Kind};
 
 use super::Sender;
 use super::clients::{Clients, public_roots};
-use crate::credentials::{Credential, CredentialError, Credentials};
+use crate::credentials::{CredentialError, Credentials, Identity, StoredCredential};
 use crate::settings::ConnectorSettings;
 use crate::system_resolver::SystemResolver;
 
@@ -27,7 +27,11 @@ struct NoCredentials;
 
 #[async_trait]
 impl Credentials for NoCredentials {
-    async fn credential(&self, _: &TenantId, _: &CredentialName) -> Result<Option<Credential>, CredentialError> {
+    async fn credential(&self, _: &TenantId, _: &CredentialName) -> Result<Option<StoredCredential>, CredentialError> {
+        Ok(None)
+    }
+
+    async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
         Ok(None)
     }
 }

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir_connectors::{
-    ConnectorSettings, Credential, CredentialError, Credentials, HttpConnectors, Question, Resolver,
+    ConnectorSettings, Credential, CredentialError, Credentials, HttpConnectors, Identity, Question, Resolver,
+    StoredCredential,
 };
 use weir_engine::connector::{Connector, PermittedRequest};
 use weir_engine::expression::Scope;
-use weir_engine::ids::{CredentialName, RequestId, TenantId};
+use weir_engine::ids::{CredentialName, IdentityName, RequestId, TenantId};
 use weir_engine::message::{Request, Response};
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind, Connectors as _, Exchange};
 
@@ -178,16 +179,21 @@ impl Credentials for FakeCredentials {
         &self,
         tenant: &TenantId,
         name: &CredentialName,
-    ) -> Result<Option<Credential>, CredentialError> {
+    ) -> Result<Option<StoredCredential>, CredentialError> {
         let basic = |password: &str| Credential::Basic { username: "user".into(), password: password.into() };
-        Ok(match (tenant.as_str(), name.as_str()) {
+        let credential = match (tenant.as_str(), name.as_str()) {
             ("acme", "basic") => Some(basic(SECRET)),
             ("acme", "short") => Some(basic("abc")),
             ("acme", "bearer") => Some(Credential::Bearer { token: TOKEN.into() }),
             (_, "broken") => return Err(CredentialError("the master key is missing".into())),
             (_, "stuck") => std::future::pending().await,
             _ => None,
-        })
+        };
+        Ok(credential.map(|credential| StoredCredential { version: 1, credential }))
+    }
+
+    async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
+        Ok(None)
     }
 }
 

@@ -1,11 +1,15 @@
-//! What a tenant writes to configure a connector (C-01 to C-13).
+//! What a tenant writes to configure a connector (C-01 to C-21).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{ConnectorName, CredentialName, FunctionName};
+use super::authentication::Authentication;
+use super::delivery::{CallLog, CircuitBreaker, Redirects, ResponseMode, Retry};
+use super::response::ResponseSettings;
+use super::tls::Tls;
+use crate::ids::{ConnectorName, FunctionName};
 use crate::message::Method;
 
 /// A configured outside system with its typed functions.
@@ -22,6 +26,9 @@ pub struct ConnectorDocument {
     /// How the host authenticates; credentials by name.
     #[serde(default)]
     pub authentication: Authentication,
+    /// Which certificates are shown and trusted.
+    #[serde(default)]
+    pub tls: Tls,
     /// Sent with every function, before the function's own headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderTemplate>,
@@ -37,25 +44,6 @@ impl ConnectorDocument {
     pub fn function(&self, name: &FunctionName) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == *name)
     }
-}
-
-/// How the host authenticates (C-06). Secrets stand in stored credentials, never here.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Authentication {
-    /// Not at all.
-    #[default]
-    None,
-    /// RFC 7617, with a stored credential of type `basic`.
-    Basic {
-        /// The credential's name.
-        credential: CredentialName,
-    },
-    /// RFC 6750, with a stored credential of type `bearer`.
-    Bearer {
-        /// The credential's name.
-        credential: CredentialName,
-    },
 }
 
 /// A header whose value is a template.
@@ -84,8 +72,12 @@ pub struct Connection {
     pub response_bytes_max: u64,
     /// The largest sum of response header names and values, in bytes: 64 KiB by default.
     pub header_bytes_max: u64,
-    /// The deepest JSON nesting of a response: 64 by default.
+    /// The deepest JSON or XML nesting of a response: 64 by default.
     pub json_depth_max: u16,
+    /// Most calls of the connector at a time on one host: 64 by default. More wait up to `request-timeout`.
+    pub concurrency_max: u16,
+    /// When calls stop for a while.
+    pub circuit_breaker: CircuitBreaker,
 }
 
 impl Default for Connection {
@@ -96,6 +88,8 @@ impl Default for Connection {
             response_bytes_max: 4 << 20,
             header_bytes_max: 64 << 10,
             json_depth_max: 64,
+            concurrency_max: 64,
+            circuit_breaker: CircuitBreaker::default(),
         }
     }
 }
@@ -125,6 +119,18 @@ pub struct Function {
     /// value; a text is sent as it is, with JSON-encoded values where the content type is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+    /// Whether the step waits for the response.
+    #[serde(default)]
+    pub mode: ResponseMode,
+    /// Whether redirects are followed.
+    #[serde(default)]
+    pub redirects: Redirects,
+    /// When the call is made again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// At which level the events of a call are logged.
+    #[serde(default)]
+    pub log: CallLog,
     /// What to make of the response.
     #[serde(default)]
     pub response: ResponseSettings,
@@ -165,36 +171,6 @@ pub enum ArgumentType {
     Boolean,
     Array,
     Object,
-}
-
-/// What to make of a response (C-12, C-13).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct ResponseSettings {
-    /// `json-object` by default.
-    pub format: ResponseFormat,
-    /// Whether a status under 200 or over 299 makes the step fail. `true` by default.
-    pub fail_on_invalid_status: bool,
-}
-
-impl Default for ResponseSettings {
-    fn default() -> Self {
-        Self { format: ResponseFormat::JsonObject, fail_on_invalid_status: true }
-    }
-}
-
-/// The formats of response bodies (C-13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResponseFormat {
-    /// The body is not read into the context.
-    None,
-    /// UTF-8 text.
-    String,
-    /// A JSON object.
-    JsonObject,
-    /// A JSON array.
-    JsonArray,
 }
 
 impl ArgumentType {

@@ -39,9 +39,15 @@ pub struct Exchange {
 /// One attempt of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
+    /// The wait before it, in microseconds: backoff, or what `Retry-After` asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_us: u64,
     /// The status, where an answer began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The redirects that were followed, in order (C-08).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
     /// Why it gave no response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ConnectorError>,
@@ -49,12 +55,34 @@ pub struct Attempt {
     pub timings: Timings,
 }
 
-/// Where the time of an attempt went, in microseconds from its start.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A redirect that was followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The status that redirected.
+    pub status: u16,
+    /// Where to, without query and fragment.
+    pub to: String,
+}
+
+/// Where the time of an attempt went, in microseconds. The first three are missing where a connection was reused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
-    /// Until the status line and the headers were there.
+    /// Resolving the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_us: Option<u64>,
+    /// Connecting, after resolving.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<u64>,
+    /// The TLS handshake, after connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_us: Option<u64>,
+    /// From the start until the status line and the headers were there.
     pub first_byte_us: u64,
-    /// Until the body was read.
+    /// From the start until the body was read.
     pub total_us: u64,
 }
 
@@ -80,6 +108,14 @@ pub enum ConnectorErrorKind {
     RequestNotPermitted,
     /// The stored credential is missing or of another kind (C-06).
     Credential,
+    /// The stored TLS identity is missing, of another kind, or expired (C-07).
+    Identity,
+    /// The token endpoint gave no token (C-06).
+    Token,
+    /// The connector has as many calls in flight as it may have (C-21).
+    ConcurrencyLimit,
+    /// The circuit breaker is open (C-21).
+    CircuitOpen,
     /// The egress policy denies the address (C-19).
     EgressDenied,
     /// The name does not resolve.
@@ -94,12 +130,18 @@ pub enum ConnectorErrorKind {
     Tls,
     /// The connection broke, or the answer was not HTTP.
     Protocol,
+    /// A redirect leads nowhere, or there are more than the function follows (C-08).
+    Redirect,
     /// The response's headers or body are over a limit (C-20).
     ResponseTooLarge,
     /// The body does not parse as its format (C-13).
     InvalidBody,
-    /// The status is under 200 or over 299, and the function says that this is a failure (C-12).
+    /// The status is not a valid one, and the function says that this is a failure (C-12).
     InvalidStatus,
+    /// The body or the transformed data does not fulfil its schema (C-14, C-15).
+    ResponseSchema,
+    /// The function's transformation failed (C-15).
+    Transformation,
 }
 
 impl ConnectorErrorKind {
@@ -110,6 +152,10 @@ impl ConnectorErrorKind {
             Self::Interpolation => "connector.interpolation",
             Self::RequestNotPermitted => "connector.request-not-permitted",
             Self::Credential => "connector.credential",
+            Self::Identity => "connector.identity",
+            Self::Token => "connector.token",
+            Self::ConcurrencyLimit => "connector.concurrency-limit",
+            Self::CircuitOpen => "connector.circuit-open",
             Self::EgressDenied => "connector.egress-denied",
             Self::Resolve => "connector.resolve",
             Self::ConnectTimeout => "connector.connect-timeout",
@@ -117,9 +163,12 @@ impl ConnectorErrorKind {
             Self::RequestTimeout => "connector.request-timeout",
             Self::Tls => "connector.tls",
             Self::Protocol => "connector.protocol",
+            Self::Redirect => "connector.redirect",
             Self::ResponseTooLarge => "connector.response-too-large",
             Self::InvalidBody => "connector.invalid-body",
             Self::InvalidStatus => "connector.invalid-status",
+            Self::ResponseSchema => "connector.response-schema",
+            Self::Transformation => "connector.transformation",
         }
     }
 }

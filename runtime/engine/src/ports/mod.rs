@@ -7,7 +7,9 @@ mod plugins;
 mod store;
 
 pub use self::clock::Clock;
-pub use self::connectors::{Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Timings};
+pub use self::connectors::{
+    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, Timings,
+};
 pub use self::plugins::{
     ActionDecision, ActionEvent, CallError, CallErrorKind, GrantedCalls, HookError, HookErrorKind, HookReport,
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,

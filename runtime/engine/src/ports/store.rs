@@ -124,6 +124,8 @@ pub enum DefinitionKind {
     Connector,
     /// A credential; the body is encrypted.
     Credential,
+    /// A TLS identity; its private key is encrypted.
+    Identity,
     /// A flow; every save is a new version.
     Flow,
     /// A wrapped data key of a tenant.

@@ -182,7 +182,7 @@ fn conclude(
     changes: &mut Vec<ContextChange>,
 ) -> Result<(), Stop> {
     let settings = &permitted.function().response;
-    let accepted = (200..300).contains(&response.status) || !settings.fail_on_invalid_status;
+    let accepted = settings.valid_statuses.contains(response.status) || !settings.fail_on_invalid_status;
     let parsed = attempt.ports.connectors.parse_body(permitted, response);
     // A refusal often has a body of another format: it is attached as text then.
     let body = match parsed {

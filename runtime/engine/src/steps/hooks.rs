@@ -138,10 +138,15 @@ fn call_error(error: ConnectorError) -> CallError {
     use ConnectorErrorKind as Kind;
     let kind = match error.kind {
         Kind::InvalidArgument | Kind::Interpolation => CallErrorKind::InvalidArguments,
-        Kind::ConnectTimeout | Kind::RequestTimeout => CallErrorKind::Timeout,
-        Kind::Resolve | Kind::Connect | Kind::Tls | Kind::Protocol => CallErrorKind::Unreachable,
+        Kind::ConnectTimeout | Kind::RequestTimeout | Kind::ConcurrencyLimit => CallErrorKind::Timeout,
+        Kind::Resolve | Kind::Connect | Kind::Tls | Kind::Protocol | Kind::CircuitOpen => CallErrorKind::Unreachable,
         Kind::RequestNotPermitted
         | Kind::Credential
+        | Kind::Identity
+        | Kind::Token
+        | Kind::Redirect
+        | Kind::ResponseSchema
+        | Kind::Transformation
         | Kind::EgressDenied
         | Kind::ResponseTooLarge
         | Kind::InvalidBody

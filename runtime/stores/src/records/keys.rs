@@ -296,6 +296,7 @@ fn kind_number(kind: DefinitionKind) -> u8 {
         DefinitionKind::Credential => 4,
         DefinitionKind::Flow => 5,
         DefinitionKind::DataKey => 6,
+        DefinitionKind::Identity => 7,
     }
 }
 

@@ -177,7 +177,7 @@ impl Vault {
         self.store.delete_definition(tenant, DefinitionKind::Credential, name.as_str()).await
     }
 
-    /// Opens a credential for one call. `None` where there is none.
+    /// Opens a credential for one call, with its version. `None` where there is none.
     ///
     /// # Errors
     /// See [`VaultError`].
@@ -185,7 +185,7 @@ impl Vault {
         &self,
         tenant: &TenantId,
         name: &CredentialName,
-    ) -> Result<Option<CredentialSecret>, VaultError> {
+    ) -> Result<Option<(u32, CredentialSecret)>, VaultError> {
         let Some(definition) = self.row(tenant, name).await? else {
             return Ok(None);
         };
@@ -194,7 +194,8 @@ impl Vault {
         let key = self.data_key(tenant, row.data_key).await?;
         let identity = Identity { tenant, kind: "credential", name: name.as_str(), version: definition.version };
         let plain = key.open(&identity, &row.sealed).map_err(|_| failed())?;
-        CredentialSecret::from_plain(&plain).map(Some).map_err(|_| failed())
+        let secret = CredentialSecret::from_plain(&plain).map_err(|_| failed())?;
+        Ok(Some((definition.version, secret)))
     }
 
     async fn row(&self, tenant: &TenantId, name: &CredentialName) -> Result<Option<Definition>, StoreError> {

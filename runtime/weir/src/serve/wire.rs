@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::zeroize::Zeroizing;
 use tokio::sync::watch;
-use weir_connectors::{Credential, CredentialError, Credentials, HttpConnectors, SystemResolver};
+use weir_connectors::{
+    Credential, CredentialError, Credentials, HttpConnectors, Identity, StoredCredential, SystemResolver,
+};
 use weir_engine::digest::Digest;
 use weir_engine::engine::{Definitions, Engine, Ports};
-use weir_engine::ids::{CredentialName, TenantId};
+use weir_engine::ids::{CredentialName, IdentityName, TenantId};
 use weir_engine::ports::{Clock, Connectors, Plugins, Store};
 use weir_plugins::{Components, ComponentsError, Inspection, PluginHost};
 use weir_stores::{MemoryStore, SledStore};
@@ -106,7 +108,7 @@ impl Credentials for Opened {
         &self,
         tenant: &TenantId,
         name: &CredentialName,
-    ) -> Result<Option<Credential>, CredentialError> {
+    ) -> Result<Option<StoredCredential>, CredentialError> {
         let found = self.0.open(tenant, name).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, %tenant, %name, "a credential could not be opened");
             CredentialError(match error {
@@ -114,10 +116,17 @@ impl Credentials for Opened {
                 _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
             })
         })?;
-        Ok(found.map(|secret| match secret {
-            CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
-            CredentialSecret::Bearer { token } => Credential::Bearer { token },
+        Ok(found.map(|(version, secret)| {
+            let credential = match secret {
+                CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
+                CredentialSecret::Bearer { token } => Credential::Bearer { token },
+            };
+            StoredCredential { version, credential }
         }))
+    }
+
+    async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
+        Ok(None)
     }
 }
 

@@ -25,7 +25,8 @@ async fn write(house: &House, tenant: &str, kind: DefinitionKind, name: &str, bo
 }
 
 async fn open(house: &House, tenant: &str, name: &str) -> Result<Option<CredentialSecret>, VaultError> {
-    house.app.vault.open(&tenant.parse().unwrap(), &name.parse().unwrap()).await
+    let opened = house.app.vault.open(&tenant.parse().unwrap(), &name.parse().unwrap()).await?;
+    Ok(opened.map(|(_, secret)| secret))
 }
 
 #[tokio::test]
