@@ -9,7 +9,7 @@ export GUEST_TOOLCHAIN
 WEIR = $(CARGO) run --quiet --locked --bin weir --
 GUESTS = correlate normalise tier
 
-.PHONY: help demo run test bench guests lint audit tools clean
+.PHONY: help demo run test bench torture guests lint audit tools clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -27,6 +27,9 @@ test: guests ## Every test: units, properties, stores, guests, scenarios over th
 bench: guests ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
 	$(CARGO) build --locked --release --workspace
 	$(CARGO) bench --locked --workspace --bench bench
+
+torture: ## The store under 1,000 kills and 500 power cuts; takes minutes.
+	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 $(CARGO) test --locked --workspace --test all -- crash power_cut --nocapture
 
 guests: build ## Build the example plugins into components.
 	for guest in $(GUESTS); do \

@@ -30,8 +30,7 @@ impl FileBlobs {
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished)?;
         }
-        files::make_folder(&unfinished)?;
-        files::sync_folder(&folder)?;
+        files::make_folder_durably(&unfinished)?;
         Ok(Self { folder, unfinished, next_name: AtomicU64::new(0), bytes: AtomicU64::new(0) })
     }
 

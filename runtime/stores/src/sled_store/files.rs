@@ -23,6 +23,25 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The same, durably: a power cut leaves the folder and what is above it. Also where it was there: who made it may not
+/// have come so far as to sync it.
+pub(super) fn make_folder_durably(path: &Path) -> io::Result<()> {
+    let mut homes = Vec::new();
+    for folder in path.ancestors() {
+        homes.extend(folder.parent().map(named));
+        if folder.exists() {
+            break;
+        }
+    }
+    make_folder(path)?;
+    homes.into_iter().try_for_each(sync_folder)
+}
+
+/// The folder that a path without any part stands for.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(at(path))

@@ -95,7 +95,7 @@ impl Home {
     /// Makes and locks the folder.
     pub(super) fn enter(dir: &Path) -> Result<Self, OpenError> {
         let folder = |source| OpenError::Folder { dir: dir.to_owned(), source };
-        files::make_folder(dir).map_err(folder)?;
+        files::make_folder_durably(dir).map_err(folder)?;
         let lock = files::create(&dir.join("weir.lock")).map_err(folder)?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),

@@ -16,11 +16,13 @@ use weir_engine::ports::{Started, Store};
 use crate::support::{advance, at, begin, block_on, change, new_run, open, owner, settings, step, tenant};
 
 const DIR: &str = "WEIR_STORES_CRASH_DIR";
-const ROUNDS: u64 = 20;
+/// How many kills; `make torture` asks for more.
+const KILLS: &str = "WEIR_KILLS";
+const KILLS_USUALLY: u64 = 20;
 const WORKERS: usize = 8;
 
 /// What was acknowledged: the revision of every run.
-type Acknowledged = BTreeMap<RunId, u64>;
+pub(crate) type Acknowledged = BTreeMap<RunId, u64>;
 
 /// The child. Does nothing when the tests run it as one of them.
 #[test]
@@ -58,7 +60,7 @@ fn say(run: RunId, revision: u64) {
     std::io::stdout().flush().unwrap();
 }
 
-fn heard(output: &str, acknowledged: &mut Acknowledged) {
+pub(crate) fn heard(output: &str, acknowledged: &mut Acknowledged) {
     for line in output.lines() {
         let words: Vec<_> = line.split(' ').collect();
         let ["ack", run, revision, "."] = words.as_slice() else { continue };
@@ -89,7 +91,7 @@ fn round(dir: &Path, life: Duration, acknowledged: &mut Acknowledged) {
     heard(&listener.join().unwrap(), acknowledged);
 }
 
-async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
+pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
     let acme = tenant("acme");
     for (id, revision) in acknowledged {
         let run = store.run(&acme, *id).await.unwrap().expect("an acknowledged run is there");
@@ -109,8 +111,9 @@ fn nothing_acknowledged_is_lost() {
     let mut acknowledged = Acknowledged::new();
     let steps = |acknowledged: &Acknowledged| acknowledged.values().sum::<u64>();
     // More rounds where the machine is so busy that the children hardly get to work.
-    for number in 0..4 * ROUNDS {
-        if number >= ROUNDS && steps(&acknowledged) > 100 {
+    let kills = std::env::var(KILLS).map_or(KILLS_USUALLY, |kills| kills.parse().unwrap());
+    for number in 0..4 * kills {
+        if number >= kills && steps(&acknowledged) > 100 {
             break;
         }
         // From the midst of opening to hundreds of commits.

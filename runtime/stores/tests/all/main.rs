@@ -12,4 +12,5 @@ mod conformance; // the meaning of every verb, case by case
 mod model; // random verbs against a simple model
 mod crowd; // many callers at once
 mod crash; // kill -9, and open again
+mod power_cut; // everything unsynced is lost or torn
 mod damage; // torn, missing and changed files
