@@ -28,7 +28,15 @@ const DIR: &str = "WEIR_STORES_POWER_CUT_DIR";
 const CUTS: &str = "WEIR_POWER_CUTS";
 const CUTS_USUALLY: usize = 60;
 const WORKERS: usize = 6;
-const RUNS: usize = 4;
+
+fn cuts() -> usize {
+    std::env::var(CUTS).map_or(CUTS_USUALLY, |cuts| cuts.parse().unwrap())
+}
+
+/// Runs of each worker. Many, where there are many cuts: sled then writes its log anew, and over what was freed.
+fn runs() -> usize {
+    if cuts() > CUTS_USUALLY { 60 } else { 4 }
+}
 
 /// The child. Does nothing when the tests run it as one of them.
 #[test]
@@ -46,7 +54,7 @@ fn child() {
 }
 
 async fn work(store: Arc<weir_stores::SledStore>, worker: usize, acks: Arc<Mutex<fs::File>>) {
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let (mut run, lease) = begin(&*store, "acme", "signup").await;
         let say =
             |revision| acks.lock().unwrap().write_all(format!("ack {} {revision} .\n", run.id).as_bytes()).unwrap();
@@ -178,7 +186,7 @@ fn look(dir: &Path, acknowledged: &Acknowledged) -> Result<(), String> {
 fn nothing_acknowledged_is_lost() {
     let scratch = tempfile::tempdir().unwrap();
     let recording = record(scratch.path());
-    let cuts = std::env::var(CUTS).map_or(CUTS_USUALLY, |cuts| cuts.parse().unwrap());
+    let cuts = cuts();
     trial(&recording, cuts, None).unwrap();
     // The trial can fail: without our own sync of sled's log, acknowledged steps are lost.
     let log = recording.root.join("store/sled/db");
