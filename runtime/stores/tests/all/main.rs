@@ -12,5 +12,5 @@ mod conformance; // the meaning of every verb, case by case
 mod model; // random verbs against a simple model
 mod crowd; // many callers at once
 mod crash; // kill -9, and open again
-mod power_cut; // everything unsynced is lost or torn
+mod disk_trials; // power cuts, and calls that fail
 mod damage; // torn, missing and changed files

@@ -1,5 +1,8 @@
-/* Preloaded into a process, it writes a tape of all that the process does to the files below one folder: what was
- * written where, and what was synced. The test plays the tape to any point and drops what no sync had covered.
+/* Preloaded into a process, it stands between the process and the files below one folder (DISK_TRIAL_ROOT).
+ *
+ * It writes a tape (DISK_TRIAL_TAPE) of what was written where, and what was synced: the test plays the tape to any
+ * point and drops what no sync had covered. And it lets calls fail (DISK_TRIAL_FAIL, "FIRST COUNT ERRNO"): so many
+ * calls that change something, from the first one on, do nothing but give that error.
  *
  * One lock stands around each call and its line on the tape, so that the tape has the order of the effects.
  * A line: op, fd, offset, lengths of two parts, the parts; numbers are little-endian. See tape.rs. */
@@ -24,6 +27,8 @@ static int tape = -1;
 static char root[PATH_MAX];
 static size_t root_length;
 static unsigned char tracked[FDS];
+static unsigned long calls, fail_first, fail_count;
+static int fail_with;
 
 #define REAL(type, name, ...) static type (*real_##name)(__VA_ARGS__)
 REAL(int, open64, const char *, int, ...);
@@ -45,18 +50,27 @@ __attribute__((constructor)) static void begin(void) {
 #define FIND(name) real_##name = dlsym(RTLD_NEXT, #name)
   FIND(open64); FIND(openat64); FIND(close); FIND(write); FIND(writev); FIND(pwrite64); FIND(ftruncate64);
   FIND(fsync); FIND(fdatasync); FIND(rename); FIND(unlink); FIND(unlinkat); FIND(rmdir); FIND(mkdir);
-  const char *folder = getenv("POWER_CUT_ROOT"), *path = getenv("POWER_CUT_TAPE");
-  if (!folder || !path) return;
+  const char *folder = getenv("DISK_TRIAL_ROOT"), *path = getenv("DISK_TRIAL_TAPE"), *fail = getenv("DISK_TRIAL_FAIL");
+  if (!folder) return;
   root_length = strlen(folder);
   memcpy(root, folder, root_length + 1);
-  tape = real_open64(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (path) tape = real_open64(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fail && sscanf(fail, "%lu %lu %d", &fail_first, &fail_count, &fail_with) != 3) abort();
+}
+
+/* Whether the next call fails. Under the lock. */
+static int fails(void) {
+  unsigned long number = calls++;
+  if (number < fail_first || number - fail_first >= fail_count) return 0;
+  errno = fail_with;
+  return 1;
 }
 
 static int below(const char *path) {
-  return tape >= 0 && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || path[root_length] == 0);
+  return root_length > 0 && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || path[root_length] == 0);
 }
 
-static int known(int fd) { return tape >= 0 && fd >= 0 && fd < FDS && tracked[fd]; }
+static int known(int fd) { return fd >= 0 && fd < FDS && tracked[fd]; }
 
 static void put(const void *bytes, size_t length) {
   for (const char *at = bytes; length > 0;) {
@@ -68,6 +82,7 @@ static void put(const void *bytes, size_t length) {
 }
 
 static void line(char op, int fd, uint64_t offset, const void *a, size_t a_length, const void *b, size_t b_length) {
+  if (tape < 0) return;
   unsigned char head[21];
   uint32_t numbers[3] = {(uint32_t)fd, (uint32_t)a_length, (uint32_t)b_length};
   head[0] = (unsigned char)op;
@@ -97,7 +112,7 @@ static int opened(int folder, const char *path, int flags, mode_t mode) {
   if (!absolute(folder, path, full) || !below(full)) return real_openat64(folder, path, flags, mode);
   pthread_mutex_lock(&lock);
   int fresh = (flags & O_CREAT) && access(full, F_OK) != 0;
-  int fd = real_openat64(folder, path, flags, mode);
+  int fd = (flags & (O_CREAT | O_TRUNC)) && fails() ? -1 : real_openat64(folder, path, flags, mode);
   if (fd >= FDS) abort();
   if (fd >= 0) {
     tracked[fd] = 1;
@@ -152,7 +167,7 @@ int close(int fd) {
 ssize_t write(int fd, const void *bytes, size_t length) {
   if (!known(fd)) return real_write(fd, bytes, length);
   pthread_mutex_lock(&lock);
-  ssize_t n = real_write(fd, bytes, length);
+  ssize_t n = fails() ? -1 : real_write(fd, bytes, length);
   if (n > 0) line('w', fd, (uint64_t)lseek64(fd, 0, SEEK_CUR) - (uint64_t)n, bytes, (size_t)n, "", 0);
   pthread_mutex_unlock(&lock);
   return n;
@@ -164,7 +179,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
   if (!known(fd)) return real_pwrite64(fd, bytes, length, offset);
   pthread_mutex_lock(&lock);
-  ssize_t n = real_pwrite64(fd, bytes, length, offset);
+  ssize_t n = fails() ? -1 : real_pwrite64(fd, bytes, length, offset);
   if (n > 0) line('w', fd, (uint64_t)offset, bytes, (size_t)n, "", 0);
   pthread_mutex_unlock(&lock);
   return n;
@@ -174,7 +189,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) { return 
 #define BY_FD(op, call, offset) \
   if (!known(fd)) return call; \
   pthread_mutex_lock(&lock); \
-  int outcome = call; \
+  int outcome = fails() ? -1 : call; \
   if (outcome == 0) line(op, fd, (uint64_t)(offset), "", 0, "", 0); \
   pthread_mutex_unlock(&lock); \
   return outcome;
@@ -187,7 +202,7 @@ int fdatasync(int fd) { BY_FD('d', real_fdatasync(fd), 0) }
 #define BY_PATH(op, path, other, call) \
   if (!below(path)) return call; \
   pthread_mutex_lock(&lock); \
-  int outcome = call; \
+  int outcome = fails() ? -1 : call; \
   if (outcome == 0) text(op, path, other); \
   pthread_mutex_unlock(&lock); \
   return outcome;

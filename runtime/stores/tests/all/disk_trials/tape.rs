@@ -1,4 +1,4 @@
-//! Reads the tape of `recorder.c`.
+//! Reads the tape of `preload.c`.
 
 use std::path::PathBuf;
 
