@@ -9,10 +9,12 @@
 mod api; // the API without its command line: answers to good and bad requests
 mod bad_input;
 mod command_line;
+mod conformance; // vectors
 mod demo_flow;
 mod durability;
 mod hostile_guests;
 mod house;
+mod real_world; // systems that others have written
 mod secrets;
 mod tenants;
 mod tidy;
