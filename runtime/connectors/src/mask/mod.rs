@@ -31,7 +31,7 @@ const BASE64_CORE_MIN: usize = 6;
 const MASK: &[u8] = b"***";
 
 /// The secrets of one call. Has no `Debug` on purpose.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Masker {
     /// Secrets and their base64, `+` folded into the space that it stands for in forms.
     folded: Vec<Vec<u8>>,

@@ -16,7 +16,7 @@ use weir_engine::connector::Connection;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
-use super::transport::Target;
+use super::transport::{self, Target};
 use crate::egress::EgressPolicy;
 use crate::error::error;
 use crate::own_addresses;
@@ -61,8 +61,23 @@ struct ClientKey {
 
 /// An HTTP client for one origin.
 pub(super) struct Client {
-    pub(super) http: reqwest::Client,
+    http: reqwest::Client,
     pub(super) policy: Policy,
+}
+
+impl Client {
+    /// Sends a request to the client's origin; the body of the answer is still to be read.
+    ///
+    /// # Errors
+    /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `protocol`, `response-too-large`.
+    pub(super) async fn execute(
+        &self,
+        request: reqwest::Request,
+        target: &Target,
+        connection: &Connection,
+    ) -> Result<reqwest::Response, ConnectorError> {
+        self.http.execute(request).await.map_err(|problem| transport::explain(&problem, target, connection))
+    }
 }
 
 /// The rules of the client's tenant.

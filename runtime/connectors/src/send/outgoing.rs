@@ -1,6 +1,6 @@
 //! The request as the HTTP client takes it, with the host's own headers.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use weir_engine::message::Request;
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
 
@@ -8,15 +8,11 @@ use crate::error::error;
 
 const PRODUCT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
-/// The request with `authorization`, `idempotency-key` and, unless it has one, `user-agent`.
+/// The request with `idempotency-key` and, unless it has one, `user-agent`. Not authenticated yet.
 ///
 /// # Errors
 /// `request-not-permitted`.
-pub(super) fn build(
-    context: &CallContext,
-    request: &Request,
-    authorization: Option<HeaderValue>,
-) -> Result<reqwest::Request, ConnectorError> {
+pub(super) fn build(context: &CallContext, request: &Request) -> Result<reqwest::Request, ConnectorError> {
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 3);
     for header in &request.headers {
         let refused =
@@ -28,9 +24,6 @@ pub(super) fn build(
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(PRODUCT));
     if let Ok(key) = HeaderValue::from_str(&structured_string(&context.idempotency_key)) {
         headers.insert(HeaderName::from_static("idempotency-key"), key);
-    }
-    if let Some(value) = authorization {
-        headers.insert(AUTHORIZATION, value);
     }
     let method = reqwest::Method::from_bytes(request.method.as_str().as_bytes())
         .map_err(|_| error(ConnectorErrorKind::RequestNotPermitted, "the method cannot be sent"))?;

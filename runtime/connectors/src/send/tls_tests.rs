@@ -72,7 +72,7 @@ fn sender(roots: RootCertStore) -> Sender {
         serde_json::from_value(json!({"egress": {"allow": [{"cidr": "127.0.0.1/32"}]}})).expect("settings");
     let ceilings = settings.ceilings.effective();
     let clients = Clients::new(settings, Arc::new(SystemResolver), roots).expect("tls");
-    Sender { credentials: Arc::new(NoCredentials), clients, ceilings }
+    Sender::over(clients, Arc::new(NoCredentials), ceilings)
 }
 
 fn request(port: u16, path: &str) -> PermittedRequest {

@@ -1,37 +1,63 @@
-//! Credentials become an `authorization` header (C-06), and the masker learns what must not come back.
+//! A call authenticates itself (C-06), one attempt at a time, and the masker learns what must not come back.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
-use weir_engine::connector::{Authentication, PermittedRequest};
+use weir_engine::connector::{Authentication, ConnectorDocument};
 use weir_engine::ids::CredentialName;
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
 
-use super::Sender;
-use crate::credentials::{Credential, StoredCredential};
+use crate::credentials::{Credential, Credentials, StoredCredential};
 use crate::error::error;
 use crate::mask::Masker;
+use crate::send::Wire;
 
-impl Sender {
-    /// The header that authenticates the call, where the connector asks for one.
+/// Authenticates calls.
+pub(crate) struct Authenticator {
+    credentials: Arc<dyn Credentials>,
+    #[expect(dead_code, reason = "token endpoints are asked over it")]
+    wire: Arc<Wire>,
+}
+
+/// What an answer with the status 401 asks for.
+#[derive(Debug, Clone)]
+#[expect(dead_code, reason = "the schemes that are challenged make and read them")]
+pub(crate) enum Challenge {
+    /// Another token than the one that was sent.
+    NewToken,
+    /// The response to the challenge in this `www-authenticate` field (RFC 7616).
+    Digest(String),
+}
+
+impl Authenticator {
+    /// Stored credentials, and the wire to token endpoints.
+    pub(crate) fn new(credentials: Arc<dyn Credentials>, wire: Arc<Wire>) -> Self {
+        Self { credentials, wire }
+    }
+
+    /// Authenticates one attempt just before it is sent: sets headers, changes the query, signs. `challenge` is what
+    /// the attempt before asked for.
     ///
     /// # Errors
-    /// `credential`; `request-not-permitted` where a hook or the document has set the header too.
-    pub(super) async fn authorization(
+    /// `credential`, `identity`, `token`; `request-not-permitted` where a hook or the document has set the header too.
+    pub(crate) async fn authenticate(
         &self,
         context: &CallContext,
-        request: &PermittedRequest,
+        document: &ConnectorDocument,
+        outgoing: &mut reqwest::Request,
+        _challenge: Option<&Challenge>,
         masker: &mut Masker,
-    ) -> Result<Option<HeaderValue>, ConnectorError> {
-        let document = &request.connector().document;
+    ) -> Result<(), ConnectorError> {
         let (name, wanted) = match &document.authentication {
-            Authentication::None => return Ok(None),
+            Authentication::None => return Ok(()),
             Authentication::Basic { credential } => (credential, "basic"),
             Authentication::Bearer { credential } => (credential, "bearer"),
             _ => return Err(error(ConnectorErrorKind::Credential, "this authentication is not there yet")),
         };
-        if request.request().headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization")) {
+        if outgoing.headers().contains_key(AUTHORIZATION) {
             return Err(error(
                 ConnectorErrorKind::RequestNotPermitted,
                 "the request has an `authorization` header, but the connector's `authentication` sets it; leave one of the two out",
@@ -49,7 +75,22 @@ impl Sender {
                 format!("is of type `{kind}`, but the connector's `authentication` needs `{wanted}`"),
             ));
         }
-        header(&credential, masker).map(Some).map_err(|problem| faulty(name, problem.to_owned()))
+        let value = header(&credential, masker).map_err(|problem| faulty(name, problem.to_owned()))?;
+        outgoing.headers_mut().insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// What an answer asks for, where the call is worth one more try; `None` makes the answer the response. `last` is
+    /// what the try before asked for: there is one more try and no other.
+    #[expect(clippy::unused_self, reason = "tokens that the answer refused are forgotten")]
+    pub(crate) fn challenged(
+        &self,
+        _document: &ConnectorDocument,
+        _status: u16,
+        _headers: &HeaderMap,
+        _last: Option<&Challenge>,
+    ) -> Option<Challenge> {
+        None
     }
 }
 
