@@ -50,6 +50,11 @@ impl Masker {
         self.hex.push(hex::encode(secret).into_bytes());
     }
 
+    /// Whether the secret was added. Those under [`SECRET_BYTES_MIN`] bytes never are.
+    pub(crate) fn knows(&self, secret: &[u8]) -> bool {
+        self.folded.contains(&fold(secret.to_vec()))
+    }
+
     /// The response without the secrets.
     pub(crate) fn response(&self, mut response: Response) -> Response {
         if self.folded.is_empty() {

@@ -21,7 +21,6 @@ pub(crate) struct Wire {
 }
 
 /// An answer to a request that is not a function's, such as one for a token. Not masked: it holds secrets.
-#[expect(dead_code, reason = "for token endpoints")]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -61,8 +60,7 @@ impl Wire {
     /// # Errors
     /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
     /// `response-too-large`.
-    #[expect(dead_code, reason = "for token endpoints")]
-    pub(crate) async fn fetch(
+        pub(crate) async fn fetch(
         &self,
         tenant: &TenantId,
         request: reqwest::Request,
