@@ -1,39 +1,39 @@
-//! One call: its attempts.
+//! One call: its place among the calls of its connector, its attempts, and the waits between them (C-18, C-21), all
+//! within its budget (E-05).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use weir_engine::connector::{Connection, PermittedRequest};
+use weir_engine::duration_text;
 use weir_engine::message::Response;
-use weir_engine::ports::{Attempt, CallContext, ConnectorError, ConnectorErrorKind, Timings};
+use weir_engine::ports::{Attempt, CallContext, ConnectorError, ConnectorErrorKind};
 
-use super::clients::Client;
+use super::attempt::{Answer, Leg, Traces, Tried};
+use super::gate::{Gate, Place};
 use super::limit::Limit;
+use super::outgoing::Outgoing;
 use super::transport::Target;
-use super::{Sender, micros_since, outgoing, read};
+use super::{Sender, metrics, retry};
 use crate::authenticate::Challenge;
 use crate::error::error;
 use crate::mask::Masker;
 
 /// A call under way.
 pub(super) struct Call<'a> {
-    sender: &'a Sender,
-    context: &'a CallContext,
-    request: &'a PermittedRequest,
-    target: Target,
+    pub(super) sender: &'a Sender,
+    pub(super) context: &'a CallContext,
+    pub(super) request: &'a PermittedRequest,
     /// Held to the ceilings.
-    connection: Connection,
-    budget: Limit,
+    pub(super) connection: Connection,
+    pub(super) budget: Limit,
+    /// The one attempt that an answer can ask for has been asked for.
+    pub(super) challenged: bool,
     /// The secrets of all attempts so far.
     pub(super) masker: Arc<Masker>,
     /// The attempts so far.
     pub(super) attempts: Vec<Attempt>,
-}
-
-/// What an attempt came to.
-enum Tried {
-    Response(Response),
-    Challenged(Challenge),
 }
 
 impl<'a> Call<'a> {
@@ -43,91 +43,120 @@ impl<'a> Call<'a> {
             sender,
             context,
             request,
-            target: Target::of(&request.request().uri),
             connection: sender.ceilings.hold(&request.connector().document.connection),
             budget: Limit::budget(context.budget),
+            challenged: false,
             masker: Arc::default(),
             attempts: Vec::new(),
         }
     }
 
-    /// Makes the attempts.
+    /// Makes the call.
     pub(super) async fn run(&mut self) -> Result<Response, ConnectorError> {
-        let client = self.sender.wire.open(&self.context.tenant, &self.target, &self.connection)?;
-        let mut challenge = None;
-        loop {
-            let outgoing = self.outgoing(challenge.as_ref()).await?;
-            // One more attempt after a challenge is no retry: the first one was never let in.
-            match self.attempt(&client, outgoing, challenge.as_ref()).await? {
-                Tried::Response(response) => return Ok(response),
-                Tried::Challenged(asked) => challenge = Some(asked),
-            }
-        }
+        let target = Target::of(&self.request.request().uri);
+        let client = self.sender.wire.open(&self.context.tenant, &target, &self.connection)?;
+        let outgoing = Outgoing::new(self.context, self.request.request())?;
+        let gate = self.sender.gates.of(&self.context.tenant, self.request.connector());
+        let _place = self.place(&gate).await?;
+        self.attempts(&gate, || Leg {
+            client: client.clone(),
+            target: target.clone(),
+            outgoing: outgoing.clone(),
+            abroad: false,
+        })
+        .await
     }
 
-    /// The request of one attempt, authenticated.
-    async fn outgoing(&mut self, challenge: Option<&Challenge>) -> Result<reqwest::Request, ConnectorError> {
-        let mut outgoing = outgoing::build(self.context, self.request.request())?;
-        let document = &self.request.connector().document;
-        let masker = Arc::make_mut(&mut self.masker);
-        let authenticator = &self.sender.authenticator;
-        let authenticated = authenticator.authenticate(self.context, document, &mut outgoing, challenge, masker);
-        timeout_at(self.budget.at, authenticated).await.map_err(|_| self.budget.passed(&self.target))??;
-        Ok(outgoing)
-    }
-
-    async fn attempt(
-        &mut self,
-        client: &Client,
-        outgoing: reqwest::Request,
-        challenge: Option<&Challenge>,
-    ) -> Result<Tried, ConnectorError> {
+    /// Waits for its turn. It is kept until the call is over, also while it waits for its next attempt: an outside
+    /// system that is unwell gets fewer calls so.
+    async fn place<'g>(&self, gate: &'g Gate) -> Result<Place<'g>, ConnectorError> {
+        gate.breaker.check(self.connection.circuit_breaker)?;
+        let (most, version) = (self.connection.concurrency_max, self.request.connector().version);
         let limit = self.budget.earlier(Limit::request_timeout(self.connection.request_timeout));
-        let started = Instant::now();
-        let mut attempt =
-            Attempt { waited_us: 0, status: None, hops: Vec::new(), error: None, timings: Timings::default() };
-        let outcome = timeout_at(limit.at, self.exchange(client, outgoing, challenge, started, &mut attempt)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(limit.passed(&self.target)));
-        attempt.timings.total_us = micros_since(started);
-        attempt.error = outcome.as_ref().err().cloned();
-        self.attempts.push(attempt);
-        outcome
-    }
-
-    async fn exchange(
-        &self,
-        client: &Client,
-        outgoing: reqwest::Request,
-        challenge: Option<&Challenge>,
-        started: Instant,
-        attempt: &mut Attempt,
-    ) -> Result<Tried, ConnectorError> {
-        let response = client.execute(outgoing, &self.target, &self.connection).await?;
-        let status = response.status().as_u16();
-        attempt.status = Some(status);
-        attempt.timings.first_byte_us = micros_since(started);
-        let document = &self.request.connector().document;
-        let asked = self.sender.authenticator.challenged(document, status, response.headers(), challenge);
-        // Once only, whatever the answer to the second attempt asks for.
-        if let Some(asked) = asked.filter(|_| challenge.is_none()) {
-            return Ok(Tried::Challenged(asked));
-        }
-        let response = read::response(response, &self.sender.wire.reading(&self.target, &self.connection)).await?;
-        self.masked(response).await.map(Tried::Response)
-    }
-
-    /// The response without the secrets; large ones on a thread that may be busy for a while.
-    async fn masked(&self, response: Response) -> Result<Response, ConnectorError> {
-        if response.body.as_slice().len() <= MASKED_HERE_MAX {
-            return Ok(self.masker.response(response));
-        }
-        let masker = self.masker.clone();
-        tokio::task::spawn_blocking(move || masker.response(response)).await.map_err(|_| {
-            let message = format!("the response of `{}` was not searched for secrets; the host stops", self.target);
-            error(ConnectorErrorKind::Protocol, message)
+        gate.places.take(most, version, limit.at).await.ok_or_else(|| {
+            let waited = duration_text::to_text(limit.length);
+            let message = format!(
+                "{most} calls of this connector are under way, and none ended within {waited}; call it less often, or raise the connector's `concurrency-max` if its outside system can take more"
+            );
+            error(ConnectorErrorKind::ConcurrencyLimit, message)
         })
     }
-}
 
-/// The longest body, in bytes, that is masked on a thread that serves other calls too.
-const MASKED_HERE_MAX: usize = 64 << 10;
+    async fn attempts(&mut self, gate: &Gate, leg: impl Fn() -> Leg) -> Result<Response, ConnectorError> {
+        let mut challenge = None;
+        let (mut made, mut waited) = (0, Duration::ZERO);
+        let mut last = None;
+        loop {
+            let pass = match (gate.breaker.pass(self.connection.circuit_breaker), last.take()) {
+                (Ok(pass), _) => pass,
+                // It opened meanwhile: what the last attempt gave is what the call gives.
+                (Err(_), Some(outcome)) => return outcome,
+                (Err(open), None) => return Err(open),
+            };
+            let leg = leg();
+            let request = self.request_within_budget(&leg, challenge.as_ref()).await?;
+            let Tried { mut attempt, outcome, traces } = self.attempt(leg, request, challenge.as_ref()).await;
+            pass.judge(traces.verdict());
+            attempt.waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+            self.attempts.push(attempt);
+            let outcome = match outcome {
+                // One more attempt, which is no retry: nobody was let in yet.
+                Ok(Answer::Challenge(asked)) => {
+                    (challenge, waited, self.challenged) = (Some(asked), Duration::ZERO, true);
+                    continue;
+                }
+                Ok(Answer::Response(response)) => Ok(response),
+                Err(error) => Err(error),
+            };
+            // A further attempt needs no further token, but the nonce is still the one to use.
+            challenge = challenge.filter(|asked| matches!(asked, Challenge::Digest(_)));
+            made += 1;
+            let Some(wait) = self.wait(made, &traces) else { return outcome };
+            sleep(wait).await;
+            waited = wait;
+            last = Some(outcome);
+        }
+    }
+
+    /// The wait before another attempt, if there is one and the budget has room for it.
+    fn wait(&self, made: u8, traces: &Traces) -> Option<Duration> {
+        let policy = &self.request.function().retry;
+        if made >= policy.attempts_max.min(self.sender.ceilings.attempts_max) {
+            return None;
+        }
+        let method = reqwest::Method::from_bytes(self.request.request().method.as_str().as_bytes()).ok()?;
+        let reason = retry::reason(policy, &method, traces)?;
+        let wait = retry::wait(policy, made, traces.retry_after, rand::random())?;
+        if Instant::now() + wait >= self.budget.at {
+            return None;
+        }
+        metrics::retry(reason);
+        Some(wait)
+    }
+
+    async fn request_within_budget(
+        &mut self,
+        leg: &Leg,
+        challenge: Option<&Challenge>,
+    ) -> Result<reqwest::Request, ConnectorError> {
+        let budget = self.budget;
+        let request = timeout_at(budget.at, self.request_of(leg, challenge)).await;
+        request.map_err(|_| budget.passed(&leg.target))?
+    }
+
+    /// The request as it goes out: authenticated, unless it goes to another origin.
+    pub(super) async fn request_of(
+        &mut self,
+        leg: &Leg,
+        challenge: Option<&Challenge>,
+    ) -> Result<reqwest::Request, ConnectorError> {
+        let mut request = leg.outgoing.request();
+        if !leg.abroad {
+            let document = &self.request.connector().document;
+            let masker = Arc::make_mut(&mut self.masker);
+            let authenticator = &self.sender.authenticator;
+            authenticator.authenticate(self.context, document, &mut request, challenge, masker).await?;
+        }
+        Ok(request)
+    }
+}

@@ -16,6 +16,7 @@ use weir_engine::connector::Connection;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
+use super::timings::{Sessions, TimedLayer};
 use super::transport::{self, Target};
 use crate::egress::EgressPolicy;
 use crate::error::error;
@@ -75,9 +76,19 @@ impl Client {
         request: reqwest::Request,
         target: &Target,
         connection: &Connection,
-    ) -> Result<reqwest::Response, ConnectorError> {
-        self.http.execute(request).await.map_err(|problem| transport::explain(&problem, target, connection))
+    ) -> Result<reqwest::Response, NoAnswer> {
+        self.http.execute(request).await.map_err(|problem| NoAnswer {
+            broke: transport::is_broken(&problem),
+            error: transport::explain(&problem, target, connection),
+        })
     }
+}
+
+/// Why no answer began.
+pub(super) struct NoAnswer {
+    pub(super) error: ConnectorError,
+    /// The connection broke; the request may have arrived.
+    pub(super) broke: bool,
 }
 
 /// The rules of the client's tenant.
@@ -155,12 +166,13 @@ impl Clients {
             port: key.target.port,
         };
         let mut tls = self.tls.clone();
-        tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        tls.resumption = Resumption::store(Arc::new(Sessions::new(SESSIONS_MAX)));
         let ceilings = &self.settings.ceilings;
         let pool = &self.settings.pool;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(resolver))
+            .connector_layer(TimedLayer)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

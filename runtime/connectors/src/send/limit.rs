@@ -13,7 +13,7 @@ use crate::error::error;
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     pub(super) at: Instant,
-    length: Duration,
+    pub(super) length: Duration,
     advice: &'static str,
 }
 

@@ -1,12 +1,18 @@
 //! A permitted request goes over the wire: attempts, each authenticated and under the egress policy, limits, masking.
 
-mod call;
+mod call; // the attempts of a call
+mod gate; // when it may make them
+mod attempt; // one of them
+mod redirect; // where an answer leads
+mod retry; // whether there is another
+mod outgoing; // what is sent
+mod read; // what comes back
+mod wire; // one request to its own target
 mod clients;
-mod limit;
-mod outgoing;
-mod read;
 mod transport;
-mod wire;
+mod limit;
+mod timings;
+mod metrics;
 #[cfg(test)]
 mod tls_tests;
 
@@ -20,6 +26,8 @@ use weir_engine::ports::{CallContext, ConnectorError, Exchange};
 use self::call::Call;
 use self::clients::Clients;
 pub use self::clients::SetupError;
+use self::gate::Gates;
+pub(crate) use self::timings::resolving;
 pub(crate) use self::wire::Wire;
 use crate::authenticate::Authenticator;
 use crate::credentials::Credentials;
@@ -31,6 +39,7 @@ use crate::settings::{Ceilings, ConnectorSettings};
 pub(crate) struct Sender {
     authenticator: Authenticator,
     wire: Arc<Wire>,
+    gates: Gates,
     ceilings: Ceilings,
 }
 
@@ -42,15 +51,16 @@ impl Sender {
         credentials: Arc<dyn Credentials>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, SetupError> {
-        let ceilings = settings.ceilings.effective();
-        let clients = Clients::new(settings, resolver, clients::public_roots())?;
-        Ok(Self::over(clients, credentials, ceilings))
+        let clients = Clients::new(settings.clone(), resolver, clients::public_roots())?;
+        Ok(Self::over(clients, credentials, &settings))
     }
 
-    /// Over these clients, under ceilings that can be kept.
-    fn over(clients: Clients, credentials: Arc<dyn Credentials>, ceilings: Ceilings) -> Self {
+    /// Over these clients.
+    fn over(clients: Clients, credentials: Arc<dyn Credentials>, settings: &ConnectorSettings) -> Self {
+        let ceilings = settings.ceilings.effective();
         let wire = Arc::new(Wire::new(clients, ceilings.clone()));
-        Self { authenticator: Authenticator::new(credentials, wire.clone()), wire, ceilings }
+        let authenticator = Authenticator::new(credentials, wire.clone());
+        Self { authenticator, wire, gates: Gates::new(&settings.pool), ceilings }
     }
 
     /// Sends, within the budget of the call (E-05).
@@ -67,7 +77,9 @@ impl Sender {
         }
         let outcome = outcome.map_err(safe);
         log(context, request, &outcome);
-        Exchange { outcome, attempts: call.attempts, elapsed_us: micros_since(started) }
+        let exchange = Exchange { outcome, attempts: call.attempts, elapsed_us: micros_since(started) };
+        metrics::call(&exchange);
+        exchange
     }
 }
 

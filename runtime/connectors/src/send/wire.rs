@@ -71,7 +71,7 @@ impl Wire {
         let limit = Limit::request_timeout(connection.request_timeout);
         let reply = async {
             let client = self.open(tenant, &target, &connection)?;
-            let response = client.execute(request, &target, &connection).await?;
+            let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let response = read::response(response, &self.reading(&target, &connection)).await?;
             Ok(Reply { status, headers, body: response.body.into_bytes().into() })
