@@ -9,6 +9,7 @@ use weir_engine::expression::{Expression, Template, TemplateFault, ValueTemplate
 use super::body::{Body, Encoding};
 use super::endpoint::Endpoint;
 use super::headers::{HeaderFault, HeaderField};
+use crate::authenticate::sets_header;
 use crate::fault::{Fault, codes};
 
 /// A function that is ready to be bound.
@@ -54,8 +55,9 @@ fn headers(
     for (index, source) in sources.iter().enumerate() {
         let at = format!("{owner}/headers/{index}");
         match HeaderField::compile(source) {
-            Ok(field) if field.name == "authorization" && *authentication != Authentication::None => {
-                let message = "the connector's `authentication` sets `authorization`; leave one of the two out";
+            Ok(field) if sets_header(authentication, &field.name) => {
+                let name = &field.name;
+                let message = format!("the connector's `authentication` sets `{name}`; leave one of the two out");
                 faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message));
             }
             Ok(field) => fields.push(Arc::new(field)),

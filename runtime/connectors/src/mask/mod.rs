@@ -31,7 +31,7 @@ const BASE64_CORE_MIN: usize = 6;
 const MASK: &[u8] = b"***";
 
 /// The secrets of one call. Has no `Debug` on purpose.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Masker {
     /// Secrets and their base64, `+` folded into the space that it stands for in forms.
     folded: Vec<Vec<u8>>,
@@ -48,6 +48,11 @@ impl Masker {
         self.folded.push(fold(secret.to_vec()));
         self.folded.extend(base64_cores(secret).into_iter().map(fold));
         self.hex.push(hex::encode(secret).into_bytes());
+    }
+
+    /// Whether the secret was added. Those under [`SECRET_BYTES_MIN`] bytes never are.
+    pub(crate) fn knows(&self, secret: &[u8]) -> bool {
+        self.folded.contains(&fold(secret.to_vec()))
     }
 
     /// The response without the secrets.

@@ -70,9 +70,8 @@ async fn server(name: &str, alpn: &[&str]) -> (u16, CertificateDer<'static>) {
 fn sender(roots: RootCertStore) -> Sender {
     let settings: ConnectorSettings =
         serde_json::from_value(json!({"egress": {"allow": [{"cidr": "127.0.0.1/32"}]}})).expect("settings");
-    let ceilings = settings.ceilings.effective();
-    let clients = Clients::new(settings, Arc::new(SystemResolver), roots).expect("tls");
-    Sender { credentials: Arc::new(NoCredentials), clients, ceilings }
+    let clients = Clients::new(settings.clone(), Arc::new(SystemResolver), roots).expect("tls");
+    Sender::over(clients, Arc::new(NoCredentials), &settings)
 }
 
 fn request(port: u16, path: &str) -> PermittedRequest {

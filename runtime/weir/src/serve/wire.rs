@@ -116,18 +116,32 @@ impl Credentials for Opened {
                 _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
             })
         })?;
-        Ok(found.map(|(version, secret)| {
-            let credential = match secret {
-                CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
-                CredentialSecret::Bearer { token } => Credential::Bearer { token },
-            };
-            StoredCredential { version, credential }
-        }))
+        let Some((version, secret)) = found else { return Ok(None) };
+        Ok(Some(StoredCredential { version, credential: opened(secret)? }))
     }
 
     async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
         Ok(None)
     }
+}
+
+/// The credential in the connectors' words.
+fn opened(secret: CredentialSecret) -> Result<Credential, CredentialError> {
+    Ok(match secret {
+        CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
+        CredentialSecret::Bearer { token } => Credential::Bearer { token },
+        CredentialSecret::ApiKey { key } => Credential::ApiKey { key },
+        CredentialSecret::Oauth2Client { client_id, client_secret } => {
+            Credential::Oauth2Client { client_id, client_secret }
+        }
+        CredentialSecret::Aws { access_key_id, secret_access_key, session_token } => {
+            Credential::Aws { access_key_id, secret_access_key, session_token }
+        }
+        CredentialSecret::HmacKey { key, encoding } => {
+            let key = encoding.decode(&key);
+            Credential::HmacKey { key: key.ok_or_else(|| CredentialError("its key has no bytes; set it again".into()))? }
+        }
+    })
 }
 
 /// Components are artifacts of the store.
