@@ -10,6 +10,7 @@ mod api; // the API without its command line: answers to good and bad requests
 mod bad_input;
 mod command_line;
 mod conformance; // vectors
+mod connector_tests;
 mod demo_flow;
 mod durability;
 mod hostile_guests;

@@ -85,16 +85,25 @@ impl Definitions {
         Ok(Some((found.version, flow)))
     }
 
-    /// A connector's live version.
+    /// A connector's live version, for a step.
     pub(crate) async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
-        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
-        let found = found.ok_or_else(|| {
+        let found = self.live_connector(tenant, name).await?;
+        Ok(found.ok_or_else(|| {
             step_error(
                 "connector.unknown",
                 format!("there is no connector `{name}`; save it with `weir connector apply FILE`"),
             )
-        })?;
-        Ok(self.read_connector(&found, name)?)
+        })?)
+    }
+
+    /// A connector's live version. `None` where the tenant has no such connector.
+    pub(super) async fn live_connector(
+        &self,
+        tenant: &TenantId,
+        name: &ConnectorName,
+    ) -> Result<Option<Arc<Connector>>, StoreError> {
+        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
+        found.map(|found| self.read_connector(&found, name)).transpose()
     }
 
     fn read_connector(&self, found: &Definition, name: &ConnectorName) -> Result<Arc<Connector>, StoreError> {

@@ -5,6 +5,7 @@ mod drive;
 mod progress;
 mod settings;
 mod start;
+mod try_call;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -17,6 +18,7 @@ pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
+pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::Run;

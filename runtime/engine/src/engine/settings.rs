@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// A caller waits for a call that is tried, and the command line does not wait for ever.
+const TEST_CALL_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
+
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -31,6 +34,9 @@ pub struct EngineSettings {
     /// The longest deadline that a flow may ask for. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
+    /// How long a call that is only tried may take, its hooks included (C-16). 30 s by default.
+    #[serde(with = "crate::duration_text")]
+    pub test_call_timeout: Duration,
 }
 
 impl Default for EngineSettings {
@@ -45,6 +51,7 @@ impl Default for EngineSettings {
             step_bytes_max: 32 << 20,
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
+            test_call_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -72,6 +79,7 @@ impl EngineSettings {
             ("step-bytes-max", "at least 1", self.step_bytes_max >= 1),
             ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
+            ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
         ];
         checks
             .into_iter()

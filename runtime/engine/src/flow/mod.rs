@@ -13,6 +13,8 @@ mod reference;
 mod tests;
 
 pub use self::check::{check, read_stored};
+pub use self::compile::CallHooks;
+pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
 pub use self::model::{
     ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions,

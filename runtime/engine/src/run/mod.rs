@@ -4,7 +4,7 @@ mod context;
 mod journal;
 mod record;
 
-pub use self::context::{ContextChange, ContextKey, InvalidContextKey, RunContext};
+pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,

@@ -35,7 +35,20 @@ enum Prelude {
     Respond(Response),
 }
 
+/// A call as it came out.
+pub(crate) struct Called {
+    pub(crate) record: CallRecord,
+    pub(crate) way: Way,
+    pub(crate) changes: Vec<ContextChange>,
+}
+
 pub(crate) async fn run_call(attempt: &Attempt<'_>, call: &CallStep) -> Done {
+    let Called { record, way, changes } = make_call(attempt, call).await;
+    Done { record: StepRecord::Call(Box::new(record)), way, changes }
+}
+
+/// Makes the call, in a run or without one.
+pub(crate) async fn make_call(attempt: &Attempt<'_>, call: &CallStep) -> Called {
     let mut record = CallRecord {
         connector: call.function.connector.clone(),
         connector_version: 0,
@@ -55,7 +68,7 @@ pub(crate) async fn run_call(attempt: &Attempt<'_>, call: &CallStep) -> Done {
         Err(Stop::Failure(failure)) => Way::Failure(failure),
         Err(Stop::Trouble(trouble)) => trouble.into(),
     };
-    Done { record: StepRecord::Call(Box::new(record)), way, changes }
+    Called { record, way, changes }
 }
 
 async fn the_call(
@@ -87,7 +100,7 @@ async fn the_call(
 
 async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -> Result<BoundRequest, Stop> {
     let ports = attempt.ports;
-    let connector = ports.definitions.connector(&attempt.run.tenant, &call.function.connector).await.map_err(stop)?;
+    let connector = attempt.connector(&call.function.connector).await.map_err(stop)?;
     record.connector_version = connector.version;
     let arguments = match call.arguments.evaluate(&attempt.scope)? {
         Value::Object(arguments) => arguments,

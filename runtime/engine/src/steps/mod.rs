@@ -8,7 +8,7 @@ mod ending;
 mod hooks;
 
 pub(crate) use self::action::run_action;
-pub(crate) use self::call::run_call;
+pub(crate) use self::call::{Called, make_call, run_call};
 pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
 pub(crate) use self::ending::run_fail;

@@ -6,3 +6,4 @@ mod calls;
 mod house;
 mod lifecycle;
 mod recovery;
+mod tried_calls;

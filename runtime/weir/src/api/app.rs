@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(super) tenant_requests: TenantSlots,
     /// Live streams of one tenant at once.
     pub(super) event_streams: TenantSlots,
+    /// Calls of one tenant that are tried at once.
+    pub(super) connector_tests: TenantSlots,
 }
 
 /// What an [`App`] is made of.
@@ -89,6 +91,7 @@ impl App {
             requests: Arc::new(Semaphore::new(limits.requests)),
             tenant_requests: TenantSlots::new(limits.tenant_requests),
             event_streams: TenantSlots::new(limits.event_streams),
+            connector_tests: TenantSlots::new(limits.connector_tests),
             store,
             clock,
             engine,

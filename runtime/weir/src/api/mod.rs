@@ -12,6 +12,7 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod connector_tests;
 mod connectors;
 mod credentials;
 mod flows;
@@ -34,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::app::{App, Parts, Phase};
+pub(crate) use self::connector_tests::{CallOutcome, TestView};
 pub(crate) use self::plugins::{Inspected, Refused, Uploads};
 
 /// Every route with its documentation.
@@ -55,6 +57,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(connectors::list))
         .routes(routes!(connectors::put, connectors::get, connectors::delete))
         .routes(routes!(connectors::versions))
+        .routes(routes!(connector_tests::saved))
+        .routes(routes!(connector_tests::unsaved))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(flows::list))

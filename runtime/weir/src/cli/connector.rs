@@ -3,6 +3,7 @@
 use weir_engine::ids::ConnectorName;
 
 use super::Common;
+use super::connector_test;
 use super::document::{Noun, apply, show_document, show_versions};
 use super::error::CliError;
 use crate::client::{Client, Sent};
@@ -32,6 +33,8 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "at")]
         versions: bool,
     },
+    /// Try one call of a function, and show every step of it
+    Test(Box<connector_test::Options>),
     /// Remove a connector with all of its versions
     Delete {
         /// The connector
@@ -50,6 +53,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             let version = at.map(|version| format!("?version={version}")).unwrap_or_default();
             show_document(&Client::new(&common.server)?.get(&format!("{}/{name}{version}", NOUN.path))?, common);
         }
+        Command::Test(options) => return connector_test::run(&options, common),
         Command::Delete { name } => {
             Client::new(&common.server)?.call("DELETE", &format!("{}/{name}", NOUN.path), &Sent::default())?;
             output::remark(&format!("removed {name}"));

@@ -45,10 +45,14 @@ codes! {
     BODY_TOO_LARGE = "request.body-too-large" 413 "The body is too large";
     DOCUMENT_TOO_LARGE = "request.document-too-large" 413 "The document is too large";
     EVENT_TOO_LARGE = "request.event-too-large" 413 "The event is too large";
+    TEST_TOO_LARGE = "request.test-too-large" 413 "The body that tries a call is too large";
     COMPONENT_TOO_LARGE = "request.component-too-large" 413 "The component is too large";
     TOO_MANY_REQUESTS = "limit.requests" 503 "The server has its hands full";
     TOO_MANY_OF_TENANT = "limit.tenant-requests" 429 "The tenant has too many requests at once";
     TOO_MANY_STREAMS = "limit.event-streams" 429 "The tenant has too many live streams";
+    TOO_MANY_TESTS = "limit.connector-tests" 429 "The tenant tries too many calls at once";
+    TEST_HOOKS = "connector.test-hooks" 422 "The hooks around the call have faults";
+    TEST_TIMEOUT = "connector.test-timeout" 504 "The call took too long";
     NOT_FOUND = "object.not-found" 404 "There is no such object";
     EXISTS = "object.exists" 409 "The object exists already";
     PRECONDITION = "object.precondition-failed" 412 "The stored version is not the expected one";

@@ -61,6 +61,7 @@ fn describe() {
     counter!("weir_hook_logs_dropped_total", "Log lines of plugins over their limit.");
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
+    counter!("weir_connector_tests_total", "Calls that were tried, by outcome.");
     histogram!("weir_commit_seconds", "Time of step commits until they are durable.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
     gauge!("weir_store_writable", "1 where the store takes writes.");

@@ -40,7 +40,11 @@ fn filled(path: &str, run: &str, key: &str) -> String {
         .find(|(resource, _)| path.contains(*resource))
         .map_or("", |(_, name)| name);
     let id = if path.contains("/runs/") { run } else { key };
-    path.replace("{tenant}", "acme").replace("{name}", name).replace("{version}", "1.0.0").replace("{id}", id)
+    path.replace("{tenant}", "acme")
+        .replace("{function}", "get")
+        .replace("{name}", name)
+        .replace("{version}", "1.0.0")
+        .replace("{id}", id)
 }
 
 /// A body that would do, where one is asked for.
@@ -53,6 +57,8 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("put", _) => ask.body("application/wasm", "\0asm other"),
         ("post", "/v1/flows/{name}/live") => ask.json(&json!({ "version": 1 })),
         ("post", "/v1/flows/{name}/runs") => ask.json(&json!({ "event": { "name": "x" } })),
+        ("post", "/v1/connectors/{name}/functions/{function}/test") => ask.json(&json!({})),
+        ("post", "/v1/connector-tests") => ask.json(&json!({ "document": super::house::CONNECTOR, "function": "get" })),
         ("post", "/v1/tenants") => ask.json(&json!({ "tenant": "third" })),
         ("post", path) if path.ends_with("/keys") => ask.json(&json!({ "role": "viewer" })),
         _ => ask,

@@ -2,6 +2,7 @@
 
 mod house;
 
+mod connector_tests;
 mod definitions;
 mod edge;
 mod limits;
