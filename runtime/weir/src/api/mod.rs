@@ -12,6 +12,7 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod background_calls;
 mod connectors;
 mod credentials;
 mod flows;
@@ -67,6 +68,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
+        .routes(routes!(background_calls::list))
         .routes(routes!(run_events::events))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))
