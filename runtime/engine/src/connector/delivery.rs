@@ -66,6 +66,13 @@ pub enum ResponseMode {
     Background,
 }
 
+impl ResponseMode {
+    /// Whether the step waits.
+    pub fn is_wait(&self) -> bool {
+        *self == Self::Wait
+    }
+}
+
 /// When the calls of a connector stop for a while (C-21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

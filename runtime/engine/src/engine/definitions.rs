@@ -106,6 +106,23 @@ impl Definitions {
         found.map(|found| self.read_connector(&found, name)).transpose()
     }
 
+    /// One version of a connector, which may be an old one.
+    pub(crate) async fn connector_version(
+        &self,
+        tenant: &TenantId,
+        name: &ConnectorName,
+        version: u32,
+    ) -> Result<Arc<Connector>, Trouble> {
+        if let Some(connector) = self.connectors.get(&(tenant.clone(), name.clone(), version)) {
+            return Ok(connector);
+        }
+        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), Some(version)).await?;
+        let found = found.ok_or_else(|| {
+            step_error("connector.unknown", format!("connector `{name}` has no version {version} any more"))
+        })?;
+        Ok(self.read_connector(&found, name)?)
+    }
+
     fn read_connector(&self, found: &Definition, name: &ConnectorName) -> Result<Arc<Connector>, StoreError> {
         let key = (found.tenant.clone(), name.clone(), found.version);
         if let Some(connector) = self.connectors.get(&key) {

@@ -30,8 +30,8 @@ enum Left {
 }
 
 impl Engine {
-    /// Claims and drives runs until the process drains. Spawn it once.
-    pub async fn work(self: Arc<Self>) {
+    /// Claims and drives runs until the process drains.
+    pub(super) async fn work_on_runs(self: &Arc<Self>) {
         let mut draining = self.draining.subscribe();
         loop {
             tokio::select! {
@@ -246,9 +246,14 @@ impl Engine {
         let run = Run { fence: claimed.lease.fence, ..run };
         let ended = run.ending().is_some();
         let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
-        let commit =
-            CommitStep { run: run.clone(), lease: claimed.lease.clone(), changes: changes.clone(), entry, keep_until };
+        let outbox = self.handed_over(&run, &entry);
+        let hands_over = outbox.is_some();
+        let (lease, changed) = (claimed.lease.clone(), changes.clone());
+        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, keep_until };
         self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
+        if hands_over {
+            self.outbound.wake();
+        }
         changes.iter().for_each(|change| claimed.context.apply(change));
         if let Some(until) = keep_until {
             claimed.lease.until = until;

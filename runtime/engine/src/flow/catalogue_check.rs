@@ -161,7 +161,7 @@ fn literal_of(template: &ValueTemplate) -> Option<Value> {
     none_inside.then(|| template.evaluate(&crate::expression::Scope::default()).ok()).flatten()
 }
 
-fn expressions_of(kind: &StepKind) -> Vec<&Expression> {
+pub(super) fn expressions_of(kind: &StepKind) -> Vec<&Expression> {
     fn of_hook(hook: &HookUse) -> Vec<&Expression> {
         hook.input.expressions()
     }

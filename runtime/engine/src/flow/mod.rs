@@ -1,5 +1,6 @@
 //! Flows: what their authors write, checked and compiled.
 
+mod background_check;
 mod catalogue_check;
 mod check;
 mod compile;

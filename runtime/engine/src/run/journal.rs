@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::Operation;
+use crate::connector::ResponseMode;
 use crate::ids::{ConnectorName, FunctionName, StepId};
 use crate::message::{Failure, Request, Response};
 use crate::ports::{
@@ -93,6 +94,10 @@ pub struct CallRecord {
     pub connector_version: u32,
     /// The function.
     pub function: FunctionName,
+    /// Whether the step waited for the response, or handed the call over (C-11): then `sent_request` is what is sent
+    /// after the commit, and the run's background calls say what became of it.
+    #[serde(default, skip_serializing_if = "ResponseMode::is_wait")]
+    pub mode: ResponseMode,
     /// The bound arguments.
     pub arguments: Value,
     /// The request before the first pre-call hook; none where binding failed.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::background::hand_over;
 use super::hooks::prepare;
-use crate::connector::{BoundRequest, PermittedRequest};
+use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::engine::Trouble;
 use crate::flow::CallStep;
 use crate::ids::RequestId;
@@ -53,6 +54,7 @@ pub(crate) async fn make_call(attempt: &Attempt<'_>, call: &CallStep) -> Called 
         connector: call.function.connector.clone(),
         connector_version: 0,
         function: call.function.function.clone(),
+        mode: ResponseMode::Wait,
         arguments: Value::Null,
         bound_request: None,
         pre_call: Vec::new(),
@@ -83,6 +85,10 @@ async fn the_call(
         Prelude::Call(request) => {
             // After the hooks: none of them can widen what its flow may do.
             let permitted = permit(bound, request)?;
+            if permitted.function().mode == ResponseMode::Background {
+                hand_over(attempt, call, &permitted, record, changes);
+                return Ok(());
+            }
             let response = send(attempt, &permitted, record).await?;
             (permitted.request().clone(), permitted, response)
         }

@@ -1,6 +1,7 @@
 //! What each kind of step does. One file a kind.
 
 mod action;
+mod background;
 mod call;
 mod claims;
 mod condition;

@@ -13,6 +13,7 @@ mod slots; // how many at once
 mod views; // how objects look from outside
 
 mod connector_tests;
+mod background_calls;
 mod connectors;
 mod credentials;
 mod flows;
@@ -71,6 +72,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
+        .routes(routes!(background_calls::list))
         .routes(routes!(run_events::events))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))

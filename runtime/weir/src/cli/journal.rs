@@ -1,5 +1,7 @@
 //! A run's journal as a person wants to read it: what went in, what each hook changed, what came out, and the time.
 
+mod background;
+
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
 use weir_engine::ports::{ActionDecision, HookError, HookReport, LogLevel, PostResponseDecision, PreCallDecision};
@@ -9,6 +11,8 @@ use weir_engine::run::{
 
 use crate::output::{self, Colours, Style, printable};
 use crate::table;
+
+pub(super) use self::background::show_call;
 
 /// Most of a body that is shown, in characters.
 const BODY_CHARS_MAX: usize = 2_000;
@@ -93,6 +97,9 @@ impl Page {
                 PreCallDecision::Respond(response) => page.response("answered by the hook, no call was made", response),
                 PreCallDecision::Fail(failure) => page.failure(failure),
             });
+        }
+        if !call.mode.is_wait() {
+            self.handed_over(call);
         }
         if let Some(exchange) = &call.exchange {
             let key = call.idempotency_key.as_deref().unwrap_or("none");

@@ -18,7 +18,7 @@ use weir_engine::time::Timestamp;
 
 /// See the module.
 pub(crate) struct MeteredStore {
-    inner: Arc<dyn Store>,
+    pub(super) inner: Arc<dyn Store>,
 }
 
 impl MeteredStore {
@@ -28,7 +28,7 @@ impl MeteredStore {
     }
 }
 
-fn seconds(micros: u64) -> f64 {
+pub(super) fn seconds(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64()
 }
 
@@ -77,7 +77,7 @@ fn fuel_units(fuel: u64) -> f64 {
     fuel as f64
 }
 
-fn count_exchange(exchange: &Exchange) {
+pub(super) fn count_exchange(exchange: &Exchange) {
     let outcome = exchange.outcome.as_ref().err().map_or("ok", |error| error.kind.code());
     histogram!("weir_connector_seconds", "outcome" => outcome).record(seconds(exchange.elapsed_us));
     counter!("weir_connector_attempts_total").increment(exchange.attempts.len() as u64);
@@ -105,11 +105,15 @@ impl Store for MeteredStore {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
+        let hands_over = commit.outbox.is_some();
         let began = Instant::now();
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         ending.iter().for_each(count_ending);
+        if hands_over {
+            counter!("weir_background_calls_total").increment(1);
+        }
         Ok(())
     }
 

@@ -62,6 +62,10 @@ fn describe() {
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
     counter!("weir_connector_tests_total", "Calls that were tried, by outcome.");
+    counter!("weir_background_calls_total", "Calls that steps have handed over to be made in the background.");
+    counter!("weir_background_sends_total", "Sends of calls in the background, by outcome: succeeded, failed, again.");
+    gauge!("weir_background_pending", "Calls in the background that are not done.");
+    gauge!("weir_background_oldest_seconds", "Age of the oldest of them.");
     histogram!("weir_commit_seconds", "Time of step commits until they are durable.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
     gauge!("weir_store_writable", "1 where the store takes writes.");
