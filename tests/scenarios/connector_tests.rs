@@ -47,7 +47,10 @@ async fn a_function_is_tried_with_its_hooks_and_no_run_is_made() {
         assert!(page.contains(line), "{line}: {page}");
     }
     // The plugin's work, as a difference: it adds a parameter, and takes personal fields away.
-    assert!(page.lines().any(|line| line.trim_start().starts_with("+ POST") && line.contains("locale=de-CH")), "{page}");
+    assert!(
+        page.lines().any(|line| line.trim_start().starts_with("+ POST") && line.contains("locale=de-CH")),
+        "{page}"
+    );
     assert!(page.lines().any(|line| line.trim_start().starts_with("- ") && line.contains("\"email\"")), "{page}");
     assert!(page.lines().any(|line| line.trim_start().starts_with("+ ") && line.contains("Ada Lovelace")), "{page}");
     assert!(page.lines().any(|line| line.contains("first byte ") && line.contains(" · total ")), "{page}");

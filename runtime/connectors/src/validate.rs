@@ -51,6 +51,13 @@ fn base_url(url: &url::Url) -> Vec<Fault> {
                 .to_owned(),
         );
     }
+    // In a path the URL type has encoded the brace.
+    if url.as_str().contains("${") || url.as_str().contains("$%7B") {
+        messages.push(
+            "the base URL has a `${…}`, but it is never interpolated: no value decides which system is called; put what changes into the `endpoint` of the functions"
+                .to_owned(),
+        );
+    }
     messages.into_iter().map(|message| Fault::new("/base-url", codes::BASE_URL, message)).collect()
 }
 

@@ -60,7 +60,7 @@ pub(super) fn path(world: &mut World, vector: &Vector) -> Check {
         Some(rule) if rule.starts_with("absent") => {
             holds(claims.get("c").is_none(), || format!("the claims are {claims}"))
         }
-        _ => same("the value", &claims.get("c"), &vector.expects("result")),
+        _ => same("the value", &claims.get("c"), &vector.expects("value").or(vector.expects("result"))),
     }
 }
 

@@ -54,3 +54,13 @@ pub(crate) fn method(world: &mut World, vector: &Vector) -> Check {
     let bare = upstream.heard().pop().context("nothing was sent")?;
     same("whether a body is announced", &!bare.values("content-length").is_empty(), &(required || with_body.is_ok()))
 }
+
+/// Each of them can be saved.
+pub(crate) fn all(world: &mut World, vector: &Vector) -> Check {
+    for method in vector.expects("methods").and_then(Value::as_array).context("no methods are expected")? {
+        let saved =
+            world.weir()?.save(&connector(&vector.id, "https://upstream.example", json!({ "method": method })))?;
+        holds(saved.is_ok(), || format!("{method} is refused: {saved:?}"))?;
+    }
+    Ok(())
+}

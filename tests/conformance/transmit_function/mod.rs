@@ -32,7 +32,16 @@ pub(crate) const RUNNERS: &[Runner] = &[
     Runner {
         needs: &["format"],
         may: &["body", "status", "headers", "transformation", "returnFailureIfInvalid"],
-        expects: &["parsed", "response.has", "response", "bodyParsed", "headersUsable", "result", "body"],
+        expects: &[
+            "parsed",
+            "response.has",
+            "response.lacks",
+            "response",
+            "bodyParsed",
+            "headersUsable",
+            "result",
+            "body",
+        ],
         run: response::format,
     },
     Runner {
@@ -48,7 +57,13 @@ pub(crate) const RUNNERS: &[Runner] = &[
         run: settings::timeouts,
     },
     Runner { needs: &[], may: &[], expects: &["kinds"], run: settings::authentication_kinds },
-    Runner { needs: &[], may: &[], expects: &["levels", "default", "formats"], run: settings::names },
+    Runner { needs: &[], may: &[], expects: &["methods"], run: methods::all },
+    Runner {
+        needs: &[],
+        may: &[],
+        expects: &["levels", "logLevels", "default", "defaultLevel", "formats"],
+        run: settings::names,
+    },
     Runner {
         needs: &["mode"],
         may: &["status", "answers"],

@@ -94,6 +94,10 @@ fn check(vector: &Vector, ran: &Ran, headers: &[(String, String)], sent: &str) -
         let there = call.get(name).is_some_and(|value| !value.is_null());
         holds(there, || format!("the response has no `{name}`: {call}"))?;
     }
+    for name in vector.expects("response.lacks").and_then(Value::as_array).into_iter().flatten() {
+        let there = call.get(member(name.as_str().unwrap_or_default())).is_some_and(|value| !value.is_null());
+        holds(!there, || format!("the response has {name}: {call}"))?;
+    }
     if vector.expects("response") == Some(&json!({})) {
         holds(body.is_null(), || format!("the response has a body: {body}"))?;
     } else if let Some(expected) = vector.expects("response") {

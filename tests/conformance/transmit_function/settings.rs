@@ -107,7 +107,9 @@ pub(super) fn authentication_kinds(world: &mut World, vector: &Vector) -> Check 
 
 /// Names of log levels (C-10) and formats (C-13), and the level that stands where a document names none.
 pub(super) fn names(world: &mut World, vector: &Vector) -> Check {
-    for level in vector.expects("levels").and_then(Value::as_array).into_iter().flatten() {
+    for level in
+        vector.expects("levels").or(vector.expects("logLevels")).and_then(Value::as_array).into_iter().flatten()
+    {
         let level = level.as_str().context("a level is no text")?.to_ascii_lowercase();
         let level = if level == "disabled" { "disable".to_owned() } else { level };
         let log = json!({ "request": level, "success": level, "failure": level });
@@ -117,10 +119,11 @@ pub(super) fn names(world: &mut World, vector: &Vector) -> Check {
         let format = format.as_str().context("a format is no text")?.to_ascii_lowercase().replace(' ', "-");
         read(world, &connector(&vector.id, "https://upstream.example", json!({ "response": { "format": format } })))?;
     }
-    if let Some(default) = vector.expects_text("default") {
+    if let Some(default) = vector.expects_text("default").or(vector.expects_text("defaultLevel")) {
         let document = read(world, &base(vector))?;
         let log = document.functions.first().map(|function| serde_json::to_value(function.log)).transpose()?;
-        let default = if default.starts_with("disable") { "disable" } else { default };
+        let default = default.to_ascii_lowercase();
+        let default = if default.starts_with("disable") { "disable" } else { default.as_str() };
         same("the default", &log, &Some(json!({ "request": default, "success": default, "failure": default })))?;
     }
     Ok(())

@@ -35,14 +35,14 @@ fn botocore_signs_in_the_same_way() {
     // covers C-06, keeps K-01
     let Some(aws) = aws() else { return };
     let tenant = Tenant::new();
-    let credential = |name: &str, key: &str, token: &str| {
-        let secret = serde_json::json!({ "secret_access_key": key, "session_token": token });
-        let secret = if token.is_empty() { key.to_owned() } else { secret.to_string() };
-        tenant.cli(&["credential", "set", name, "--type", "aws", "--access-key-id", ACCESS_KEY_ID], &secret);
+    let credential = |name: &str, key: &str, token: Option<&str>| {
+        let mut line = vec!["credential", "set", name, "--type", "aws", "--access-key-id", ACCESS_KEY_ID];
+        line.extend(token.iter().flat_map(|_| ["--session-token-from-env", "SESSION_TOKEN"]));
+        tenant.cli_with(&line, key, &[("SESSION_TOKEN", token.unwrap_or_default())]);
     };
-    credential("keys", SECRET_ACCESS_KEY, "");
-    credential("wrong", "another-key-altogether", "");
-    credential("session", SECRET_ACCESS_KEY, SESSION_TOKEN);
+    credential("keys", SECRET_ACCESS_KEY, None);
+    credential("wrong", "another-key-altogether", None);
+    credential("session", SECRET_ACCESS_KEY, Some(SESSION_TOKEN));
     for (name, credential, service, status) in [
         ("api", "keys", "execute-api", 200),
         ("s3", "keys", "s3", 200),

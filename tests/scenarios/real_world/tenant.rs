@@ -63,7 +63,13 @@ impl Tenant {
     /// Runs the command line; it must succeed.
     #[track_caller]
     pub(super) fn cli(&self, arguments: &[&str], input: &str) -> String {
-        let output = self.server.try_cli(&self.key, arguments, input).unwrap();
+        self.cli_with(arguments, input, &[])
+    }
+
+    /// The same with further variables.
+    #[track_caller]
+    pub(super) fn cli_with(&self, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> String {
+        let output = self.server.try_cli_with(&self.key, arguments, input, variables).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "`weir {}`: {said}", arguments.join(" "));
         String::from_utf8_lossy(&output.stdout).into_owned()

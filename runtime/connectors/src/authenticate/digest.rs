@@ -204,9 +204,13 @@ mod tests {
         ] {
             let header = answer(&challenge(algorithm, "auth, auth-int"), None);
             assert_eq!(parameter(&header, "response"), response);
-            for (name, value) in
-                [("username", "Mufasa"), ("uri", "/dir/index.html"), ("qop", "auth"), ("nc", "00000001"), ("opaque", OPAQUE)]
-            {
+            for (name, value) in [
+                ("username", "Mufasa"),
+                ("uri", "/dir/index.html"),
+                ("qop", "auth"),
+                ("nc", "00000001"),
+                ("opaque", OPAQUE),
+            ] {
                 assert_eq!(parameter(&header, name), value);
             }
         }

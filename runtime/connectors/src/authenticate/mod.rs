@@ -163,7 +163,8 @@ impl Authenticator {
         let load = async move { ask.ask(&wire, &tenant, &connection).await };
         let token = self.tokens.get(key, is_refused, load).await?;
         let header = bearer::header(&token, attempt.masker);
-        let header = header.map_err(|problem| error(ConnectorErrorKind::Token, format!("the granted token {problem}")))?;
+        let header =
+            header.map_err(|problem| error(ConnectorErrorKind::Token, format!("the granted token {problem}")))?;
         attempt.outgoing.headers_mut().insert(AUTHORIZATION, header);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::Url;
 use weir_engine::message::Request;
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
@@ -50,6 +50,10 @@ impl Outgoing {
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = self.body.clone().map(Into::into);
+        // RFC 9110 section 8.6; some systems answer 411 without it. The client leaves it out where there is no body.
+        if self.body.is_none() && [Method::POST, Method::PUT, Method::PATCH].contains(&self.method) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         request
     }
 

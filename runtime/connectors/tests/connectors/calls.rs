@@ -236,3 +236,15 @@ async fn errors_name_the_function() {
         "`api.f`: the host `nowhere.test` does not resolve; check its spelling and the name server"
     );
 }
+
+#[tokio::test]
+async fn methods_that_take_a_body_say_how_long_it_is() {
+    // covers C-04
+    for (method, says) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+        let upstream = Upstream::answering(answer(200, "", "")).await;
+        let request = with_function(document(upstream.url()), json!({ "method": method }));
+        assert_eq!(Fixture::new().response(request).await.status, 200);
+        let heard = upstream.heard().concat();
+        assert_eq!(heard.contains("content-length: 0\r\n"), says, "{heard}");
+    }
+}

@@ -40,6 +40,14 @@ fn base_urls() {
         /base-url [connector.document.base-url] the base URL has a fragment, which is never sent; leave it out
         /base-url [connector.document.base-url] the base URL holds a user name or a password; store a credential and name it in `authentication`"#]],
     );
+    for changing in ["https://${event.host}/", "https://a.com/${event.tenant}/v1"] {
+        check(
+            document(changing),
+            expect![[
+                r#"/base-url [connector.document.base-url] the base URL has a `${…}`, but it is never interpolated: no value decides which system is called; put what changes into the `endpoint` of the functions"#
+            ]],
+        );
+    }
 }
 
 #[test]

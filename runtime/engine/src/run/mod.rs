@@ -5,8 +5,8 @@ mod context;
 mod journal;
 mod record;
 
-pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
+pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,
