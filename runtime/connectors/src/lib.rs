@@ -19,6 +19,7 @@ mod system_resolver; // the names that this machine knows
 mod send; // one attempt over the wire
 mod mask; // secrets do not come back
 mod format; // bodies become values
+mod response; // schemas and transformations of responses
 
 pub use self::credentials::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 pub use self::egress::{

@@ -8,6 +8,9 @@ use serde_json::Value;
 /// The roots that exist. A root that has no value where an expression stands is `null`.
 pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
 
+/// The root of a response transformation, besides `args`.
+pub const RESPONSE_ROOT: &str = "response";
+
 /// The values that expressions see. Cheap to clone and to extend.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
@@ -58,7 +61,7 @@ impl Scope {
     /// The same with one root set.
     #[must_use]
     pub fn with(mut self, root: &'static str, value: Value) -> Self {
-        debug_assert!(ROOTS.contains(&root), "{root} is not a root");
+        debug_assert!(ROOTS.contains(&root) || root == RESPONSE_ROOT, "{root} is not a root");
         let root_value = Root { cel: to_cel(&value), extent: Extent::of(&value), json: value };
         self.roots.insert(root, Arc::new(root_value));
         self

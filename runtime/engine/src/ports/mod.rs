@@ -8,7 +8,7 @@ mod store;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
-    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, Timings,
+    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse, Timings,
 };
 pub use self::plugins::{
     ActionDecision, ActionEvent, CallError, CallErrorKind, GrantedCalls, HookError, HookErrorKind, HookReport,

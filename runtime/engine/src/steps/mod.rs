@@ -6,6 +6,7 @@ mod claims;
 mod condition;
 mod ending;
 mod hooks;
+mod result;
 
 pub(crate) use self::action::run_action;
 pub(crate) use self::call::run_call;

@@ -5,4 +5,5 @@ mod actions;
 mod calls;
 mod house;
 mod lifecycle;
+mod responses;
 mod recovery;
