@@ -44,13 +44,17 @@ pub mod codes {
     pub const TIMEOUT: &str = "connector.document.timeout";
     /// A limit of 0 or over its ceiling (C-20).
     pub const LIMIT: &str = "connector.document.limit";
+    /// A schema of a response cannot be used (C-14).
+    pub const RESPONSE_SCHEMA: &str = "connector.document.response-schema";
+    /// A transformation is not one expression or one plugin, or its expression does not parse (C-15).
+    pub const TRANSFORMATION: &str = "connector.document.transformation";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
     pub const COUNT: &str = "connector.document.count";
 
     /// Every code.
-    pub const ALL: [&str; 14] = [
+    pub const ALL: [&str; 16] = [
         BASE_URL,
         DUPLICATE,
         ARGUMENT_NAME,
@@ -63,6 +67,8 @@ pub mod codes {
         HEADER,
         TIMEOUT,
         LIMIT,
+        RESPONSE_SCHEMA,
+        TRANSFORMATION,
         NO_FUNCTIONS,
         COUNT,
     ];

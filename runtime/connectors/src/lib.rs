@@ -20,6 +20,7 @@ mod send; // attempts over the wire
 mod authenticate; // credentials become part of an attempt
 mod mask; // secrets do not come back
 mod format; // bodies become values
+mod response; // schemas and transformations of responses
 
 pub use self::credentials::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 pub use self::egress::{

@@ -37,10 +37,11 @@ pub(super) fn mode(world: &mut World, vector: &Vector) -> Check {
     }
     let body = ran.call().get("body").cloned().unwrap_or_default();
     match vector.expects("response") {
-        // Empty: no status, no headers, no body.
+        // Empty: no status (0), no headers, and the empty value of the function's format.
         Some(Value::Object(expected)) if expected.is_empty() => {
             let empty = |name: &str| match ran.call().get(name) {
                 None | Some(Value::Null) => true,
+                Some(Value::Number(number)) => number.as_u64() == Some(0),
                 Some(Value::Object(members)) => members.is_empty(),
                 Some(_) => false,
             };

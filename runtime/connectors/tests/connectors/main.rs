@@ -12,6 +12,8 @@ mod formats;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod validation;

@@ -170,7 +170,7 @@ impl Resolver for FakeResolver {
 pub(crate) const SECRET: &str = "s3cr3t/Pass+word=&\"é";
 pub(crate) const TOKEN: &str = "tok_4711/abc+DEF==";
 
-/// `basic`, `bearer` and `short` belong to `acme`; `broken` cannot be read; `stuck` never answers.
+/// `basic`, `bearer`, `name` and `short` belong to `acme`; `broken` cannot be read; `stuck` never answers.
 pub(crate) struct FakeCredentials;
 
 #[async_trait]
@@ -185,6 +185,7 @@ impl Credentials for FakeCredentials {
             ("acme", "basic") => Some(basic(SECRET)),
             ("acme", "short") => Some(basic("abc")),
             ("acme", "bearer") => Some(Credential::Bearer { token: TOKEN.into() }),
+            ("acme", "name") => Some(Credential::Bearer { token: "Named-By-Its-Token".into() }),
             (_, "broken") => return Err(CredentialError("the master key is missing".into())),
             (_, "stuck") => std::future::pending().await,
             _ => None,

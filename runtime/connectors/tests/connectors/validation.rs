@@ -236,3 +236,73 @@ fn a_faulty_document_is_an_error_when_it_is_called() {
     assert_eq!(error.kind, Kind::InvalidArgument);
     assert_eq!(error.message, "connector `api` version 1 has no function `g`; it has `f`");
 }
+
+#[test]
+fn responses() {
+    // covers C-14, C-15
+    let response = |settings: Value| with_function(document("https://a.com"), json!({ "response": settings }));
+    check(
+        response(json!({
+            "format": "none", "schema": {"properties": {"a/b": {"type": "thing"}}},
+            "transformation": {"schema": {"$ref": "https://example.org/schema.json"}},
+        })),
+        expect![[r#"
+            /functions/0/response/schema [connector.document.response-schema] a schema needs a body, and the format `none` reads none; give the function another `format`, or leave one of the two out
+            /functions/0/response/schema/properties/a~1b/type [connector.document.response-schema] this is not a JSON Schema that can be used: "thing" is not valid under any of the schemas listed in the 'anyOf' keyword
+            /functions/0/response/transformation [connector.document.transformation] a transformation needs an `expression` or a `plugin`
+            /functions/0/response/transformation/schema [connector.document.response-schema] `$ref: https://example.org/schema.json` leads back to itself or out of the schema; write out as many levels as there are, here"#]],
+    );
+    let transformation = |transformation: Value| response(json!({ "transformation": transformation }));
+    check(
+        transformation(json!({"expression": "response.body", "plugin": "shape@^1", "config": {"k": 1}})),
+        expect![
+            "/functions/0/response/transformation [connector.document.transformation] a transformation is an `expression` or a `plugin`, not both; leave one out"
+        ],
+    );
+    check(
+        transformation(json!({"expression": "event.user + args.nope", "config": 1})),
+        expect![[r#"
+        /functions/0/response/transformation/config [connector.document.transformation] only a `plugin` takes a `config`; leave it out beside an `expression`
+        /functions/0/response/transformation/expression [connector.document.transformation] `event` is not known here; an expression sees `response`, `args` (at byte 0)"#]],
+    );
+    check(
+        transformation(json!({"expression": "response.body + args.nope"})),
+        expect![
+            "/functions/0/response/transformation/expression [connector.document.unknown-argument] `args.nope` is read here, but the function declares no argument `nope`"
+        ],
+    );
+    check(
+        transformation(json!({"expression": "response.body ="})),
+        expect![
+            "/functions/0/response/transformation/expression [connector.document.transformation] this is not a CEL expression: Syntax error: token recognition error at: '=' (at byte 14)"
+        ],
+    );
+    check(
+        transformation(json!({"plugin": "shape@^1", "config": {"k": 1}, "schema": {"type": "object"}})),
+        expect![[r#""#]],
+    );
+    check(
+        response(json!({"schema": {"description": "x".repeat(70_000)}})),
+        expect![
+            "/functions/0/response/schema [connector.document.response-schema] the schema is over 65536 bytes of JSON"
+        ],
+    );
+    check(
+        response(json!({"schema": {"pattern": "(a+)\\1"}})),
+        expect![[
+            r#"/functions/0/response/schema/pattern [connector.document.response-schema] this is not a JSON Schema that can be used: "(a+)\\1" is not a "regex""#
+        ]],
+    );
+}
+
+#[tokio::test]
+async fn a_document_with_faulty_response_settings_is_bound_by_nobody() {
+    // covers C-14: one that an older version saved
+    let faulty = with_function(document("https://a.com"), json!({"response": {"schema": {"type": 1}}}));
+    let error = Fixture::new().bind(faulty, &json!({})).expect_err("unusable");
+    assert!(
+        error.message.contains("/functions/0/response/schema/type: this is not a JSON Schema"),
+        "{}",
+        error.message
+    );
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cost;
 use super::scope::{ROOTS, Scope};
-use super::tree::{bound_variables, collect_paths};
+use super::tree::{Read, bound_variables, collect_paths, collect_reads};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
@@ -122,6 +122,13 @@ impl Expression {
         let mut paths = Vec::new();
         collect_paths(self.0.program.expression(), &mut paths);
         paths
+    }
+
+    /// What the expression reads below a root, each with the way there: fields and literal indices.
+    pub fn reads(&self) -> Vec<Read> {
+        let mut reads = Vec::new();
+        collect_reads(self.0.program.expression(), &mut reads);
+        reads
     }
 
     /// The expression's value.

@@ -230,6 +230,22 @@ impl ValueTemplate {
         }
     }
 
+    /// The same, each with the JSON pointer of its string below `pointer`.
+    pub fn expressions_at(&self, pointer: &str) -> Vec<(String, &Expression)> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Text(template) => template.expressions().map(|it| (pointer.to_owned(), it)).collect(),
+            Self::List(items) => {
+                let items = items.iter().enumerate();
+                items.flat_map(|(index, item)| item.expressions_at(&format!("{pointer}/{index}"))).collect()
+            }
+            Self::Object(items) => {
+                let at = |key: &str| format!("{pointer}/{}", crate::document::escape_pointer(key));
+                items.iter().flat_map(|(key, item)| item.expressions_at(&at(key))).collect()
+            }
+        }
+    }
+
     /// The value, every template in it evaluated.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::catalogue_check::expressions_of;
+use super::context_check::expressions_of;
 use super::model::{CallStep, Flow, StepKind};
 use crate::catalogue::Catalogue;
 use crate::connector::ResponseMode;
@@ -32,13 +32,13 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         }
     }
     for (index, step) in flow.steps.iter().enumerate() {
-        for expression in expressions_of(&step.kind) {
+        for (pointer, expression) in expressions_of(&step.kind, &format!("/steps/{index}")) {
             for path in expression.paths() {
                 let [root, name, member, ..] = path.as_slice() else { continue };
                 if root == "connectors" && not_waited.contains(name) && !waited.contains(name) {
                     let message =
                         format!("`connectors.{name}.{member}` is always empty: the call is made in the background");
-                    faults.warning(document, &format!("/steps/{index}"), "flow.background-read", message);
+                    faults.warning(document, &pointer, "flow.background-read", message);
                 }
             }
         }

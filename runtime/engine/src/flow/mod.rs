@@ -4,12 +4,16 @@ mod background_check;
 mod catalogue_check;
 mod check;
 mod compile;
+mod context_check;
 mod document;
 mod graph;
 mod input;
 mod model;
 mod reference;
+mod response_shape;
 
+#[cfg(test)]
+mod context_tests;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ mod store;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
-    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, Timings,
+    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse, Timings,
 };
 pub use self::lease::{Lease, OwnerId};
 pub use self::outbox::{Backlog, ClaimedCall, Outbox};

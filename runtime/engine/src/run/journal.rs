@@ -115,7 +115,8 @@ pub struct CallRecord {
     /// What came back; none where no call was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
-    /// The post-response hooks, in order.
+    /// The post-response hooks, in order: the plugin that the function transforms its response with, where it does,
+    /// then the step's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post_response: Vec<HookRecord<PostResponseDecision>>,
     /// The response that the last hook left.

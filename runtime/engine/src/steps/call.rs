@@ -1,12 +1,13 @@
-//! A connector call between its hooks (F-05): bind, pre-call hooks, permit, send, post-response hooks.
+//! A connector call between its hooks (F-05): bind, pre-call hooks, permit, send, read, post-response hooks.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::background::hand_over;
 use super::hooks::prepare;
+use super::result::Reading;
 use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::engine::Trouble;
-use crate::flow::CallStep;
+use crate::flow::{CallStep, HookUse};
 use crate::ids::RequestId;
 use crate::message::{Failure, Octets, Request, Response};
 use crate::ports::{CallContext, Exchange, PostResponseDecision, PreCallDecision};
@@ -98,10 +99,26 @@ async fn the_call(
             (request, permitted, response)
         }
     };
-    let response = post_response(attempt, call, &request, response, record).await?;
-    record.final_response = Some(response.clone());
     let elapsed_us = record.exchange.as_ref().map_or(0, |exchange| exchange.elapsed_us);
-    conclude(attempt, call, &permitted, &response, elapsed_us, changes)
+    let mut reading = Reading::new(attempt, &permitted, elapsed_us);
+    let transforming = reading.transforming_hook(&response);
+    let hooks = hooks_after(call, transforming.as_ref());
+    let response = reading.begin(response, !hooks.is_empty()).await?;
+    let response = post_response(attempt, &hooks, &request, response, record).await?;
+    record.final_response = Some(response.clone());
+    let (value, accepted) = reading.conclude(&response).await?;
+    changes.push(ContextChange { key: call.context_key.clone(), value });
+    if accepted {
+        return Ok(());
+    }
+    // The end user reads this; the journal and the context have the response.
+    Err(Stop::Failure(Failure { reason: "The request was not accepted".to_owned(), description: None }))
+}
+
+/// The hooks after a response, each with its place: the one that transforms it comes before the step's own.
+fn hooks_after<'a>(call: &'a CallStep, transforming: Option<&'a HookUse>) -> Vec<(String, &'a HookUse)> {
+    let own = call.post_response.iter().enumerate().map(|(index, hook)| (format!("post-response.{index}"), hook));
+    transforming.into_iter().map(|hook| ("transformation".to_owned(), hook)).chain(own).collect()
 }
 
 async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -> Result<BoundRequest, Stop> {
@@ -168,13 +185,13 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
 
 async fn post_response(
     attempt: &Attempt<'_>,
-    call: &CallStep,
+    hooks: &[(String, &HookUse)],
     request: &Request,
     mut response: Response,
     record: &mut CallRecord,
 ) -> Result<Response, Stop> {
-    for (index, hook) in call.post_response.iter().enumerate() {
-        let prepared = prepare(attempt, hook, &format!("post-response.{index}")).await.map_err(stop)?;
+    for (place, hook) in hooks {
+        let prepared = prepare(attempt, hook, place).await.map_err(stop)?;
         let report =
             attempt.ports.plugins.post_response(&prepared.invocation, request, &response, &prepared.calls).await;
         let outcome = report.outcome.clone();
@@ -189,55 +206,4 @@ async fn post_response(
         }
     }
     Ok(response)
-}
-
-/// Puts the result into the context (C-17) and judges the status (C-12), which the hooks may have changed.
-fn conclude(
-    attempt: &Attempt<'_>,
-    call: &CallStep,
-    permitted: &PermittedRequest,
-    response: &Response,
-    elapsed_us: u64,
-    changes: &mut Vec<ContextChange>,
-) -> Result<(), Stop> {
-    let settings = &permitted.function().response;
-    let accepted = settings.valid_statuses.contains(response.status) || !settings.fail_on_invalid_status;
-    let parsed = attempt.ports.connectors.parse_body(permitted, response);
-    // A refusal often has a body of another format: it is attached as text then.
-    let body = match parsed {
-        Ok(body) => body,
-        Err(error) if accepted => return Err(error.into()),
-        Err(_) => Value::String(String::from_utf8_lossy(response.body.as_slice()).into_owned()),
-    };
-    let value = json!({
-        "status": response.status,
-        "headers": headers_json(response),
-        "body": body,
-        "transformed_data": response.transformed_data,
-        "elapsed_ms": elapsed_us / 1000,
-    });
-    changes.push(ContextChange { key: call.context_key.clone(), value });
-    if accepted {
-        return Ok(());
-    }
-    // The end user reads this; the journal has the response.
-    Err(Stop::Failure(Failure { reason: "The request was not accepted".to_owned(), description: None }))
-}
-
-/// One member a name; repeated fields are joined by `, ` (RFC 9110 section 5.3).
-fn headers_json(response: &Response) -> Value {
-    let mut headers: Map<String, Value> = Map::new();
-    for header in &response.headers {
-        let text = String::from_utf8_lossy(header.value.as_slice()).into_owned();
-        match headers.get_mut(&header.name) {
-            Some(Value::String(joined)) => {
-                joined.push_str(", ");
-                joined.push_str(&text);
-            }
-            _ => {
-                headers.insert(header.name.clone(), Value::String(text));
-            }
-        }
-    }
-    Value::Object(headers)
 }

@@ -7,6 +7,7 @@ mod claims;
 mod condition;
 mod ending;
 mod hooks;
+mod result;
 
 pub(crate) use self::action::run_action;
 pub(crate) use self::call::{Called, make_call, run_call};

@@ -5,5 +5,6 @@ mod actions;
 mod calls;
 mod house;
 mod lifecycle;
+mod responses;
 mod recovery;
 mod tried_calls;

@@ -20,7 +20,7 @@ use weir_engine::message::Response;
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, GrantedCalls,
     HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, Plugins, PostResponseDecision, PreCallDecision,
-    Store,
+    ReadResponse, Store,
 };
 use weir_engine::run::HookKind;
 use weir_stores::MemoryStore;
@@ -96,7 +96,16 @@ impl Connectors for NoConnectors {
         Exchange { outcome: Err(no_connection()), attempts: Vec::new(), elapsed_us: 0 }
     }
 
-    fn parse_body(&self, _: &PermittedRequest, _: &Response) -> Result<Value, ConnectorError> {
+    async fn read_response(&self, _: &PermittedRequest, _: &Response, _: u64) -> Result<ReadResponse, ConnectorError> {
+        Err(no_connection())
+    }
+
+    async fn conclude_response(
+        &self,
+        _: &PermittedRequest,
+        _: &Response,
+        _: Option<Value>,
+    ) -> Result<Value, ConnectorError> {
         Err(no_connection())
     }
 }
