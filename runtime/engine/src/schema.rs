@@ -200,9 +200,9 @@ mod tests {
         assert_eq!(
             texts(json!({"list": [1, "Ada", {"a/b": 2}]})),
             [
+                "as a whole: \"id\" is a required property",
                 "at `/list/1`: value is not of type \"number\"",
                 "at `/list/2`: value is not of type \"number\"",
-                "as a whole: \"id\" is a required property",
             ]
         );
     }

@@ -271,7 +271,8 @@ fn ill_formed(at: usize, error: &quick_xml::Error) -> Fault {
             format!("`</{}>` ends an element that has not begun", shown(found))
         }
         Error::IllFormed(IllFormed::UnclosedReference) => "a `&` begins no reference; it is written `&amp;`".to_owned(),
-        other => other.to_string().chars().take(200).collect(),
+        Error::Syntax(problem) => problem.to_string(),
+        other => shown(&other.to_string()),
     };
     Fault::at(at, format!("is not XML: {problem}"))
 }

@@ -247,7 +247,11 @@ mod tests {
             SECRET.chars().map(|it| format!("&#x{:X};", u32::from(it))).collect(),
             SECRET.chars().map(|it| format!("&#X000{:x};", u32::from(it))).collect(),
             SECRET.chars().map(|it| format!("&#{}", u32::from(it))).collect(),
-            json.trim_matches('"').replace("\\\"", "&quot;").replace('5', "&#53;").replace(' ', "%20"),
+            json.trim_matches('"')
+                .replace("\\\"", "&quot;")
+                .replace('5', "&#53;")
+                .replace("%41", "%2541")
+                .replace(' ', "%20"),
             hex::encode(SECRET),
             hex::encode_upper(SECRET),
         ] {
@@ -289,12 +293,12 @@ mod tests {
 
     #[test]
     fn no_secret_and_body_take_long() {
-        // keeps E-03: a search from each byte anew compares 3 * 8 Ki * 4 Mi bytes
+        // keeps E-03: a search from each byte anew compares 3 * 8 Ki * 1 Mi bytes
         let secret = format!("{}b", "a".repeat(8191));
         let almost = ["a", "%61", "\\u0061", "a%61\\u0061&#97;", "&#97;", "&", "&#0", "61", "YWFh"];
         let started = std::time::Instant::now();
         for piece in almost {
-            let body = piece.repeat((4 << 20) / piece.len());
+            let body = piece.repeat((1 << 20) / piece.len());
             assert_eq!(masker(&secret).bytes(body.as_bytes()).is_none(), piece != "YWFh", "{piece}");
             let masked = masker(&secret).text(&format!("{body}{secret}"));
             assert!(masked.ends_with("***"), "{piece}");

@@ -84,7 +84,7 @@ fn members_that_a_schema_does_not_have_are_warned_of() {
     ] {
         let warnings = warnings_of(&person(), "", slip);
         assert_eq!(warnings.len(), 1, "{slip}: {warnings:?}");
-        assert!(warnings[0].starts_with("6:45 `connectors.a."), "{slip}: {warnings:?}");
+        assert!(warnings[0].starts_with("6:46 `connectors.a."), "{slip}: {warnings:?}");
         assert!(warnings[0].contains("what `sys.get` gives has no such part"), "{slip}: {warnings:?}");
     }
 }

@@ -185,7 +185,7 @@ fn expressions_and_context_reads_are_checked() {
     faults_of(
         "  - id: a\n    claims: [{ key: k, type: string, value: '${connectors.nope.body}' }]\n",
         &expect![[r#"
-            3:5 flow.unwritten-context [a] no step writes `connectors.nope`
+            4:45 flow.unwritten-context [a] no step writes `connectors.nope`
         "#]],
     );
 }

@@ -33,7 +33,7 @@ async fn result(house: &House) -> (Value, Vec<&'static str>) {
     let (run, journal) = house.run(json!({})).await;
     assert_eq!(run.ending(), Some(&Ending::Completed { claims: Vec::new() }), "{journal:?}");
     let context = house.context(&run).await;
-    (context["connectors"]["a"].clone(), house.world.read.lock().unwrap().clone())
+    (context.pointer("/connectors/a").cloned().unwrap(), house.world.read.lock().unwrap().clone())
 }
 
 #[tokio::test]
