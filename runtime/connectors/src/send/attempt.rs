@@ -148,8 +148,9 @@ impl Call<'_> {
                 let response = read::response(answer, &self.sender.wire.reading(&leg.target, &self.connection)).await?;
                 return self.masked(response, &leg.target).await.map(Answer::Response);
             }
-            if progress.hops.len() >= usize::from(redirects.hops_max.min(HOPS_MAX)) {
-                return Err(redirect::too_many(&leg.outgoing.url, redirects));
+            let hops_max = redirects.hops_max.min(HOPS_MAX);
+            if progress.hops.len() >= hops_max.into() {
+                return Err(redirect::too_many(&leg.outgoing.url, hops_max));
             }
             let to = redirect::next(&leg.outgoing.url, status, answer.headers())?;
             // Its body is not read: the connection goes with it.

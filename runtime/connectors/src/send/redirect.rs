@@ -53,8 +53,8 @@ pub(super) fn next(from: &Url, status: u16, headers: &HeaderMap) -> Result<Url, 
 }
 
 /// One redirect more than the function follows.
-pub(super) fn too_many(from: &Url, redirects: &Redirects) -> ConnectorError {
-    let (origin, most) = (from.origin().ascii_serialization(), redirects.hops_max);
+pub(super) fn too_many(from: &Url, most: u8) -> ConnectorError {
+    let origin = from.origin().ascii_serialization();
     let message = format!(
         "`{origin}` redirects once more, after {most} redirects; check that it does not lead in a circle, or raise the function's `hops-max`"
     );
