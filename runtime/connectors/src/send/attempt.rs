@@ -156,7 +156,7 @@ impl Call<'_> {
             // Its body is not read: the connection goes with it.
             drop(answer);
             leg = self.redirected(leg, status, to, progress)?;
-            request = self.request_of(&leg, challenge).await?;
+            request = self.request_of(&leg, challenge.filter(|asked| asked.outlives_a_request())).await?;
         }
     }
 

@@ -14,6 +14,8 @@ mod hostile;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod retries;
