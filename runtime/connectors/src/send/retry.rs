@@ -17,8 +17,8 @@ pub(super) fn reason(retry: &Retry, method: &Method, traces: &Traces) -> Option<
     let connection_failed = match traces.error? {
         Kind::Connect | Kind::ConnectTimeout => !traces.redirected || method.is_idempotent(),
         // The outside system may have acted on the request, so only what it may do twice is sent twice (RFC 9110
-        // section 9.2.2).
-        Kind::Protocol => traces.broke && method.is_idempotent(),
+        // section 9.2.2), unless it most likely had closed the connection before.
+        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.reused && !traces.redirected)),
         Kind::RequestTimeout => return (retry.on_timeout && !traces.budget_over).then_some("timeout"),
         _ => false,
     };
@@ -107,6 +107,8 @@ mod tests {
             (failed(Kind::ConnectTimeout), Some("connection"), Some("connection")),
             (Traces { redirected: true, ..failed(Kind::Connect) }, Some("connection"), None),
             (broke, Some("connection"), None),
+            (Traces { reused: true, ..broke }, Some("connection"), Some("connection")),
+            (Traces { reused: true, redirected: true, ..broke }, Some("connection"), None),
             (failed(Kind::Protocol), None, None),
             (failed(Kind::RequestTimeout), Some("timeout"), Some("timeout")),
             (Traces { budget_over: true, ..failed(Kind::RequestTimeout) }, None, None),

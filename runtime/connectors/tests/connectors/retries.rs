@@ -125,6 +125,27 @@ async fn a_connection_that_breaks_is_worth_another_where_twice_is_like_once() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_was_closed_is_worth_another() {
+    // covers C-18: servers close connections that are idle just when they are used again
+    let upstream = Upstream::serving(|mut stream, heard| async move {
+        heard.request(&mut stream).await?;
+        stream.write_all(&answer(200, "", "")).await?;
+        heard.request(&mut stream).await.map(|_| ())
+    })
+    .await;
+    let fixture = Fixture::new();
+    let document = with_function(document(upstream.url()), json!({"method": "POST"}));
+    assert_eq!(fixture.call(document.clone()).await.attempts.len(), 1);
+    let exchange = fixture.call(document).await;
+    assert_eq!((exchange.attempts.len(), exchange.outcome.map(|it| it.status)), (2, Ok(200)));
+    let opened = exchange.attempts.iter().map(|it| it.timings.connect_us.is_some()).collect::<Vec<_>>();
+    assert_eq!(
+        (opened, exchange.attempts[0].error.as_ref().map(|it| it.kind)),
+        (vec![false, true], Some(Kind::Protocol))
+    );
+}
+
+#[tokio::test]
 async fn a_time_out_is_worth_another_where_the_function_says_so() {
     // covers C-18
     for (retries, attempts) in [(true, 2), (false, 1)] {

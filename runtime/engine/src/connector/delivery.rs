@@ -29,8 +29,9 @@ pub struct Retry {
     pub attempts_max: u8,
     /// The statuses after which there is another: 500, 502, 503 and 504 by default.
     pub statuses: Vec<u16>,
-    /// Whether there is another when no connection came about, or when it broke before an answer and the method is one
-    /// that may be repeated (RFC 9110 section 9.2.2): `true` by default.
+    /// Whether there is another when no connection came about: `true` by default. Also when it broke before an answer,
+    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or the connection was kept from an earlier
+    /// call and so may have been closed before the request came.
     pub on_connection_failure: bool,
     /// Whether there is another when an attempt took longer than `request-timeout`: `false` by default.
     pub on_timeout: bool,
