@@ -102,38 +102,37 @@ async fn the_circuit_opens_and_closes_again() {
     })
     .await;
     let fixture = Fixture::new();
-    let breaker = json!({"circuit-breaker": {"failures-max": 3, "open-for": "300ms"}});
-    let document = with_function(
-        with(document(upstream.url()), json!({"connection": breaker})),
-        json!({"retry": {"attempts-max": 2, "backoff": "1ms"}}),
-    );
-    let call = || fixture.call(document.clone());
-    // Two attempts, then one: it opens, and there is no second.
-    assert_eq!(call().await.attempts.len(), 2);
-    let exchange = call().await;
-    assert_eq!((exchange.attempts.len(), exchange.outcome.map(|it| it.status)), (1, Ok(500)));
-    let exchange = call().await;
-    let error = exchange.outcome.expect_err("open");
-    assert_eq!((error.kind, exchange.attempts.len()), (Kind::CircuitOpen, 0));
-    assert!(error.message.contains("the circuit breaker of `api` is open"), "{}", error.message);
+    let breaking = |name: &str, open_for: &str| {
+        let breaker = json!({"circuit-breaker": {"failures-max": 3, "open-for": open_for}});
+        let document = with(document(upstream.url()), json!({"connector": name, "connection": breaker}));
+        with_function(document, json!({"retry": {"attempts-max": 2, "backoff": "1ms"}}))
+    };
+    let call = async |document: &Value| {
+        let exchange = fixture.call(document.clone()).await;
+        (exchange.attempts.len(), exchange.outcome.map(|it| it.status))
+    };
+    // Two attempts, then one: it opens, and there is no second. Then there is none.
+    let long = breaking("long", "5m");
+    assert_eq!((call(&long).await, call(&long).await), ((2, Ok(500)), (1, Ok(500))));
+    let (attempts, outcome) = call(&long).await;
+    let error = outcome.expect_err("open");
+    assert_eq!((error.kind, attempts, upstream.heard().len()), (Kind::CircuitOpen, 0, 3));
+    assert!(error.message.contains("the circuit breaker of `long` is open"), "{}", error.message);
     // Another connector to the same system is another circuit.
-    let other = with(document.clone(), json!({"connector": "other"}));
-    assert_eq!(fixture.call(other).await.outcome.map(|it| it.status), Ok(500));
-    let heard = upstream.heard().len();
-    assert_eq!(heard, 5);
-    // One finds out, and the circuit stays open; then it is well.
+    let short = breaking("short", "100ms");
+    assert_eq!((call(&short).await, call(&short).await), ((2, Ok(500)), (1, Ok(500))));
     let next_answer = async || loop {
-        match call().await.outcome {
-            Err(error) if error.kind == Kind::CircuitOpen => tokio::time::sleep(Duration::from_millis(5)).await,
-            outcome => return outcome.map(|it| it.status),
+        match call(&short).await {
+            (0, Err(error)) if error.kind == Kind::CircuitOpen => tokio::time::sleep(Duration::from_millis(5)).await,
+            answer => return answer,
         }
     };
-    assert_eq!(next_answer().await, Ok(500));
-    assert_eq!(upstream.heard().len(), heard + 1);
-    assert_eq!(call().await.outcome.map_err(|it| it.kind).map(|it| it.status), Err(Kind::CircuitOpen));
+    // One attempt finds out, and the circuit stays open; then the system is well, and the circuit closes.
+    assert_eq!(next_answer().await, (1, Ok(500)));
     well.store(true, Ordering::SeqCst);
-    assert_eq!(next_answer().await, Ok(200));
-    assert_eq!(call().await.outcome.map(|it| it.status), Ok(200));
+    assert_eq!((next_answer().await, call(&short).await), ((1, Ok(200)), (1, Ok(200))));
+    well.store(false, Ordering::SeqCst);
+    assert_eq!(call(&short).await, (2, Ok(500)));
 }
 
 #[tokio::test]

@@ -325,12 +325,12 @@ async fn all_hops_are_under_the_time_out_of_the_attempt() {
     .await;
     let location = format!("{}/x?secret=1", silent.url());
     let upstream = Upstream::replying(move |_, _| to(302, &location)).await;
-    let document = with(following(upstream.url()), json!({"connection": {"request-timeout": "200ms"}}));
+    let document = with(following(upstream.url()), json!({"connection": {"request-timeout": "1s"}}));
     let exchange = Fixture::new().call(document).await;
     let error = exchange.outcome.expect_err("silent");
     assert_eq!(error.kind, Kind::RequestTimeout);
     assert!(error.message.contains(&silent.address.to_string()), "{}", error.message);
     let attempt = &exchange.attempts[0];
     assert_eq!((attempt.status, attempt.hops.len()), (Some(302), 1));
-    assert!(Duration::from_micros(attempt.timings.total_us) >= Duration::from_millis(200));
+    assert!(Duration::from_micros(attempt.timings.total_us) >= Duration::from_secs(1));
 }

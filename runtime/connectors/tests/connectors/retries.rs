@@ -95,10 +95,10 @@ async fn there_is_one_more_attempt_where_no_connection_came_about() {
     };
     let refusing = format!("http://127.0.0.1:{port}");
     let slow = "http://stuck.test".to_owned();
-    for (url, kind) in [(refusing, Kind::Connect), (slow, Kind::ConnectTimeout)] {
+    for (url, patience, kind) in [(refusing, "20s", Kind::Connect), (slow, "100ms", Kind::ConnectTimeout)] {
         for (retries, attempts) in [(true, 2), (false, 1)] {
             let document = retrying(&url, json!({"on-connection-failure": retries}));
-            let document = with(document, json!({"connection": {"connect-timeout": "100ms"}}));
+            let document = with(document, json!({"connection": {"connect-timeout": patience}}));
             let exchange = Fixture::new().call(with_function(document, json!({"method": "POST"}))).await;
             let kinds: Vec<_> = exchange.attempts.iter().map(|it| it.error.as_ref().map(|it| it.kind)).collect();
             assert_eq!(kinds, vec![Some(kind); attempts]);
@@ -155,7 +155,7 @@ async fn a_time_out_is_worth_another_where_the_function_says_so() {
         })
         .await;
         let document = retrying(upstream.url(), json!({"on-timeout": retries}));
-        let exchange = Fixture::new().call(with(document, json!({"connection": {"request-timeout": "100ms"}}))).await;
+        let exchange = Fixture::new().call(with(document, json!({"connection": {"request-timeout": "700ms"}}))).await;
         assert_eq!((exchange.attempts.len(), upstream.heard().len()), (attempts, attempts));
         assert_eq!(exchange.outcome.map_err(|it| it.kind).map(|it| it.status), Err(Kind::RequestTimeout));
     }
@@ -204,11 +204,11 @@ async fn the_budget_ends_the_last_attempt() {
     let fixture = Fixture::new();
     let policy = json!({"attempts-max": 5, "on-timeout": true, "backoff": "1ms"});
     let request = fixture.bind(retrying(upstream.url(), policy), &json!({})).expect("binds");
-    let context = CallContext { budget: Duration::from_millis(400), ..context("acme") };
+    let context = CallContext { budget: Duration::from_millis(1500), ..context("acme") };
     let exchange = fixture.connectors.send(&context, &request).await;
     let error = exchange.outcome.expect_err("no time");
     assert_eq!((error.kind, exchange.attempts.len()), (Kind::RequestTimeout, 2));
-    assert!(error.message.contains("within 400ms; that is what was left of the time budget"), "{}", error.message);
+    assert!(error.message.contains("within 1500ms; that is what was left of the time budget"), "{}", error.message);
     let kinds: Vec<_> = exchange.attempts.iter().map(|it| it.error.as_ref().map(|it| it.kind)).collect();
     assert_eq!(kinds, [None, Some(Kind::RequestTimeout)]);
 }
