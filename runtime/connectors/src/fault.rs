@@ -48,13 +48,15 @@ pub mod codes {
     pub const RESPONSE_SCHEMA: &str = "connector.document.response-schema";
     /// A transformation is not one expression or one plugin, or its expression does not parse (C-15).
     pub const TRANSFORMATION: &str = "connector.document.transformation";
+    /// A retry policy that cannot be followed (C-18).
+    pub const RETRY: &str = "connector.document.retry";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
     pub const COUNT: &str = "connector.document.count";
 
     /// Every code.
-    pub const ALL: [&str; 16] = [
+    pub const ALL: [&str; 17] = [
         BASE_URL,
         DUPLICATE,
         ARGUMENT_NAME,
@@ -69,6 +71,7 @@ pub mod codes {
         LIMIT,
         RESPONSE_SCHEMA,
         TRANSFORMATION,
+        RETRY,
         NO_FUNCTIONS,
         COUNT,
     ];

@@ -1,5 +1,7 @@
 //! Every fault of a connector document, found when it is saved.
 
+mod delivery;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +19,10 @@ pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault>
     faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
     let (shared, of_headers) = shared_headers(document);
     faults.extend(of_headers);
-    faults.extend(connection(&document.connection, &ceilings.effective()));
-    faults.extend(functions(document, &shared));
+    let ceilings = ceilings.effective();
+    faults.extend(connection(&document.connection, &ceilings));
+    faults.extend(delivery::of_connection(&document.connection, &ceilings));
+    faults.extend(functions(document, &shared, &ceilings));
     faults
 }
 
@@ -93,7 +97,7 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     faults
 }
 
-fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<Fault> {
+fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>], ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults: Vec<Fault> = count("/functions", document.functions.len(), FUNCTIONS_MAX).into_iter().collect();
     if document.functions.is_empty() {
         let message = "a connector needs at least one function";
@@ -109,6 +113,7 @@ fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<F
         faults.extend(count(format!("{at}/arguments"), function.arguments.len(), ARGUMENTS_MAX));
         faults.extend(count(format!("{at}/headers"), function.headers.len(), HEADERS_MAX));
         faults.extend(arguments(&function.arguments, &at));
+        faults.extend(delivery::of_function(function, &at, ceilings));
         faults.extend(compile_function(document, index, shared).err().unwrap_or_default());
     }
     faults

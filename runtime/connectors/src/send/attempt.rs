@@ -54,6 +54,8 @@ pub(super) struct Traces {
     pub(super) redirected: bool,
     /// The connection broke before an answer.
     pub(super) broke: bool,
+    /// It was one that had been kept from an earlier call: the other end may have closed it before it heard of this one.
+    pub(super) reused: bool,
     /// The budget of the call was over, and not the time-out of the attempt.
     pub(super) budget_over: bool,
     pub(super) retry_after: Option<Duration>,
@@ -148,14 +150,15 @@ impl Call<'_> {
                 let response = read::response(answer, &self.sender.wire.reading(&leg.target, &self.connection)).await?;
                 return self.masked(response, &leg.target).await.map(Answer::Response);
             }
-            if progress.hops.len() >= usize::from(redirects.hops_max.min(HOPS_MAX)) {
-                return Err(redirect::too_many(&leg.outgoing.url, redirects));
+            let hops_max = redirects.hops_max.min(HOPS_MAX);
+            if progress.hops.len() >= hops_max.into() {
+                return Err(redirect::too_many(&leg.outgoing.url, hops_max));
             }
             let to = redirect::next(&leg.outgoing.url, status, answer.headers())?;
             // Its body is not read: the connection goes with it.
             drop(answer);
             leg = self.redirected(leg, status, to, progress)?;
-            request = self.request_of(&leg, challenge).await?;
+            request = self.request_of(&leg, challenge.filter(|asked| asked.outlives_a_request())).await?;
         }
     }
 
@@ -166,9 +169,11 @@ impl Call<'_> {
         request: reqwest::Request,
         progress: &mut Progress,
     ) -> Result<reqwest::Response, ConnectorError> {
+        let opened = progress.recorder.opened();
         let sent = progress.recorder.listen(leg.client.execute(request, &leg.target, &self.connection)).await;
         let answer = sent.map_err(|no_answer| {
             progress.traces.broke = no_answer.broke;
+            progress.traces.reused = progress.recorder.opened() == opened;
             no_answer.error
         })?;
         let status = Some(answer.status().as_u16());

@@ -108,8 +108,7 @@ impl<'a> Call<'a> {
                 Ok(Answer::Response(response)) => Ok(response),
                 Err(error) => Err(error),
             };
-            // A further attempt needs no further token, but the nonce is still the one to use.
-            challenge = challenge.filter(|asked| matches!(asked, Challenge::Digest(_)));
+            challenge = challenge.filter(Challenge::outlives_a_request);
             made += 1;
             let Some(wait) = self.wait(made, &traces) else { return outcome };
             sleep(wait).await;

@@ -53,8 +53,8 @@ pub(super) fn next(from: &Url, status: u16, headers: &HeaderMap) -> Result<Url, 
 }
 
 /// One redirect more than the function follows.
-pub(super) fn too_many(from: &Url, redirects: &Redirects) -> ConnectorError {
-    let (origin, most) = (from.origin().ascii_serialization(), redirects.hops_max);
+pub(super) fn too_many(from: &Url, most: u8) -> ConnectorError {
+    let origin = from.origin().ascii_serialization();
     let message = format!(
         "`{origin}` redirects once more, after {most} redirects; check that it does not lead in a circle, or raise the function's `hops-max`"
     );
@@ -92,7 +92,8 @@ pub(super) fn without_key(to: &mut Url, authentication: &Authentication) {
 pub(super) fn hop(status: u16, to: &Url, masker: &Masker) -> Hop {
     let mut shown = to.clone();
     shown.set_query(None);
-    Hop { status, to: masker.text(&shown.as_str().chars().take(SHOWN_MAX).collect::<String>()) }
+    // Masked before it is cut: a part of a secret would not be found.
+    Hop { status, to: masker.text(shown.as_str()).chars().take(SHOWN_MAX).collect() }
 }
 
 /// The most characters of a hop in the journal.
@@ -144,6 +145,17 @@ mod tests {
         }
         assert!(to("http://a.com", &[&format!("/{}", "a".repeat(LOCATION_BYTES_MAX))]).is_err());
         assert_eq!(to("http://a.com", &["https://a.com/"]).as_deref(), Ok("https://a.com/"));
+    }
+
+    #[test]
+    fn a_secret_across_the_end_of_what_is_shown_is_masked() {
+        // keeps K-02
+        let mut masker = Masker::default();
+        masker.add(b"s3cret-token");
+        let before = "a".repeat(SHOWN_MAX - "https://a.com/".len() - 6);
+        let url = format!("https://a.com/{before}s3cret-token/{before}?q").parse().expect("a URL");
+        let shown = hop(302, &url, &masker).to;
+        assert!(shown.ends_with("a***/aa") && shown.len() == SHOWN_MAX, "{shown}");
     }
 
     #[test]

@@ -11,15 +11,18 @@ use super::attempt::Traces;
 
 /// Why there is another attempt; the label of the metric.
 pub(super) fn reason(retry: &Retry, method: &Method, traces: &Traces) -> Option<&'static str> {
+    let timed_out = traces.error == Some(Kind::RequestTimeout) && !traces.budget_over;
+    if timed_out && retry.on_timeout {
+        return Some("timeout");
+    }
     if let Some(status) = traces.status {
         return retry.statuses.contains(&status).then_some("status");
     }
     let connection_failed = match traces.error? {
         Kind::Connect | Kind::ConnectTimeout => !traces.redirected || method.is_idempotent(),
         // The outside system may have acted on the request, so only what it may do twice is sent twice (RFC 9110
-        // section 9.2.2).
-        Kind::Protocol => traces.broke && method.is_idempotent(),
-        Kind::RequestTimeout => return (retry.on_timeout && !traces.budget_over).then_some("timeout"),
+        // section 9.2.2), unless it most likely had closed the connection before.
+        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.reused && !traces.redirected)),
         _ => false,
     };
     (connection_failed && retry.on_connection_failure).then_some("connection")
@@ -102,11 +105,13 @@ mod tests {
             (Traces { status: Some(503), ..failed(Kind::ResponseTooLarge) }, Some("status"), Some("status")),
             (Traces { status: Some(501), ..none }, None, None),
             (Traces { status: Some(401), ..none }, None, None),
-            (Traces { status: Some(200), ..failed(Kind::RequestTimeout) }, None, None),
+            (Traces { status: Some(200), ..failed(Kind::RequestTimeout) }, Some("timeout"), Some("timeout")),
             (failed(Kind::Connect), Some("connection"), Some("connection")),
             (failed(Kind::ConnectTimeout), Some("connection"), Some("connection")),
             (Traces { redirected: true, ..failed(Kind::Connect) }, Some("connection"), None),
             (broke, Some("connection"), None),
+            (Traces { reused: true, ..broke }, Some("connection"), Some("connection")),
+            (Traces { reused: true, redirected: true, ..broke }, Some("connection"), None),
             (failed(Kind::Protocol), None, None),
             (failed(Kind::RequestTimeout), Some("timeout"), Some("timeout")),
             (Traces { budget_over: true, ..failed(Kind::RequestTimeout) }, None, None),

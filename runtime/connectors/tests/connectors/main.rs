@@ -12,6 +12,14 @@ mod formats;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod redirects;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod responses;
 #[cfg(test)]
 mod secrets;

@@ -73,6 +73,22 @@ impl Upstream {
         .await
     }
 
+    /// Answers each request of a connection by what it is and by how many came before it.
+    pub(crate) async fn replying(reply: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let (reply, count) = (Arc::new(reply), Arc::new(AtomicUsize::new(0)));
+        Self::serving(move |mut stream, heard| {
+            let (reply, count) = (reply.clone(), count.clone());
+            async move {
+                loop {
+                    let request = heard.request(&mut stream).await?;
+                    let before = count.fetch_add(1, Ordering::SeqCst);
+                    stream.write_all(&reply(&request, before)).await?;
+                }
+            }
+        })
+        .await
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

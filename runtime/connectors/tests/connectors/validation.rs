@@ -143,6 +143,50 @@ fn limits() {
 }
 
 #[test]
+fn delivery() {
+    // covers C-08, C-18, C-21: at N and N + 1
+    let shared = |places: u32, open_for: &str| json!({"connection": {"concurrency-max": places, "circuit-breaker": {"open-for": open_for}}});
+    let function = |hops: u8, attempts: u8, statuses: [u16; 2], backoffs: [&str; 2]| {
+        json!({
+            "redirects": {"follow": true, "hops-max": hops},
+            "retry": {
+                "attempts-max": attempts, "statuses": statuses, "backoff": backoffs[0], "backoff-max": backoffs[1],
+            },
+        })
+    };
+    let written = |shared: Value, function: Value| with_function(with(document("https://a.com"), shared), function);
+    check(
+        written(shared(0, "99ms"), function(0, 0, [199, 600], ["0ms", "301s"])),
+        expect![[r#"
+        /connection/concurrency-max [connector.document.limit] `concurrency-max` is 0; the operator lets it be from 1 to 1024
+        /connection/circuit-breaker/open-for [connector.document.limit] `open-for` must be at least 100ms and at most 5m
+        /functions/0/redirects/hops-max [connector.document.limit] `hops-max` is 0; it can be from 1 to 10
+        /functions/0/retry/attempts-max [connector.document.limit] `attempts-max` is 0; the operator lets it be from 1 to 10
+        /functions/0/retry/statuses/0 [connector.document.retry] 199 is not the status of a response; those go from 200 to 599
+        /functions/0/retry/statuses/1 [connector.document.retry] 600 is not the status of a response; those go from 200 to 599
+        /functions/0/retry/backoff [connector.document.retry] `backoff` must be at least 1ms, and at most `backoff-max`, which is 301s
+        /functions/0/retry/backoff-max [connector.document.retry] `backoff-max` must be at most 5m"#]],
+    );
+    check(
+        written(shared(1025, "301s"), function(11, 11, [200, 599], ["2s", "1s"])),
+        expect![[r#"
+        /connection/concurrency-max [connector.document.limit] `concurrency-max` is 1025; the operator lets it be from 1 to 1024
+        /connection/circuit-breaker/open-for [connector.document.limit] `open-for` must be at least 100ms and at most 5m
+        /functions/0/redirects/hops-max [connector.document.limit] `hops-max` is 11; it can be from 1 to 10
+        /functions/0/retry/attempts-max [connector.document.limit] `attempts-max` is 11; the operator lets it be from 1 to 10
+        /functions/0/retry/backoff [connector.document.retry] `backoff` must be at least 1ms, and at most `backoff-max`, which is 1s"#]],
+    );
+    check(written(shared(1, "100ms"), function(1, 1, [200, 599], ["1ms", "1ms"])), expect![[r#""#]]);
+    check(written(shared(1024, "5m"), function(10, 10, [200, 599], ["5m", "5m"])), expect![[r#""#]]);
+    let statuses = |count: usize| json!({"retry": {"statuses": vec![503; count]}});
+    check(with_function(document("https://a.com"), statuses(100)), expect![[r#""#]]);
+    check(
+        with_function(document("https://a.com"), statuses(101)),
+        expect!["/functions/0/retry/statuses [connector.document.count] there are 101 statuses; at most 100 are taken"],
+    );
+}
+
+#[test]
 fn text_bodies_that_no_value_can_stand_in() {
     // keeps E-04
     for (content_type, body, says) in [
@@ -217,7 +261,9 @@ fn requests_at_n_and_n_plus_1() {
 
 #[test]
 fn a_document_that_leaves_limits_out_is_held_to_lower_ceilings() {
-    let ceilings = Ceilings { response_bytes_max: 10, ..Ceilings::default() };
+    let lowest = std::time::Duration::from_secs(1);
+    let ceilings = Ceilings { response_bytes_max: 10, concurrency_max: 1, attempts_max: 1, ..Ceilings::default() };
+    let ceilings = Ceilings { timeout_max: lowest, ..ceilings };
     let document = serde_json::from_value(document("https://a.com")).expect("a document");
     assert_eq!(validate(&document, &ceilings), []);
 }

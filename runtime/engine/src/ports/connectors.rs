@@ -77,7 +77,8 @@ pub struct Hop {
     pub to: String,
 }
 
-/// Where the time of an attempt went, in microseconds. The first three are missing where a connection was reused.
+/// Where the time of an attempt went, in microseconds. The first three are missing where a connection was reused, the
+/// first also where the host is an address, the third where there is no TLS. After redirects they are sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
     /// Resolving the name.

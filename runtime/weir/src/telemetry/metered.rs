@@ -10,8 +10,8 @@ use metrics::{counter, histogram};
 use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Exchange, Expectation, Health, HookReport, Lease,
-    NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Lease, NewDefinition, NewRun,
+    OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, StepOutcome, StepRecord};
 use weir_engine::time::Timestamp;
@@ -37,7 +37,6 @@ fn count_entry(entry: &JournalEntry) {
         StepRecord::Call(call) => {
             call.pre_call.iter().for_each(|hook| count_hook(HookKind::PreCall, hook));
             call.post_response.iter().for_each(|hook| count_hook(HookKind::PostResponse, hook));
-            call.exchange.iter().for_each(count_exchange);
             "call"
         }
         StepRecord::Action(action) => {
@@ -75,12 +74,6 @@ fn count_hook<D>(kind: HookKind, hook: &HookRecord<D>) {
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn fuel_units(fuel: u64) -> f64 {
     fuel as f64
-}
-
-pub(super) fn count_exchange(exchange: &Exchange) {
-    let outcome = exchange.outcome.as_ref().err().map_or("ok", |error| error.kind.code());
-    histogram!("weir_connector_seconds", "outcome" => outcome).record(seconds(exchange.elapsed_us));
-    counter!("weir_connector_attempts_total").increment(exchange.attempts.len() as u64);
 }
 
 fn count_ending(ending: &Ending) {
