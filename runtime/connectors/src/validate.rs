@@ -1,5 +1,7 @@
 //! Every fault of a connector document, found when it is saved.
 
+mod authentication;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use crate::settings::Ceilings;
 /// Every fault of a document, in the order of the document; none if it can be saved.
 pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults = base_url(&document.base_url);
+    faults.extend(authentication::authentication(&document.authentication));
     faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
     let (shared, of_headers) = shared_headers(document);
     faults.extend(of_headers);

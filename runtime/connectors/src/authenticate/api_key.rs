@@ -57,8 +57,7 @@ pub(super) fn apply(
 }
 
 /// All but the unreserved characters of RFC 3986 section 2.3.
-const UNRESERVED: &percent_encoding::AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests {

@@ -56,7 +56,8 @@ pub(super) fn apply(
         });
         let headers = headers.collect::<Result<Vec<_>, ConnectorError>>()?;
         let body = SignableBody::Bytes(outgoing.body().and_then(reqwest::Body::as_bytes).unwrap_or_default());
-        let request = SignableRequest::new(outgoing.method().as_str(), outgoing.url().as_str(), headers.into_iter(), body);
+        let request =
+            SignableRequest::new(outgoing.method().as_str(), outgoing.url().as_str(), headers.into_iter(), body);
         // What the signer says may hold header values: it is not repeated.
         let request = request.map_err(|_| unsigned("its URI is not one that can be signed"))?;
         sign(request, &params).map_err(|_| unsigned("one of its headers cannot be signed"))?.into_parts()
@@ -166,6 +167,10 @@ mod tests {
         let outgoing = signed("PUT", "https://bucket.test/a%20b/../c", "s3", None, Some("x"));
         let hash = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
         assert_eq!(outgoing.headers()["x-amz-content-sha256"], hash);
-        assert!(!signed("GET", "https://example.test/", "service", None, None).headers().contains_key("x-amz-content-sha256"));
+        assert!(
+            !signed("GET", "https://example.test/", "service", None, None)
+                .headers()
+                .contains_key("x-amz-content-sha256")
+        );
     }
 }

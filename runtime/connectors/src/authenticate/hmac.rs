@@ -164,9 +164,7 @@ mod tests {
             assert_eq!(signing(hash, HmacEncoding::Hex).signature(&[0x0b; 20], b"Hi There"), expected);
         }
         // Test case 2 in the other encodings.
-        let sign = |encoding| {
-            signing(HmacHash::Sha256, encoding).signature(b"Jefe", b"what do ya want for nothing?")
-        };
+        let sign = |encoding| signing(HmacHash::Sha256, encoding).signature(b"Jefe", b"what do ya want for nothing?");
         assert_eq!(sign(HmacEncoding::Base64), "W9zBRr+gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
         assert_eq!(sign(HmacEncoding::Base64url), "W9zBRr-gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM");
     }
@@ -186,14 +184,18 @@ mod tests {
         assert_eq!(bytes, expected);
         assert!(parse_signed("${event.user}").is_err() && parse_signed("${args.x}").is_err());
         let missing = parse_signed("${request.headers['x-two']}").expect("a template");
-        assert_eq!(signed_bytes(&missing, &outgoing, 0).expect_err("not there").kind, ConnectorErrorKind::Interpolation);
+        assert_eq!(
+            signed_bytes(&missing, &outgoing, 0).expect_err("not there").kind,
+            ConnectorErrorKind::Interpolation
+        );
     }
 
     #[test]
     fn the_headers_are_set() {
         // covers C-06, keeps K-02
         let mut outgoing = reqwest::Request::new(reqwest::Method::POST, "http://x.test/".parse().expect("a URL"));
-        let signing = Signing { prefix: "v0=", timestamp_header: Some("X-Time"), ..signing(HmacHash::Sha256, HmacEncoding::Hex) };
+        let signing =
+            Signing { prefix: "v0=", timestamp_header: Some("X-Time"), ..signing(HmacHash::Sha256, HmacEncoding::Hex) };
         let signed = parse_signed("v0:${request.timestamp}:${request.body}").expect("a template");
         let mut masker = Masker::default();
         let now = UNIX_EPOCH + Duration::from_secs(1_531_420_618);

@@ -169,7 +169,9 @@ fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<Secret
     };
     if let Some(kind) = granted.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         let kind = one_line(&kind);
-        return Err(failed(format!("the token endpoint gave a token of type `{kind}`; only `Bearer` tokens can be sent")));
+        return Err(failed(format!(
+            "the token endpoint gave a token of type `{kind}`; only `Bearer` tokens can be sent"
+        )));
     }
     let token = granted.access_token.expose_secret();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -235,7 +237,9 @@ mod tests {
     fn lives() {
         // covers C-06
         let life = |member: &str| {
-            granted(200, &format!(r#"{{"access_token":"t","token_type":"bearer"{member}}}"#)).expect("a token").as_secs()
+            granted(200, &format!(r#"{{"access_token":"t","token_type":"bearer"{member}}}"#))
+                .expect("a token")
+                .as_secs()
         };
         assert_eq!(life(r#","expires_in":3600"#), 3570);
         assert_eq!(life(r#","expires_in":"100""#), 90);
@@ -252,7 +256,11 @@ mod tests {
     fn refusals_say_why() {
         // covers C-06
         for (status, body, says) in [
-            (401, r#"{"error":"invalid_client","error_description":"Who\nis this?"}"#, "401 with `invalid_client` (Who is this?)"),
+            (
+                401,
+                r#"{"error":"invalid_client","error_description":"Who\nis this?"}"#,
+                "401 with `invalid_client` (Who is this?)",
+            ),
             (400, r#"{"error":"invalid_scope"}"#, "400 with `invalid_scope`;"),
             (200, r#"{"error":"bad_verification_code"}"#, "200 with `bad_verification_code`"),
             (500, "<html>", "500 with no `error`"),

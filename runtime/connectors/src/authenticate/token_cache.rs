@@ -175,7 +175,8 @@ mod tests {
     #[tokio::test]
     async fn errors_are_shared_and_not_kept() {
         // covers C-06
-        let (cache, loads, begin) = (Arc::new(TokenCache::<usize>::default()), Loads::default(), Arc::new(Notify::new()));
+        let (cache, loads, begin) =
+            (Arc::new(TokenCache::<usize>::default()), Loads::default(), Arc::new(Notify::new()));
         let calls: Vec<_> = (0..20)
             .map(|_| {
                 let (cache, loads, begin) = (cache.clone(), loads.clone(), begin.clone());
@@ -234,7 +235,8 @@ mod tests {
     async fn a_refused_token_is_replaced_once() {
         // covers C-06
         let (cache, loads) = (TokenCache::default(), Loads::default());
-        let get = |refused: usize| cache.get(CacheKey::for_tests(), move |it| *it == refused, load(loads.clone(), LIFE));
+        let get =
+            |refused: usize| cache.get(CacheKey::for_tests(), move |it| *it == refused, load(loads.clone(), LIFE));
         assert_eq!(get(0).await, Ok(1));
         assert_eq!(get(1).await, Ok(2));
         // Another call that had the first one refused, and comes late.

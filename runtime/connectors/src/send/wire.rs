@@ -60,7 +60,7 @@ impl Wire {
     /// # Errors
     /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
     /// `response-too-large`.
-        pub(crate) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         tenant: &TenantId,
         request: reqwest::Request,

@@ -64,9 +64,10 @@ impl Template {
                     offset: position,
                 })?;
                 let expression = opened.get(..length).unwrap_or_default();
-                let expression = Expression::parse_over(known, expression).map_err(|ExpressionFault { message, offset }| {
-                    TemplateFault { message, offset: position + 2 + offset }
-                })?;
+                let expression =
+                    Expression::parse_over(known, expression).map_err(|ExpressionFault { message, offset }| {
+                        TemplateFault { message, offset: position + 2 + offset }
+                    })?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }

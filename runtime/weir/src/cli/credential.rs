@@ -124,7 +124,8 @@ impl Set {
         ] {
             if given && self.kind != kind {
                 let [wanted, asked] = [kind, self.kind].map(Kind::name);
-                let message = format!("`{flag}` belongs to `--type {wanted}`; a credential of type `{asked}` has no use for it");
+                let message =
+                    format!("`{flag}` belongs to `--type {wanted}`; a credential of type `{asked}` has no use for it");
                 return Err(CliError::usage(message));
             }
         }

@@ -102,9 +102,7 @@ pub(crate) enum InvalidCredential {
     #[error("`client_id` must be 1 to {USERNAME_BYTES_MAX} ASCII characters, none a control character (RFC 6749)")]
     ClientId,
     /// The client's secret.
-    #[error(
-        "`client_secret` must be at most {SECRET_BYTES_MAX} ASCII characters, none a control character (RFC 6749)"
-    )]
+    #[error("`client_secret` must be at most {SECRET_BYTES_MAX} ASCII characters, none a control character (RFC 6749)")]
     ClientSecret,
     /// The id of the access key.
     #[error(
@@ -290,9 +288,8 @@ mod tests {
             let keys = json!({"access_key_id": id, "secret_access_key": secret, "session_token": token, "type": "aws"});
             parsed(keys).check()
         };
-        let hmac = |key: &str, encoding: &str| {
-            parsed(json!({"type": "hmac-key", "key": key, "encoding": encoding})).check()
-        };
+        let hmac =
+            |key: &str, encoding: &str| parsed(json!({"type": "hmac-key", "key": key, "encoding": encoding})).check();
         assert_eq!(parsed(json!({"type": "api-key", "key": full})).check(), Ok(()));
         assert_eq!(parsed(json!({"type": "api-key", "key": over})).check(), Err(Invalid::ApiKey));
         assert_eq!(parsed(json!({"type": "api-key", "key": "a b"})).check(), Err(Invalid::ApiKey));
@@ -333,7 +330,8 @@ mod tests {
     fn it_survives_sealing_and_hides_itself() {
         // keeps K-01
         let client = json!({"type": "oauth2-client", "client_id": "c", "client_secret": "s3cret-1"});
-        let aws = json!({"type": "aws", "access_key_id": "A", "secret_access_key": "s3cret-2", "session_token": "s3cret-3"});
+        let aws =
+            json!({"type": "aws", "access_key_id": "A", "secret_access_key": "s3cret-2", "session_token": "s3cret-3"});
         let hmac = json!({"type": "hmac-key", "key": "s3cret-4", "encoding": "text"});
         let key = json!({"type": "api-key", "key": "s3cret-5"});
         let others = [client, aws, hmac, key].map(parsed);

@@ -139,7 +139,9 @@ fn opened(secret: CredentialSecret) -> Result<Credential, CredentialError> {
         }
         CredentialSecret::HmacKey { key, encoding } => {
             let key = encoding.decode(&key);
-            Credential::HmacKey { key: key.ok_or_else(|| CredentialError("its key has no bytes; set it again".into()))? }
+            Credential::HmacKey {
+                key: key.ok_or_else(|| CredentialError("its key has no bytes; set it again".into()))?,
+            }
         }
     })
 }
