@@ -166,7 +166,8 @@ fn hmac(header: &str, prefix: &str, timestamp_header: Option<&str>, faults: &mut
             faults.push(fault("/timestamp-header", "the signature goes into this header; give the timestamp another"));
         }
     }
-    if !prefix.is_empty() && !(is_text(prefix) && prefix.is_ascii()) {
+    let stands_in_a_header = prefix.is_empty() || (is_text(prefix) && prefix.is_ascii());
+    if !stands_in_a_header {
         let message = "`prefix` must be at most 1024 ASCII characters, none a control character";
         faults.push(fault("/prefix", message));
     }

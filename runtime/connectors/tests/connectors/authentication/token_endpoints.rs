@@ -112,7 +112,7 @@ async fn refusals_name_the_reason_and_no_secret() {
     assert_eq!((error.kind, error.kind.code()), (Kind::Token, "connector.token"));
     assert_eq!(
         error.message,
-        "`api.f`: the token endpoint answered 401 with `invalid_client` (who is Basic ***?  ***); check the credential, the scopes and the URL in `authentication`"
+        "`api.f`: the token endpoint answered 401 with `invalid_client` (who is Basic ***==?  ***); check the credential, the scopes and the URL in `authentication`"
     );
     assert_eq!((endpoint.heard().len(), upstream.connections().await), (1, 0));
 }

@@ -83,8 +83,14 @@ async fn every_type_is_written_and_never_read() {
     // keeps K-01: what is wrong is named, what it was is not
     for (secret, says) in [
         (json!({ "type": "hmac-key", "key": CANARY, "encoding": "hex" }), "`hex`"),
-        (json!({ "type": "aws", "access_key_id": format!("{CANARY}/"), "secret_access_key": CANARY }), "`access_key_id`"),
-        (json!({ "type": "oauth2-client", "client_id": "c", "client_secret": format!("{CANARY}\n") }), "`client_secret`"),
+        (
+            json!({ "type": "aws", "access_key_id": format!("{CANARY}/"), "secret_access_key": CANARY }),
+            "`access_key_id`",
+        ),
+        (
+            json!({ "type": "oauth2-client", "client_id": "c", "client_secret": format!("{CANARY}\n") }),
+            "`client_secret`",
+        ),
         (json!({ "type": "api-key", "key": format!("{CANARY} ") }), "`key`"),
     ] {
         let refused = house.ask(Ask::new("PUT", "/v1/credentials/each").key(&house.admin).json(&secret)).await;
