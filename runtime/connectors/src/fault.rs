@@ -55,9 +55,13 @@ pub mod codes {
     /// More functions, headers or arguments than there may be (E-03).
     pub const COUNT: &str = "connector.document.count";
 
+    /// The authentication cannot work (C-06).
+    pub const AUTHENTICATION: &str = "connector.document.authentication";
+
     /// Every code.
-    pub const ALL: [&str; 17] = [
+    pub const ALL: [&str; 18] = [
         BASE_URL,
+        AUTHENTICATION,
         DUPLICATE,
         ARGUMENT_NAME,
         UNKNOWN_ARGUMENT,

@@ -1,5 +1,6 @@
 //! Every fault of a connector document, found when it is saved.
 
+mod authentication;
 mod delivery;
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use crate::settings::Ceilings;
 /// Every fault of a document, in the order of the document; none if it can be saved.
 pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults = base_url(&document.base_url);
+    faults.extend(authentication::authentication(&document.authentication));
     faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
     let (shared, of_headers) = shared_headers(document);
     faults.extend(of_headers);

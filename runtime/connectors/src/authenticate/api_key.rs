@@ -44,7 +44,10 @@ pub(super) fn apply(
         }
         ApiKeyPlace::Query => {
             let encode = |text| utf8_percent_encode(text, UNRESERVED);
-            let pair = format!("{}={}", encode(name), encode(key.expose_secret()));
+            let encoded = SecretString::from(encode(key.expose_secret()).to_string());
+            // As it stands on the wire: an echo in base64 is one of this, not of the key.
+            masker.add(encoded.expose_secret().as_bytes());
+            let pair = format!("{}={}", encode(name), encoded.expose_secret());
             let query = match outgoing.url().query() {
                 None | Some("") => pair,
                 Some(query) => format!("{query}&{pair}"),

@@ -46,16 +46,17 @@ impl Nonces {
         masker: &mut Masker,
     ) -> Result<(), Problem> {
         pair.check()?;
-        let prompt = match challenge.and_then(parse) {
-            Some(prompt) => {
-                let prompt = Arc::new(Mutex::new(prompt));
+        let known = self.known.get(&key).await;
+        let prompt = match (challenge.and_then(parse), known) {
+            // Some servers give everybody the same nonce for a while: it is counted on.
+            (Some(asked), Some(known)) if is_nonce_of(&known, &asked) => known,
+            (Some(asked), _) => {
+                let prompt = Arc::new(Mutex::new(asked));
                 self.known.insert(key, prompt.clone()).await;
                 prompt
             }
-            None => match self.known.get(&key).await {
-                Some(prompt) => prompt,
-                None => return Ok(()),
-            },
+            (None, Some(known)) => known,
+            (None, None) => return Ok(()),
         };
         let mut prompt = prompt.lock().unwrap_or_else(PoisonError::into_inner);
         if prompt.nc < USES_MAX {
@@ -64,6 +65,11 @@ impl Nonces {
         }
         Ok(())
     }
+}
+
+fn is_nonce_of(known: &Mutex<WwwAuthenticateHeader>, asked: &WwwAuthenticateHeader) -> bool {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    (&known.nonce, &known.realm, known.algorithm) == (&asked.nonce, &asked.realm, asked.algorithm)
 }
 
 /// The challenge of an answer that is worth responding to: the strongest one.
@@ -279,7 +285,14 @@ mod tests {
         // covers C-06
         let (nonces, key) = (Nonces::default(), CacheKey::for_tests());
         let mut counts = Vec::new();
-        for challenge in [None, Some(challenge("MD5", "auth")), None, None, Some(challenge("SHA-256", "auth"))] {
+        for challenge in [
+            None,
+            Some(challenge("MD5", "auth")),
+            None,
+            None,
+            Some(challenge("MD5", "auth")),
+            Some(challenge("SHA-256", "auth")),
+        ] {
             let mut outgoing = outgoing(None);
             let mut masker = Masker::default();
             let applied = nonces.apply(key.clone(), challenge.as_deref(), &mufasa(), &mut outgoing, &mut masker).await;
@@ -289,6 +302,6 @@ mod tests {
         }
         let md5 = |count: &str| Some(("MD5".to_owned(), count.to_owned()));
         let sha = Some(("SHA-256".to_owned(), "00000001".to_owned()));
-        assert_eq!(counts, [None, md5("00000001"), md5("00000002"), md5("00000003"), sha]);
+        assert_eq!(counts, [None, md5("00000001"), md5("00000002"), md5("00000003"), md5("00000004"), sha]);
     }
 }

@@ -16,9 +16,11 @@ mod www_authenticate;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use moka::future::Cache;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use weir_engine::connector::{Authentication, ConnectorDocument};
+use weir_engine::expression::Template;
 use weir_engine::ids::CredentialName;
 use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
 
@@ -41,7 +43,12 @@ pub(crate) struct Authenticator {
     wire: Arc<Wire>,
     tokens: TokenCache<SecretString>,
     nonces: digest::Nonces,
+    /// Parsed texts to sign, by their source.
+    signed: Cache<String, Template>,
 }
+
+/// Parsed texts that are kept.
+const SIGNED_MAX: u64 = 1024;
 
 /// What an answer with the status 401 asks for.
 #[derive(Debug, Clone)]
@@ -72,7 +79,8 @@ impl Challenge {
 impl Authenticator {
     /// Stored credentials, and the wire to token endpoints.
     pub(crate) fn new(credentials: Arc<dyn Credentials>, wire: Arc<Wire>) -> Self {
-        Self { credentials, wire, tokens: TokenCache::default(), nonces: digest::Nonces::default() }
+        let (tokens, nonces) = (TokenCache::default(), digest::Nonces::default());
+        Self { credentials, wire, tokens, nonces, signed: Cache::new(SIGNED_MAX) }
     }
 
     /// Authenticates one attempt just before it is sent: sets headers, changes the query, signs. `challenge` is what
@@ -115,7 +123,7 @@ impl Authenticator {
                 let scope = aws_sigv4::Scope { region, service };
                 aws_sigv4::apply(&keys, scope, SystemTime::now(), attempt.outgoing, attempt.masker)
             }
-            Authentication::Hmac { .. } => attempt.hmac(&stored).await,
+            Authentication::Hmac { .. } => self.hmac(attempt, &stored).await,
         }
     }
 
@@ -155,6 +163,26 @@ impl Authenticator {
         };
         let applied = self.nonces.apply(key, challenge, &pair, attempt.outgoing, attempt.masker).await;
         applied.map_err(|problem| faulty(credential, problem))
+    }
+
+    async fn hmac(&self, attempt: Attempt<'_>, stored: &Stored<'_>) -> Result<(), ConnectorError> {
+        let Authentication::Hmac { credential, hash, header, encoding, prefix, signed, timestamp_header } =
+            &attempt.document.authentication
+        else {
+            return Ok(());
+        };
+        let key = stored.hmac_key(credential).await?.it;
+        let signed = match self.signed.get(signed).await {
+            Some(known) => known,
+            None => {
+                let parsed = parse_signed(signed).map_err(|fault| interpolation("`authentication.signed`", fault))?;
+                self.signed.insert(signed.clone(), parsed.clone()).await;
+                parsed
+            }
+        };
+        let timestamp_header = timestamp_header.as_deref();
+        let signing = hmac::Signing { hash: *hash, encoding: *encoding, header, prefix, timestamp_header };
+        signing.apply(&key, &signed, SystemTime::now(), attempt.outgoing, attempt.masker)
     }
 
     /// Sends a granted token, got before or now.
@@ -229,24 +257,6 @@ impl Attempt<'_> {
             .map_err(|_| error(ConnectorErrorKind::Token, "the connector's `authentication` is not JSON"))?;
         let connector = self.document.connector.to_string();
         Ok(CacheKey { tenant: self.context.tenant.clone(), connector, settings, versions })
-    }
-
-    async fn hmac(self, stored: &Stored<'_>) -> Result<(), ConnectorError> {
-        let Authentication::Hmac { credential, hash, header, encoding, prefix, signed, timestamp_header } =
-            &self.document.authentication
-        else {
-            return Ok(());
-        };
-        let key = stored.hmac_key(credential).await?.it;
-        let signed = parse_signed(signed).map_err(|fault| interpolation("`authentication.signed`", fault))?;
-        let signing = hmac::Signing {
-            hash: *hash,
-            encoding: *encoding,
-            header,
-            prefix,
-            timestamp_header: timestamp_header.as_deref(),
-        };
-        signing.apply(&key, &signed, SystemTime::now(), self.outgoing, self.masker)
     }
 }
 

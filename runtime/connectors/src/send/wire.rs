@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use reqwest::header::HeaderMap;
 use tokio::time::timeout_at;
 use weir_engine::connector::Connection;
 use weir_engine::ids::TenantId;
@@ -23,7 +22,6 @@ pub(crate) struct Wire {
 /// An answer to a request that is not a function's, such as one for a token. Not masked: it holds secrets.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
     /// After decompression.
     pub(crate) body: Vec<u8>,
 }
@@ -72,9 +70,9 @@ impl Wire {
         let reply = async {
             let client = self.open(tenant, &target, &connection)?;
             let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let status = response.status().as_u16();
             let response = read::response(response, &self.reading(&target, &connection)).await?;
-            Ok(Reply { status, headers, body: response.body.into_bytes().into() })
+            Ok(Reply { status, body: response.body.into_bytes().into() })
         };
         timeout_at(limit.at, reply).await.unwrap_or_else(|_| Err(limit.passed(&target)))
     }

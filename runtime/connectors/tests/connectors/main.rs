@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod authentication;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod egress;

@@ -9,7 +9,7 @@ use weir_engine::ports::{Backlog, ClaimedCall, Lease, Outbox, OwnerId, StoreErro
 use weir_engine::run::{BackgroundCall, BackgroundProgress, BackgroundState};
 use weir_engine::time::Timestamp;
 
-use super::metered::{MeteredStore, count_exchange};
+use super::metered::MeteredStore;
 
 #[async_trait]
 impl Outbox for MeteredStore {
@@ -36,13 +36,8 @@ impl Outbox for MeteredStore {
             BackgroundState::Succeeded { .. } => "succeeded",
             BackgroundState::Failed { .. } => "failed",
         };
-        // What is given up without being sent once more has an exchange that was counted before.
-        let is_new =
-            !matches!(&progress.state, BackgroundState::Failed { error, .. } if error.code.starts_with("run."));
-        let exchange = progress.exchange.clone().filter(|_| is_new);
         self.inner.settle_background_call(tenant, run, sequence, lease, progress).await?;
         counter!("weir_background_sends_total", "outcome" => outcome).increment(1);
-        exchange.iter().for_each(count_exchange);
         Ok(())
     }
 
