@@ -15,5 +15,6 @@ mod durability;
 mod hostile_guests;
 mod house;
 mod secrets;
+mod templates;
 mod tenants;
 mod tidy;

@@ -283,7 +283,8 @@ mod tests {
               result, as the context would have it
                 {
                   "status": 200
-                }"#]].assert_eq(&text(&view()));
+                }"#]]
+        .assert_eq(&text(&view()));
     }
 
     #[test]
@@ -301,6 +302,7 @@ mod tests {
             error  people.find (not saved)  160.00 ms
               connector.connect: no way
                 frame
-              (`weir explain connector.connect` tells more)"#]].assert_eq(&text(&view));
+              (`weir explain connector.connect` tells more)"#]]
+        .assert_eq(&text(&view));
     }
 }
