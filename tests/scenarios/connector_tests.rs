@@ -84,11 +84,13 @@ async fn a_failure_and_an_error_end_with_1_and_say_why() {
     // covers C-16, C-12, C-02
     let house = House::demo().await;
     let line = [CALL, &["--arg", "profile={}"]].concat();
-    house.upstream.answer_next((axum::http::StatusCode::NOT_FOUND, "{\"why\":\"gone\"}"));
+    let echo = format!("{{\"why\":\"gone\",\"echo\":\"{TOKEN}\"}}");
+    house.upstream.answer_next((axum::http::StatusCode::NOT_FOUND, echo));
     let output = house.server.try_cli(&house.key, &line, "").unwrap();
     let page = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{page}");
     assert!(page.starts_with("failure  404 ") && page.contains("gone"), "{page}");
+    assert!(!page.contains(TOKEN), "keeps K-02: {page}");
 
     let output = house.server.try_cli(&house.key, CALL, "").unwrap();
     let page = text(&output.stdout);
@@ -127,7 +129,7 @@ async fn a_document_is_tried_before_it_is_saved() {
     std::fs::write(&file, text_of("FETCH")).unwrap();
     let output = house.server.try_cli(&house.key, &line, "").unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("people.yaml:6"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("people.yaml:7:13"), "{}", text(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

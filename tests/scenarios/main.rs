@@ -17,5 +17,6 @@ mod hostile_guests;
 mod house;
 mod real_world; // systems that others have written
 mod secrets;
+mod templates;
 mod tenants;
 mod tidy;

@@ -24,6 +24,7 @@ mod plugins;
 mod run_events;
 mod runs;
 mod schemas;
+mod templates;
 mod tenants;
 
 #[cfg(test)]
@@ -60,6 +61,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(connectors::versions))
         .routes(routes!(connector_tests::saved))
         .routes(routes!(connector_tests::unsaved))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get))
+        .routes(routes!(templates::fill))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(flows::list))

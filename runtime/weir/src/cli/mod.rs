@@ -15,6 +15,7 @@ mod key;
 mod plugin;
 mod run;
 mod serve;
+mod template; // `connector templates`, `connector new`
 mod tenant;
 mod test_page; // a tried call as a person wants to read it
 mod watch;

@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) plugins: HostSettings,
     /// Connectors, with the egress policy.
     pub(crate) connectors: ConnectorSettings,
+    /// The operator's own connector templates: `connectors.templates-dir`.
+    pub(crate) templates_dir: Option<PathBuf>,
     /// What it says about itself.
     pub(crate) log: LogConfig,
     /// Every setting with its value and where it came from.
@@ -151,6 +153,8 @@ impl Config {
             store: reader.section("store"),
             engine: engine(&mut reader),
             plugins,
+            // Before the section, which leaves to others what they have asked for.
+            templates_dir: reader.optional("connectors.templates-dir", "none"),
             connectors: reader.section("connectors"),
             log: LogConfig {
                 filter: reader.one("log.filter", "info".to_owned()),

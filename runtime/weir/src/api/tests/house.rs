@@ -31,6 +31,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Limits};
 use crate::secrets::{MasterKey, Vault};
 use crate::telemetry;
+use crate::templates::Templates;
 use crate::tenants::Tenants;
 
 /// A connector that nobody can reach.
@@ -302,6 +303,7 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         engine: Engine::new(EngineSettings::default(), ports),
         uploads: Arc::new(TrustingUploads),
         vault: Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock) as _, master)),
+        templates: Arc::new(Templates::new(config.templates_dir)),
         ceilings: config.connectors.ceilings,
         limits,
         metrics: telemetry::recorder().unwrap().handle(),
