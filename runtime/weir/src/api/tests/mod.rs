@@ -2,6 +2,7 @@
 
 mod house;
 
+mod background_calls;
 mod definitions;
 mod edge;
 mod limits;
