@@ -7,6 +7,7 @@
 )]
 
 mod api; // the API without its command line: answers to good and bad requests
+mod background;
 mod bad_input;
 mod command_line;
 mod conformance; // vectors

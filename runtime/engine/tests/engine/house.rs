@@ -283,6 +283,15 @@ impl House {
     }
 }
 
+/// Waits for what is seen in the store alone; nothing tells of it.
+pub(crate) async fn until(mut probe: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !probe().await {
+        assert!(tokio::time::Instant::now() < patience, "it did not come about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A document as the service stores it.
 pub(crate) fn stored(source: &str) -> Value {
     let document = Document::parse(source, Format::Yaml).expect("yaml").value;

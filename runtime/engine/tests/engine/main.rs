@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go on has failed the test")]
 
 mod actions;
+mod background;
 mod calls;
 mod house;
 mod lifecycle;

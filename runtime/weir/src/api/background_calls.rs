@@ -43,7 +43,7 @@ pub(super) struct BackgroundCallsView {
 #[utoipa::path(get, path = "/v1/runs/{id}/background-calls", tag = "runs", security(("key" = ["runs.inspect"])),
     params(("id" = String, Path, description = "The run."), BackgroundCallsQuery),
     responses((status = 200, body = BackgroundCallsView, description = "A part of the calls.")))]
-pub(super) async fn list(
+pub(super) async fn background_calls(
     caller: Caller<InspectRuns>,
     State(app): State<Arc<App>>,
     PathOf(id): PathOf<String>,

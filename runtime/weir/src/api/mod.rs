@@ -76,7 +76,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
-        .routes(routes!(background_calls::list))
+        .routes(routes!(background_calls::background_calls))
         .routes(routes!(run_events::events))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))

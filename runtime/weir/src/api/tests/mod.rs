@@ -3,6 +3,7 @@
 mod house;
 
 mod connector_tests;
+mod background_calls;
 mod definitions;
 mod edge;
 mod limits;
