@@ -9,10 +9,10 @@ export GUEST_TOOLCHAIN
 WEIR = $(CARGO) run --quiet --locked --bin weir --
 GUESTS = correlate normalise tier
 
-.PHONY: help demo run test bench torture guests lint audit tools clean
+.PHONY: help demo run test conformance bench torture guests lint audit tools services clean
 
 help: ## What there is to make.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 demo: guests ## Build everything, run the demo flow, show each step, end.
 	$(CARGO) run --locked --bin demo
@@ -20,11 +20,17 @@ demo: guests ## Build everything, run the demo flow, show each step, end.
 run: guests ## The same, and keep serving on loopback.
 	$(CARGO) run --locked --bin demo -- --keep
 
-test: guests ## Every test: units, properties, stores, guests, scenarios over the real binary.
+test: guests services ## Every test: units, properties, stores, guests, scenarios over the real binary.
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked --manifest-path guest-examples/rust/Cargo.toml
 
-bench: guests ## Hook invocations against the raw engine, and durable steps; writes target/bench/report.json.
+# The folder of vectors: `make conformance VECTORS=DIR`.
+VECTORS ?= ../shared/vectors
+
+conformance: build ## Run the vectors of a folder against the real binary; VERBOSE=1 says why some are skipped.
+	@$(CARGO) run --quiet --locked --bin conformance -- $(if $(VERBOSE),-v) $(VECTORS)
+
+bench: guests ## Hooks against the raw engine, calls against bare reqwest, durable steps; writes target/bench/report.json.
 	$(CARGO) build --locked --release --workspace
 	$(CARGO) bench --locked --workspace --bench bench
 
@@ -51,6 +57,10 @@ audit: ## Dependencies with known advisories; needs the advisory database's host
 
 tools: ## Install what building needs and this machine lacks.
 	@tests/setup.sh
+
+# A machine that cannot have one of them says so and goes on; where CI runs it must have them all.
+services: ## Install the outside systems that the scenarios call: httpbin, an OpenID provider, nginx.
+	@tests/setup.sh httpbin openid nginx || [ -z "$$CI" ]
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean

@@ -1,6 +1,8 @@
-//! `make bench`: one hook invocation against the raw engine, and durable steps against the disk, in one process, so
-//! that the ratios hold on any machine. Prints a table and writes `target/bench/report.json`.
+//! `make bench`: one hook invocation against the raw engine, one connector call against bare reqwest, and durable steps
+//! against the disk, in one process, so that the ratios hold on any machine. Prints a table and writes
+//! `target/bench/report.json`. With `hooks`, `calls` or `steps` on its command line it measures only those.
 
+mod calls;
 mod hooks;
 mod report;
 mod steps;
@@ -12,10 +14,19 @@ fn main() -> anyhow::Result<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut report = Report::default();
-    runtime.block_on(hooks::measure(&mut report))?;
-    runtime.block_on(steps::measure(&mut report))?;
+    if wanted("hooks") {
+        runtime.block_on(hooks::measure(&mut report))?;
+    }
+    if wanted("calls") {
+        runtime.block_on(calls::measure(&mut report))?;
+    }
+    if wanted("steps") {
+        runtime.block_on(steps::measure(&mut report))?;
+    }
     report.print();
     report.write()
 }

@@ -16,7 +16,7 @@ use weir_engine::message::{Request, Response};
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, DefinitionKind,
     Exchange, Expectation, GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits,
-    NewDefinition, Plugins, PostResponseDecision, PreCallDecision, Store as _,
+    NewDefinition, Plugins, PostResponseDecision, PreCallDecision, ReadResponse, Store as _,
 };
 use weir_engine::time::Timestamp;
 use weir_stores::{SledSettings, SledStore};
@@ -160,7 +160,15 @@ impl Connectors for Nothing {
     async fn send(&self, _: &CallContext, _: &PermittedRequest) -> Exchange {
         Exchange { outcome: Err(no_call()), attempts: Vec::new(), elapsed_us: 0 }
     }
-    fn parse_body(&self, _: &PermittedRequest, _: &Response) -> Result<Value, ConnectorError> {
+    async fn read_response(&self, _: &PermittedRequest, _: &Response, _: u64) -> Result<ReadResponse, ConnectorError> {
+        Err(no_call())
+    }
+    async fn conclude_response(
+        &self,
+        _: &PermittedRequest,
+        _: &Response,
+        _: Option<Value>,
+    ) -> Result<Value, ConnectorError> {
         Err(no_call())
     }
 }

@@ -58,3 +58,49 @@ async fn doctor_finds_a_good_house_good() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_of_every_type_are_set_without_their_secrets_on_the_command_line() {
+    // covers C-06, T-03; keeps K-01
+    let house = House::empty().await;
+    let set = |arguments: &[&str], input: &str| {
+        let arguments = [&["credential", "set"], arguments].concat();
+        let output = house.server.try_cli(&house.key, &arguments, input).unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(!said.contains("c4nary"), "{said}");
+        (output.status.code(), said)
+    };
+    for (arguments, input) in [
+        (&["a", "--type", "basic", "--username", "u"][..], "c4nary\n"),
+        (&["b", "--type", "bearer"], "c4nary"),
+        (&["c", "--type", "api-key"], "c4nary"),
+        (&["d", "--type", "oauth2-client", "--client-id", "my client"], "c4nary"),
+        (&["e", "--type", "oauth2-client", "--client-id", "public", "--public"], ""),
+        // `NO_COLOR` is a variable that is set here.
+        (&["f", "--type", "aws", "--access-key-id", "AKID", "--session-token-from-env", "NO_COLOR"], "c4nary"),
+        (&["g", "--type", "hmac-key", "--key-encoding", "hex"], "6334"),
+        (&["h", "--type", "hmac-key"], "c4nary\n"),
+        (&["i", "--type", "hmac-key", "--key-encoding", "base64", "--from-env", "NO_COLOR"], ""),
+    ] {
+        let (code, said) = set(arguments, input);
+        // One digit is no base64: the server says so, and not what it was.
+        let refused = arguments.contains(&"base64");
+        assert_eq!(code, Some(if refused { 1 } else { 0 }), "{arguments:?}: {said}");
+        assert!(said.contains(if refused { "`hex` or `base64`" } else { arguments[2] }), "{said}");
+    }
+    for (arguments, says) in [
+        (&["x", "--type", "bearer", "--username", "u"][..], "`--username` belongs to `--type basic`"),
+        (&["x", "--type", "api-key", "--key-encoding", "hex"], "`--key-encoding` belongs to `--type hmac-key`"),
+        (&["x", "--type", "bearer", "--public"], "`--public` belongs to `--type oauth2-client`"),
+        (&["x", "--type", "aws"], "--access-key-id"),
+        (&["x", "--type", "aws", "--access-key-id", "A", "--session-token-from-env", "NOT_THERE"], "NOT_THERE"),
+        (&["x", "--type", "api-key"], "the secret is empty"),
+    ] {
+        let (code, said) = set(arguments, if arguments.contains(&"aws") { "c4nary" } else { "" });
+        assert!(code == Some(64) && said.contains(says), "{arguments:?}: {code:?} {said}");
+    }
+    let listed = house.server.cli(&house.key, &["credential", "list"]).unwrap();
+    for kind in ["basic", "bearer", "api-key", "oauth2-client", "aws", "hmac-key"] {
+        assert!(listed.contains(kind), "{listed}");
+    }
+}

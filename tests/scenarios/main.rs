@@ -7,12 +7,17 @@
 )]
 
 mod api; // the API without its command line: answers to good and bad requests
+mod background;
 mod bad_input;
 mod command_line;
+mod conformance; // vectors
+mod connector_tests;
 mod demo_flow;
 mod durability;
 mod hostile_guests;
 mod house;
+mod real_world; // systems that others have written
 mod secrets;
+mod templates;
 mod tenants;
 mod tidy;

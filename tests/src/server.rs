@@ -149,12 +149,27 @@ impl Server {
     /// # Errors
     /// The binary cannot be run.
     pub fn try_cli(&self, key: &Path, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
+        self.try_cli_with(key, arguments, input, &[])
+    }
+
+    /// The same with further variables.
+    ///
+    /// # Errors
+    /// The binary cannot be run.
+    pub fn try_cli_with(
+        &self,
+        key: &Path,
+        arguments: &[&str],
+        input: &str,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Output> {
         let mut child = Command::new(paths::weir())
             .args(arguments)
             .env("WEIR_URL", &self.url)
             .env("WEIR_API_KEY_FILE", key)
             .env_remove("WEIR_API_KEY")
             .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

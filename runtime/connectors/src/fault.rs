@@ -44,14 +44,24 @@ pub mod codes {
     pub const TIMEOUT: &str = "connector.document.timeout";
     /// A limit of 0 or over its ceiling (C-20).
     pub const LIMIT: &str = "connector.document.limit";
+    /// A schema of a response cannot be used (C-14).
+    pub const RESPONSE_SCHEMA: &str = "connector.document.response-schema";
+    /// A transformation is not one expression or one plugin, or its expression does not parse (C-15).
+    pub const TRANSFORMATION: &str = "connector.document.transformation";
+    /// A retry policy that cannot be followed (C-18).
+    pub const RETRY: &str = "connector.document.retry";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
     pub const COUNT: &str = "connector.document.count";
 
+    /// The authentication cannot work (C-06).
+    pub const AUTHENTICATION: &str = "connector.document.authentication";
+
     /// Every code.
-    pub const ALL: [&str; 14] = [
+    pub const ALL: [&str; 18] = [
         BASE_URL,
+        AUTHENTICATION,
         DUPLICATE,
         ARGUMENT_NAME,
         UNKNOWN_ARGUMENT,
@@ -63,6 +73,9 @@ pub mod codes {
         HEADER,
         TIMEOUT,
         LIMIT,
+        RESPONSE_SCHEMA,
+        TRANSFORMATION,
+        RETRY,
         NO_FUNCTIONS,
         COUNT,
     ];

@@ -8,13 +8,14 @@ use weir_engine::connector::{BoundRequest, Connector, PermittedRequest};
 use weir_engine::expression::Scope;
 use weir_engine::ids::FunctionName;
 use weir_engine::message::Response;
-use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange};
+use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, ReadResponse};
 
 use crate::bind::Binder;
 use crate::credentials::Credentials;
 use crate::error::{error, of_function};
-use crate::format::{self, JsonLimits};
+use crate::format::Limits;
 use crate::resolve::Resolver;
+use crate::response::{Received, ResponseReader};
 use crate::send::{Sender, SetupError};
 use crate::settings::{Ceilings, ConnectorSettings};
 
@@ -57,14 +58,51 @@ impl Connectors for HttpConnectors {
         self.sender.send(context, request).await
     }
 
-    fn parse_body(&self, request: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError> {
+    async fn read_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        elapsed_us: u64,
+    ) -> Result<ReadResponse, ConnectorError> {
+        self.on_response(request, response, move |reader, it| reader.read(&it, elapsed_us)).await
+    }
+
+    async fn conclude_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        body: Option<Value>,
+    ) -> Result<Value, ConnectorError> {
+        self.on_response(request, response, move |reader, it| reader.conclude(&it, body)).await
+    }
+}
+
+/// The longest body, in bytes, that is read on a thread that serves other calls too.
+const READ_HERE_MAX: usize = 64 << 10;
+
+impl HttpConnectors {
+    /// Reads on a thread of its own what takes a while.
+    async fn on_response<T: Send + 'static>(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        read: impl FnOnce(&ResponseReader, Received<'_>) -> Result<T, ConnectorError> + Send + 'static,
+    ) -> Result<T, ConnectorError> {
         let document = &request.connector().document;
-        let limits = JsonLimits {
+        let place = of_function(document.connector.as_str(), request.function().name.as_str());
+        let limits = Limits {
             depth_max: self.ceilings.hold(&document.connection).json_depth_max,
             nodes_max: self.ceilings.json_nodes_max,
         };
-        format::parse(request, response, limits)
-            .map_err(|problem| error(ConnectorErrorKind::InvalidBody, problem))
-            .map_err(of_function(document.connector.as_str(), request.function().name.as_str()))
+        let reader = self.binder.response_reader(request).map_err(&place)?;
+        if response.body.len() <= READ_HERE_MAX {
+            return read(&reader, Received { request, response, limits }).map_err(place);
+        }
+        let (request, response) = (request.clone(), response.clone());
+        let reading = move || read(&reader, Received { request: &request, response: &response, limits });
+        tokio::task::spawn_blocking(reading)
+            .await
+            .unwrap_or_else(|_| Err(error(ConnectorErrorKind::InvalidBody, "the body was not read; the host stops")))
+            .map_err(place)
     }
 }

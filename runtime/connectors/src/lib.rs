@@ -16,9 +16,11 @@ mod egress; // which addresses may be dialled
 mod own_addresses; // which addresses are this machine
 mod resolve; // names become checked addresses
 mod system_resolver; // the names that this machine knows
-mod send; // one attempt over the wire
+mod send; // attempts over the wire
+mod authenticate; // credentials become part of an attempt
 mod mask; // secrets do not come back
 mod format; // bodies become values
+mod response; // schemas and transformations of responses
 
 pub use self::credentials::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 pub use self::egress::{

@@ -13,6 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use weir_engine::ids::TenantId;
 
 use crate::egress::{Denied, EgressPolicy};
+use crate::send::resolving;
 
 /// What is asked of a [`Resolver`].
 #[derive(Debug, Clone, Copy)]
@@ -62,10 +63,8 @@ impl Resolve for CheckedResolver {
         let (resolver, policy, port) = (self.resolver.clone(), self.policy.clone(), self.port);
         let (tenant, patience) = (self.tenant.clone(), self.patience);
         Box::pin(async move {
-            let answer = resolver
-                .lookup(Question { tenant: &tenant, host: name.as_str(), patience })
-                .await
-                .map_err(NoAddress::Lookup)?;
+            let lookup = resolver.lookup(Question { tenant: &tenant, host: name.as_str(), patience });
+            let answer = resolving(lookup).await.map_err(NoAddress::Lookup)?;
             let checked = permitted(&policy, name.as_str(), port, &answer)?;
             Ok(Box::new(checked.into_iter()) as Addrs)
         })

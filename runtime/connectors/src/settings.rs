@@ -32,7 +32,11 @@ pub struct Ceilings {
     pub header_bytes_max: u64,
     /// For `json-depth-max`: 127 by default, which is also the most: the JSON reader goes no deeper.
     pub json_depth_max: u16,
-    /// How many header fields a response may have: 128 by default. Documents have no setting for it.
+    /// For `concurrency-max`: 1024 by default.
+    pub concurrency_max: u16,
+    /// For `attempts-max` of `retry`: 10 by default, which is also the most.
+    pub attempts_max: u8,
+    /// How many header fields a response may have: 100 by default. Documents have no setting for it.
     pub response_headers_max: u16,
     /// How many values and names a JSON response may have: 200 000 by default. Documents have no setting for it. Each
     /// takes about 100 bytes once it is read, however few it has on the wire.
@@ -42,7 +46,7 @@ pub struct Ceilings {
     pub request_bytes_max: u64,
 }
 
-/// Connections that are kept open between calls.
+/// Connections that are kept open between calls, and what is remembered between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PoolSettings {
@@ -55,6 +59,11 @@ pub struct PoolSettings {
     /// How long an idle connection is kept: `30s` by default.
     #[serde(with = "weir_engine::duration_text")]
     pub idle_timeout: Duration,
+    /// Connectors whose calls in flight and failures are remembered: 4096 by default. Those with calls under way are
+    /// remembered in any case.
+    pub connectors_max: u16,
+    /// The same of one tenant: 256 by default.
+    pub connectors_per_tenant_max: u16,
 }
 
 /// The longest time-out that a document may have.
@@ -63,6 +72,8 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
 const HEADER_BYTES_MAX: u64 = 256 << 10;
 /// `serde_json` refuses the 128th level.
 const JSON_DEPTH_MAX: u16 = 127;
+/// More attempts are not the same call any more.
+const ATTEMPTS_MAX: u8 = 10;
 
 impl Default for Ceilings {
     fn default() -> Self {
@@ -71,6 +82,8 @@ impl Default for Ceilings {
             response_bytes_max: 64 << 20,
             header_bytes_max: HEADER_BYTES_MAX,
             json_depth_max: JSON_DEPTH_MAX,
+            concurrency_max: 1024,
+            attempts_max: ATTEMPTS_MAX,
             response_headers_max: 100,
             json_nodes_max: 200_000,
             request_bytes_max: 4 << 20,
@@ -85,6 +98,8 @@ impl Default for PoolSettings {
             clients_per_tenant_max: 64,
             idle_connections_max: 32,
             idle_timeout: Duration::from_secs(30),
+            connectors_max: 4096,
+            connectors_per_tenant_max: 256,
         }
     }
 }
@@ -98,6 +113,8 @@ impl Ceilings {
             response_bytes_max: self.response_bytes_max,
             header_bytes_max: self.header_bytes_max.min(HEADER_BYTES_MAX),
             json_depth_max: self.json_depth_max.min(JSON_DEPTH_MAX),
+            concurrency_max: self.concurrency_max.max(1),
+            attempts_max: self.attempts_max.clamp(1, ATTEMPTS_MAX),
             response_headers_max: self.response_headers_max,
             json_nodes_max: self.json_nodes_max,
             request_bytes_max: self.request_bytes_max,
@@ -113,7 +130,7 @@ impl Ceilings {
             response_bytes_max: connection.response_bytes_max.min(most.response_bytes_max),
             header_bytes_max: connection.header_bytes_max.min(most.header_bytes_max),
             json_depth_max: connection.json_depth_max.min(most.json_depth_max),
-            concurrency_max: connection.concurrency_max,
+            concurrency_max: connection.concurrency_max.min(most.concurrency_max),
             circuit_breaker: connection.circuit_breaker,
         }
     }
@@ -132,6 +149,7 @@ mod tests {
             response_bytes_max: u64::MAX,
             header_bytes_max: u64::MAX,
             json_depth_max: u16::MAX,
+            concurrency_max: u16::MAX,
             ..Connection::default()
         };
         let raised = Ceilings { header_bytes_max: u64::MAX, json_depth_max: u16::MAX, ..Ceilings::default() };
@@ -139,6 +157,7 @@ mod tests {
         assert_eq!(held.request_timeout, TIMEOUT_MAX);
         assert_eq!(held.connect_timeout, Duration::from_secs(1));
         assert_eq!(held.response_bytes_max, 64 << 20);
+        assert_eq!(held.concurrency_max, 1024);
         assert_eq!((held.header_bytes_max, held.json_depth_max), (HEADER_BYTES_MAX, JSON_DEPTH_MAX));
     }
 

@@ -1,5 +1,8 @@
 //! Every fault of a connector document, found when it is saved.
 
+mod authentication;
+mod delivery;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +17,14 @@ use crate::settings::Ceilings;
 /// Every fault of a document, in the order of the document; none if it can be saved.
 pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults = base_url(&document.base_url);
+    faults.extend(authentication::authentication(&document.authentication));
     faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
     let (shared, of_headers) = shared_headers(document);
     faults.extend(of_headers);
-    faults.extend(connection(&document.connection, &ceilings.effective()));
-    faults.extend(functions(document, &shared));
+    let ceilings = ceilings.effective();
+    faults.extend(connection(&document.connection, &ceilings));
+    faults.extend(delivery::of_connection(&document.connection, &ceilings));
+    faults.extend(functions(document, &shared, &ceilings));
     faults
 }
 
@@ -48,6 +54,13 @@ fn base_url(url: &url::Url) -> Vec<Fault> {
     if !url.username().is_empty() || url.password().is_some() {
         messages.push(
             "the base URL holds a user name or a password; store a credential and name it in `authentication`"
+                .to_owned(),
+        );
+    }
+    // In a path the URL type has encoded the brace.
+    if url.as_str().contains("${") || url.as_str().contains("$%7B") {
+        messages.push(
+            "the base URL has a `${…}`, but it is never interpolated: no value decides which system is called; put what changes into the `endpoint` of the functions"
                 .to_owned(),
         );
     }
@@ -86,7 +99,7 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
     faults
 }
 
-fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<Fault> {
+fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>], ceilings: &Ceilings) -> Vec<Fault> {
     let mut faults: Vec<Fault> = count("/functions", document.functions.len(), FUNCTIONS_MAX).into_iter().collect();
     if document.functions.is_empty() {
         let message = "a connector needs at least one function";
@@ -102,6 +115,7 @@ fn functions(document: &ConnectorDocument, shared: &[Arc<HeaderField>]) -> Vec<F
         faults.extend(count(format!("{at}/arguments"), function.arguments.len(), ARGUMENTS_MAX));
         faults.extend(count(format!("{at}/headers"), function.headers.len(), HEADERS_MAX));
         faults.extend(arguments(&function.arguments, &at));
+        faults.extend(delivery::of_function(function, &at, ceilings));
         faults.extend(compile_function(document, index, shared).err().unwrap_or_default());
     }
     faults

@@ -108,6 +108,23 @@ names! {
     IdentityName is "identity name";
 }
 
+/// The flow and the step that hooks see when their call is only tried (C-16).
+const TRIED: &str = "connector-test";
+
+impl FlowName {
+    /// The flow of a call that is only tried.
+    pub(crate) fn tried() -> Self {
+        Self(TRIED.to_owned())
+    }
+}
+
+impl StepId {
+    /// The step of a call that is only tried.
+    pub(crate) fn tried() -> Self {
+        Self(TRIED.to_owned())
+    }
+}
+
 /// One execution of a flow. Version 7 of RFC 9562: ids sort by the time of the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -12,6 +12,7 @@ pub mod action; // operations and the rules for them
 pub mod connector; // what a connector is, and the proof that a request may be sent
 pub mod message; // requests and responses
 pub mod expression; // CEL and `${…}`
+pub mod schema; // JSON Schemas of tenants, bounded in cost
 pub mod flow; // what an author writes, checked and compiled
 pub mod catalogue; // what a tenant has
 pub mod document; // YAML and JSON with positions, and the faults in them

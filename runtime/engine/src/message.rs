@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Bytes of a body or of a header value. In JSON, text where they are UTF-8, else `{"base64": "…"}`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -169,6 +169,25 @@ impl Response {
     /// The first header of that lower-case name, as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.name == name)?.value.as_text()
+    }
+
+    /// The headers as expressions see them: one member a name; repeated fields are joined by `, ` (RFC 9110 section
+    /// 5.3).
+    pub fn headers_json(&self) -> Value {
+        let mut headers: Map<String, Value> = Map::new();
+        for header in &self.headers {
+            let text = String::from_utf8_lossy(header.value.as_slice()).into_owned();
+            match headers.get_mut(&header.name) {
+                Some(Value::String(joined)) => {
+                    joined.push_str(", ");
+                    joined.push_str(&text);
+                }
+                _ => {
+                    headers.insert(header.name.clone(), Value::String(text));
+                }
+            }
+        }
+        Value::Object(headers)
     }
 }
 

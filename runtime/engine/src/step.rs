@@ -3,15 +3,18 @@
 //! bind → pre-call hooks → permit → the host's call → post-response hooks → changes. The engine commits the changes
 //! together with the journal entry, and only then goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::connector::Connector;
 use crate::engine::{Ports, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
+use crate::ids::ConnectorName;
 use crate::message::Failure;
 use crate::ports::StoreError;
 use crate::run::{
@@ -32,6 +35,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) until: Instant,
     /// What hooks and calls may still answer, in bytes: it is kept until the commit.
     pub(crate) bytes_left: AtomicUsize,
+    /// Where a call is tried: the connector that is meant by its name, saved or not (C-16).
+    pub(crate) tried: Option<&'a Arc<Connector>>,
 }
 
 /// What a step did and where it wants to go. Nothing of it is durable yet.
@@ -157,6 +162,14 @@ fn steps_claims(attempt: &Attempt<'_>, changes: &[ContextChange]) -> Vec<crate::
 }
 
 impl Attempt<'_> {
+    /// The connector of that name: the one that is tried, or else the tenant's live one.
+    pub(crate) async fn connector(&self, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
+        match self.tried {
+            Some(tried) if tried.document.connector == *name => Ok(tried.clone()),
+            _ => self.ports.definitions.connector(&self.run.tenant, name).await,
+        }
+    }
+
     /// What is left of the run's time.
     pub(crate) fn budget(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())

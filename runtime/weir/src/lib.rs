@@ -7,6 +7,7 @@ mod api; // the routes, one file for each resource
 mod auth; // API keys, roles, permissions
 mod tenants; // who owns what
 mod documents; // the check of connector documents
+mod templates; // ready-made connectors
 mod secrets; // credentials, encrypted
 mod problem; // answers to errors
 mod config; // file, variables, flags

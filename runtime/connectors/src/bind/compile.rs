@@ -9,7 +9,9 @@ use weir_engine::expression::{Expression, Template, TemplateFault, ValueTemplate
 use super::body::{Body, Encoding};
 use super::endpoint::Endpoint;
 use super::headers::{HeaderFault, HeaderField};
+use crate::authenticate::sets_header;
 use crate::fault::{Fault, codes};
+use crate::response::ResponseReader;
 
 /// A function that is ready to be bound.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct CompiledFunction {
     /// The connector's, then the function's.
     pub(super) headers: Vec<Arc<HeaderField>>,
     pub(super) body: Option<Body>,
+    pub(super) response: Arc<ResponseReader>,
 }
 
 /// Parses the function at `index`, with the connector's own headers, which are the same for all its functions.
@@ -54,8 +57,9 @@ fn headers(
     for (index, source) in sources.iter().enumerate() {
         let at = format!("{owner}/headers/{index}");
         match HeaderField::compile(source) {
-            Ok(field) if field.name == "authorization" && *authentication != Authentication::None => {
-                let message = "the connector's `authentication` sets `authorization`; leave one of the two out";
+            Ok(field) if sets_header(authentication, &field.name) => {
+                let name = &field.name;
+                let message = format!("the connector's `authentication` sets `{name}`; leave one of the two out");
                 faults.push(Fault::new(format!("{at}/name"), codes::HEADER, message));
             }
             Ok(field) => fields.push(Arc::new(field)),
@@ -85,7 +89,8 @@ fn own_parts(
     shared.extend(own);
     let endpoint = endpoint(source, at, faults);
     let body = source.body.as_ref().and_then(|body| compile_body(source, body, &shared, at, faults));
-    Some(CompiledFunction { arguments: source.arguments.clone(), endpoint: endpoint?, headers: shared, body })
+    let response = response(source, at, faults);
+    Some(CompiledFunction { arguments: source.arguments.clone(), endpoint: endpoint?, headers: shared, body, response })
 }
 
 pub(super) fn is_content_type(field: &HeaderField) -> bool {
@@ -98,6 +103,13 @@ fn endpoint(source: &Function, at: &str, faults: &mut Vec<Fault>) -> Option<Endp
     undeclared(template.expressions(), source, &at, faults);
     let fault = |message| Fault::new(&at, codes::ENDPOINT, message);
     Endpoint::compile(&template).map_err(|message| faults.push(fault(message))).ok()
+}
+
+fn response(source: &Function, at: &str, faults: &mut Vec<Fault>) -> Arc<ResponseReader> {
+    let (reader, found) = ResponseReader::compile(source, &format!("{at}/response"));
+    faults.extend(found);
+    undeclared(reader.expression().into_iter(), source, &format!("{at}/response/transformation/expression"), faults);
+    Arc::new(reader)
 }
 
 fn compile_body(

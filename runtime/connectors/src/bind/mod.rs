@@ -11,7 +11,7 @@ mod headers;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use weir_engine::connector::{BoundRequest, Connector, Function};
+use weir_engine::connector::{BoundRequest, Connector, Function, PermittedRequest};
 use weir_engine::expression::Scope;
 use weir_engine::ids::FunctionName;
 use weir_engine::message::{Header, Octets, Request};
@@ -21,6 +21,7 @@ use self::allowance::Allowance;
 use self::body::Encoding;
 use self::compile::CompiledFunction;
 use crate::error::{error, of_function};
+use crate::response::ResponseReader;
 
 pub(crate) use self::arguments::{name_of, of_type};
 pub(crate) use self::compile::{function as compile_function, shared_headers};
@@ -57,10 +58,23 @@ impl Binder {
             Some(Err(faults)) => return Err(of_function(unusable(faults))),
             None => return Err(no_function(connector, function)),
         };
-        let request = arguments::bind(&compiled.arguments, arguments)
-            .and_then(|args| self.request(connector, source, compiled, &scope.clone().with("args", args)))
-            .map_err(of_function)?;
-        Ok(BoundRequest::new(connector.clone(), source.clone(), request))
+        let args = arguments::bind(&compiled.arguments, arguments).map_err(&of_function)?;
+        let scope = scope.clone().with("args", args.clone());
+        let request = self.request(connector, source, compiled, &scope).map_err(of_function)?;
+        Ok(BoundRequest::new(connector.clone(), source.clone(), request).with_arguments(args))
+    }
+
+    /// What reads the responses of a request's function.
+    ///
+    /// # Errors
+    /// `interpolation`, where the document has faults: it was bound before, so there are none.
+    pub(crate) fn response_reader(&self, request: &PermittedRequest) -> Result<Arc<ResponseReader>, ConnectorError> {
+        let (connector, function) = (request.connector(), &request.function().name);
+        match self.cache.compiled(connector).function(function) {
+            Some(Ok((_, compiled))) => Ok(compiled.response.clone()),
+            Some(Err(faults)) => Err(unusable(faults)),
+            None => Err(no_function(connector, function)),
+        }
     }
 
     fn request(

@@ -2,23 +2,26 @@
 
 use std::ops::Range;
 
-/// Which escapes a text is read with: in JSON a `%` is itself, in a URL a backslash is.
+use memchr::memchr_iter;
+
+/// Which escapes a text is read with: in JSON a `%` is itself, in a URL a backslash is, and in both a `&`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escapes {
-    Percent,
-    Json,
-    Both,
+pub(super) struct Escapes {
+    percent: bool,
+    json: bool,
+    xml: bool,
 }
 
 impl Escapes {
     /// The ways to read a text that differ from reading it as it stands.
-    pub(super) fn in_text(text: &[u8]) -> &'static [Self] {
-        match (text.contains(&b'%'), text.contains(&b'\\')) {
-            (false, false) => &[],
-            (true, false) => &[Self::Percent],
-            (false, true) => &[Self::Json],
-            (true, true) => &[Self::Percent, Self::Json, Self::Both],
-        }
+    pub(super) fn in_text(text: &[u8]) -> impl Iterator<Item = Self> {
+        let with = |has: bool| if has { &[false, true][..] } else { &[false][..] };
+        let (percents, backslashes) = (with(text.contains(&b'%')), with(text.contains(&b'\\')));
+        let references =
+            with(memchr_iter(b'&', text).any(|at| reference(text.get(at..).unwrap_or_default()).is_some()));
+        let both = percents.iter().flat_map(|percent| backslashes.iter().map(|json| (*percent, *json)));
+        both.flat_map(|(percent, json)| references.iter().map(move |xml| Self { percent, json, xml: *xml }))
+            .filter(|it| it.percent || it.json || it.xml)
     }
 
     /// The text without its escapes. What only looks like an escape stays as it is.
@@ -85,14 +88,16 @@ impl Unit {
 
     fn at(text: &[u8], escapes: Escapes) -> Option<Self> {
         match text {
-            [b'%', high, low, ..] if escapes != Escapes::Json => match hex_byte([*high, *low]) {
+            [b'%', high, low, ..] if escapes.percent => match hex_byte([*high, *low]) {
                 Some(byte) => Some(Self::byte(byte, 3)),
                 None => Some(Self::byte(b'%', 1)),
             },
-            [b'\\', b'u', a, b, c, d, rest @ ..] if escapes != Escapes::Percent => {
-                Self::unicode([[*a, *b], [*c, *d]], rest)
+            [b'\\', b'u', a, b, c, d, rest @ ..] if escapes.json => Self::unicode([[*a, *b], [*c, *d]], rest),
+            [b'\\', escaped, ..] if escapes.json => Some(Self::byte(json_escape(*escaped)?, 2)),
+            [b'&', ..] if escapes.xml => {
+                let (character, length) = reference(text)?;
+                Some(Self::character(character, length))
             }
-            [b'\\', escaped, ..] if escapes != Escapes::Percent => Some(Self::byte(json_escape(*escaped)?, 2)),
             [byte, ..] => Some(Self::byte(*byte, 1)),
             [] => None,
         }
@@ -107,10 +112,36 @@ impl Unit {
             }
             _ => (char::from_u32(first.into())?, 6),
         };
+        Some(Self::character(character, length))
+    }
+
+    fn character(character: char, length: usize) -> Self {
         let mut decoded = [0; 4];
         let decoded_length = character.encode_utf8(&mut decoded).len();
-        Some(Self { decoded, decoded_length, length })
+        Self { decoded, decoded_length, length }
     }
+}
+
+/// The reference of XML and HTML that a text begins with, and its length: to one of the five entities, or to a
+/// character, with any number of zeros, and as HTML takes it also without `;`.
+fn reference(text: &[u8]) -> Option<(char, usize)> {
+    for (written, character) in [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')] {
+        if text.starts_with(written.as_bytes()) {
+            return Some((character, written.len()));
+        }
+    }
+    let (digits, radix) = match text {
+        [b'&', b'#', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'&', b'#', digits @ ..] => (digits, 10),
+        _ => return None,
+    };
+    let values = digits.iter().map_while(|digit| char::from(*digit).to_digit(radix));
+    let (count, number) = values.fold((0_usize, 0_u32), |(count, number), digit| {
+        (count + 1, number.saturating_mul(radix).saturating_add(digit))
+    });
+    let ends = usize::from(digits.get(count) == Some(&b';'));
+    let character = char::from_u32(number).filter(|_| count > 0)?;
+    Some((character, text.len() - digits.len() + count + ends))
 }
 
 fn json_escape(escaped: u8) -> Option<u8> {

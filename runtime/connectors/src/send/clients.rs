@@ -16,7 +16,8 @@ use weir_engine::connector::Connection;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
-use super::transport::Target;
+use super::timings::{Sessions, TimedLayer};
+use super::transport::{self, Target};
 use crate::egress::EgressPolicy;
 use crate::error::error;
 use crate::own_addresses;
@@ -61,8 +62,33 @@ struct ClientKey {
 
 /// An HTTP client for one origin.
 pub(super) struct Client {
-    pub(super) http: reqwest::Client,
+    http: reqwest::Client,
     pub(super) policy: Policy,
+}
+
+impl Client {
+    /// Sends a request to the client's origin; the body of the answer is still to be read.
+    ///
+    /// # Errors
+    /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `protocol`, `response-too-large`.
+    pub(super) async fn execute(
+        &self,
+        request: reqwest::Request,
+        target: &Target,
+        connection: &Connection,
+    ) -> Result<reqwest::Response, NoAnswer> {
+        self.http.execute(request).await.map_err(|problem| NoAnswer {
+            broke: transport::is_broken(&problem),
+            error: transport::explain(&problem, target, connection),
+        })
+    }
+}
+
+/// Why no answer began.
+pub(super) struct NoAnswer {
+    pub(super) error: ConnectorError,
+    /// The connection broke; the request may have arrived.
+    pub(super) broke: bool,
 }
 
 /// The rules of the client's tenant.
@@ -140,12 +166,13 @@ impl Clients {
             port: key.target.port,
         };
         let mut tls = self.tls.clone();
-        tls.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        tls.resumption = Resumption::store(Arc::new(Sessions::new(SESSIONS_MAX)));
         let ceilings = &self.settings.ceilings;
         let pool = &self.settings.pool;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(resolver))
+            .connector_layer(TimedLayer)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -1,35 +1,45 @@
-//! A permitted request goes over the wire: credentials, egress policy, one attempt, limits, masking.
+//! A permitted request goes over the wire: attempts, each authenticated and under the egress policy, limits, masking.
 
-mod authenticate;
+mod call; // the attempts of a call
+mod gate; // when it may make them
+mod attempt; // one of them
+mod redirect; // where an answer leads
+mod retry; // whether there is another
+mod outgoing; // what is sent
+mod read; // what comes back
+mod wire; // one request to its own target
 mod clients;
-mod outgoing;
-mod read;
 mod transport;
+mod limit;
+mod timings;
+mod metrics;
 #[cfg(test)]
 mod tls_tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
-use weir_engine::connector::{Connection, PermittedRequest};
-use weir_engine::duration_text;
+use tokio::time::Instant;
+use weir_engine::connector::PermittedRequest;
 use weir_engine::message::Response;
-use weir_engine::ports::{Attempt, CallContext, ConnectorError, ConnectorErrorKind, Exchange, Timings};
+use weir_engine::ports::{CallContext, ConnectorError, Exchange};
 
+use self::call::Call;
+use self::clients::Clients;
 pub use self::clients::SetupError;
-use self::clients::{Client, Clients};
-use self::transport::Target;
+use self::gate::Gates;
+pub(crate) use self::timings::resolving;
+pub(crate) use self::wire::Wire;
+use crate::authenticate::Authenticator;
 use crate::credentials::Credentials;
-use crate::error::{error, of_function};
-use crate::mask::Masker;
+use crate::error::of_function;
 use crate::resolve::Resolver;
 use crate::settings::{Ceilings, ConnectorSettings};
 
 /// Sends permitted requests.
 pub(crate) struct Sender {
-    credentials: Arc<dyn Credentials>,
-    clients: Clients,
+    authenticator: Authenticator,
+    wire: Arc<Wire>,
+    gates: Gates,
     ceilings: Ceilings,
 }
 
@@ -41,137 +51,35 @@ impl Sender {
         credentials: Arc<dyn Credentials>,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, SetupError> {
+        let clients = Clients::new(settings.clone(), resolver, clients::public_roots())?;
+        Ok(Self::over(clients, credentials, &settings))
+    }
+
+    /// Over these clients.
+    fn over(clients: Clients, credentials: Arc<dyn Credentials>, settings: &ConnectorSettings) -> Self {
         let ceilings = settings.ceilings.effective();
-        Ok(Self { credentials, clients: Clients::new(settings, resolver, clients::public_roots())?, ceilings })
+        let wire = Arc::new(Wire::new(clients, ceilings.clone()));
+        let authenticator = Authenticator::new(credentials, wire.clone());
+        Self { authenticator, wire, gates: Gates::new(&settings.pool), ceilings }
     }
 
     /// Sends, within the budget of the call (E-05).
     pub(crate) async fn send(&self, context: &CallContext, request: &PermittedRequest) -> Exchange {
         let started = Instant::now();
-        let mut masker = Arc::default();
-        let mut attempts = Vec::new();
-        let outcome = self.try_send(context, request, &mut masker, &mut attempts).await;
+        let mut call = Call::new(self, context, request);
+        let outcome = call.run().await;
         let document = &request.connector().document;
         let place = of_function(document.connector.as_str(), request.function().name.as_str());
+        let masker = &call.masker;
         let safe = |it: ConnectorError| place(ConnectorError { message: masker.text(&it.message), ..it });
-        for attempt in &mut attempts {
+        for attempt in &mut call.attempts {
             attempt.error = attempt.error.take().map(&safe);
         }
         let outcome = outcome.map_err(safe);
         log(context, request, &outcome);
-        Exchange { outcome, attempts, elapsed_us: micros_since(started) }
-    }
-
-    async fn try_send(
-        &self,
-        context: &CallContext,
-        request: &PermittedRequest,
-        masker: &mut Arc<Masker>,
-        attempts: &mut Vec<Attempt>,
-    ) -> Result<Response, ConnectorError> {
-        let target = Target::of(&request.request().uri);
-        let connection = self.ceilings.hold(&request.connector().document.connection);
-        let budget = Limit::budget(context.budget);
-        let mut secrets = Masker::default();
-        let authorization = timeout_at(budget.at, self.authorization(context, request, &mut secrets)).await;
-        *masker = Arc::new(secrets);
-        let authorization = authorization.map_err(|_| budget.passed(&target))??;
-        let outgoing = outgoing::build(context, request.request(), authorization)?;
-        let client = self.clients.client(&context.tenant, &target, &connection)?;
-        client.policy.check_literal(&target)?;
-        // One attempt; retries (C-18) repeat from here, each under its own time-out and all under the budget.
-        let limit = budget.earlier(Limit::request_timeout(connection.request_timeout));
-        let ceilings = &self.ceilings;
-        let call = Call { client: &client, target: &target, connection: &connection, ceilings, masker };
-        let (attempt, outcome) = call.attempt(outgoing, limit).await;
-        attempts.push(attempt);
-        outcome
-    }
-}
-
-/// What one attempt needs to know.
-struct Call<'a> {
-    client: &'a Client,
-    target: &'a Target,
-    connection: &'a Connection,
-    ceilings: &'a Ceilings,
-    masker: &'a Arc<Masker>,
-}
-
-impl Call<'_> {
-    async fn attempt(&self, outgoing: reqwest::Request, limit: Limit) -> (Attempt, Result<Response, ConnectorError>) {
-        let started = Instant::now();
-        let mut attempt =
-            Attempt { waited_us: 0, status: None, hops: Vec::new(), error: None, timings: Timings::default() };
-        let outcome = timeout_at(limit.at, self.exchange(outgoing, started, &mut attempt)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(limit.passed(self.target)));
-        attempt.timings.total_us = micros_since(started);
-        attempt.error = outcome.as_ref().err().cloned();
-        (attempt, outcome)
-    }
-
-    async fn exchange(
-        &self,
-        outgoing: reqwest::Request,
-        started: Instant,
-        attempt: &mut Attempt,
-    ) -> Result<Response, ConnectorError> {
-        let sent = self.client.http.execute(outgoing).await;
-        let response = sent.map_err(|error| transport::explain(&error, self.target, self.connection))?;
-        attempt.status = Some(response.status().as_u16());
-        attempt.timings.first_byte_us = micros_since(started);
-        let response = read::response(response, self).await?;
-        self.masked(response).await
-    }
-
-    /// The response without the secrets; large ones on a thread that may be busy for a while.
-    async fn masked(&self, response: Response) -> Result<Response, ConnectorError> {
-        if response.body.as_slice().len() <= MASKED_HERE_MAX {
-            return Ok(self.masker.response(response));
-        }
-        let masker = self.masker.clone();
-        tokio::task::spawn_blocking(move || masker.response(response)).await.map_err(|_| {
-            let message = format!("the response of `{}` was not searched for secrets; the host stops", self.target);
-            error(ConnectorErrorKind::Protocol, message)
-        })
-    }
-}
-
-/// The longest body, in bytes, that is masked on a thread that serves other calls too.
-const MASKED_HERE_MAX: usize = 64 << 10;
-
-/// When a call must be over, and which setting says so.
-#[derive(Clone, Copy)]
-struct Limit {
-    at: Instant,
-    length: Duration,
-    advice: &'static str,
-}
-
-/// An instant that no call reaches, for budgets that tokio's clock cannot hold.
-const FAR: Duration = Duration::from_secs(86_400 * 365);
-
-impl Limit {
-    fn after(length: Duration, advice: &'static str) -> Self {
-        let length = length.min(FAR);
-        Self { at: Instant::now() + length, length, advice }
-    }
-
-    fn budget(length: Duration) -> Self {
-        Self::after(length, "that is what was left of the time budget of the step or run")
-    }
-
-    fn request_timeout(length: Duration) -> Self {
-        Self::after(length, "raise the connector's `request-timeout` if the outside system needs longer")
-    }
-
-    fn earlier(self, other: Self) -> Self {
-        if other.at < self.at { other } else { self }
-    }
-
-    fn passed(&self, target: &Target) -> ConnectorError {
-        let (length, advice) = (duration_text::to_text(self.length), self.advice);
-        error(ConnectorErrorKind::RequestTimeout, format!("`{target}` gave no full response within {length}; {advice}"))
+        let exchange = Exchange { outcome, attempts: call.attempts, elapsed_us: micros_since(started) };
+        metrics::call(&exchange);
+        exchange
     }
 }
 

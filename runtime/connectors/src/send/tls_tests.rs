@@ -70,9 +70,8 @@ async fn server(name: &str, alpn: &[&str]) -> (u16, CertificateDer<'static>) {
 fn sender(roots: RootCertStore) -> Sender {
     let settings: ConnectorSettings =
         serde_json::from_value(json!({"egress": {"allow": [{"cidr": "127.0.0.1/32"}]}})).expect("settings");
-    let ceilings = settings.ceilings.effective();
-    let clients = Clients::new(settings, Arc::new(SystemResolver), roots).expect("tls");
-    Sender { credentials: Arc::new(NoCredentials), clients, ceilings }
+    let clients = Clients::new(settings.clone(), Arc::new(SystemResolver), roots).expect("tls");
+    Sender::over(clients, Arc::new(NoCredentials), &settings)
 }
 
 fn request(port: u16, path: &str) -> PermittedRequest {
@@ -109,8 +108,14 @@ fn trusting(certificate: CertificateDer<'static>) -> RootCertStore {
 async fn both_http_versions_over_tls() {
     for (alpn, version) in [(&["h2", "http/1.1"][..], "HTTP/2.0"), (&["http/1.1"], "HTTP/1.1"), (&[], "HTTP/1.1")] {
         let (port, certificate) = server("127.0.0.1", alpn).await;
-        let exchange = sender(trusting(certificate)).send(&context(), &request(port, "/0")).await;
+        let sender = sender(trusting(certificate));
+        let exchange = sender.send(&context(), &request(port, "/0")).await;
         assert_eq!(exchange.outcome.expect("a response").body.as_text(), Some(version));
+        // covers C-16: the second call goes over the same connection
+        let again = sender.send(&context(), &request(port, "/0")).await;
+        let timings = [exchange.attempts[0].timings, again.attempts[0].timings];
+        let opened = timings.map(|it| [it.dns_us, it.connect_us, it.tls_us].map(|time| time.is_some()));
+        assert_eq!(opened, [[false, true, true], [false; 3]], "{timings:?}");
     }
 }
 

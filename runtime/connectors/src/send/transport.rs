@@ -87,6 +87,14 @@ pub(super) fn explain(problem: &reqwest::Error, target: &Target, connection: &Co
     error(Kind::Protocol, message)
 }
 
+/// Whether the connection broke, of an error without an answer: the outside system did not say anything wrong, it said
+/// nothing.
+pub(super) fn is_broken(problem: &reqwest::Error) -> bool {
+    let broken =
+        |problem: &hyper::Error| problem.is_incomplete_message() || problem.is_closed() || problem.is_canceled();
+    !problem.is_connect() && (find::<hyper::Error>(problem).is_some_and(broken) || find::<io::Error>(problem).is_some())
+}
+
 fn unresolved(no_address: &NoAddress, target: &Target) -> ConnectorError {
     match no_address {
         NoAddress::Denied(denied) => error(Kind::EgressDenied, denied.to_string()),

@@ -52,7 +52,7 @@ async fn a_request_goes_out_as_the_document_says() {
 async fn a_response_comes_back_with_its_parts() {
     // covers C-12, C-17
     let headers = "X-A: 1\r\nset-cookie: b=2\r\nSet-Cookie: a=1\r\n";
-    for status in [200, 204, 302, 404, 500] {
+    for status in [200, 204, 302, 404, 501] {
         let body = if status == 204 { "" } else { "text" };
         let upstream = Upstream::answering(answer(status, headers, body)).await;
         let exchange = Fixture::new().call(document(upstream.url())).await;
@@ -235,4 +235,16 @@ async fn errors_name_the_function() {
         error.message,
         "`api.f`: the host `nowhere.test` does not resolve; check its spelling and the name server"
     );
+}
+
+#[tokio::test]
+async fn methods_that_take_a_body_say_how_long_it_is() {
+    // covers C-04
+    for (method, says) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+        let upstream = Upstream::answering(answer(200, "", "")).await;
+        let request = with_function(document(upstream.url()), json!({ "method": method }));
+        assert_eq!(Fixture::new().response(request).await.status, 200);
+        let heard = upstream.heard().concat();
+        assert_eq!(heard.contains("content-length: 0\r\n"), says, "{heard}");
+    }
 }

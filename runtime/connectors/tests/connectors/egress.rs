@@ -8,7 +8,7 @@ use weir_engine::ports::ConnectorErrorKind as Kind;
 use crate::support::{FakeResolver, Fixture, Upstream, answer, document};
 
 /// Spellings of this machine's own addresses.
-const LOOPBACK: [&str; 62] = [
+pub(crate) const LOOPBACK: [&str; 62] = [
     "127.0.0.1",
     "127.1",
     "127.0.1",
@@ -74,7 +74,7 @@ const LOOPBACK: [&str; 62] = [
 ];
 
 /// Addresses of other machines that are not globally routable, and metadata services.
-const ELSEWHERE: [&str; 46] = [
+pub(crate) const ELSEWHERE: [&str; 46] = [
     "10.0.0.1",
     "10.255.255.255",
     "172.16.0.1",
@@ -128,7 +128,7 @@ fn closed() -> Fixture {
     Fixture::with(json!({}), FakeResolver::default())
 }
 
-fn bracketed(address: &str) -> String {
+pub(crate) fn bracketed(address: &str) -> String {
     if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 

@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod authentication;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod egress;
@@ -11,6 +13,16 @@ mod egress;
 mod formats;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod redirects;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod responses;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Secrets do not come back (K-01, K-02).
 
+use std::io;
+
+use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use weir_engine::ports::Exchange;
 
 use crate::support::{Fixture, SECRET, TOKEN, Upstream, answer, document, with};
@@ -47,7 +50,7 @@ fn assert_clean(exchange: &Exchange, secret: &str, form: &str) {
 
 #[tokio::test]
 async fn reflected_secrets_are_masked_in_headers_and_bodies() {
-    // keeps K-02
+    // keeps K-02, covers D-04
     for (kind, secret) in [("basic", SECRET), ("bearer", TOKEN)] {
         for form in forms(secret) {
             let header = if form.is_ascii() { format!("x-echo: a{form}b\r\n") } else { String::new() };
@@ -81,17 +84,54 @@ async fn the_header_itself_is_masked_whatever_the_password() {
     }
 }
 
-#[tokio::test]
-async fn compressed_and_split_bodies_are_masked() {
-    // keeps K-02
-    let mut gzip = Vec::new();
-    let mut encoder = async_compression::tokio::write::GzipEncoder::new(&mut gzip);
-    encoder.write_all(format!("<{TOKEN}>").as_bytes()).await.expect("compresses");
-    encoder.shutdown().await.expect("compresses");
-    let upstream = Upstream::answering(answer(200, "content-encoding: gzip\r\n", gzip)).await;
-    let response = Fixture::new().response(authenticated(&upstream, "bearer", "bearer")).await;
-    assert_eq!(response.body.as_text(), Some("<***>"));
+/// The text, compressed.
+async fn compressed(coding: &str, text: &str) -> Vec<u8> {
+    async fn through(mut encoder: impl AsyncWrite + Unpin, text: &str) -> io::Result<()> {
+        encoder.write_all(text.as_bytes()).await?;
+        encoder.shutdown().await
+    }
+    let mut bytes = Vec::new();
+    match coding {
+        "gzip" => through(GzipEncoder::new(&mut bytes), text).await,
+        "deflate" => through(ZlibEncoder::new(&mut bytes), text).await,
+        "br" => through(BrotliEncoder::new(&mut bytes), text).await,
+        _ => through(ZstdEncoder::new(&mut bytes), text).await,
+    }
+    .expect("compresses");
+    bytes
+}
 
+#[tokio::test]
+async fn compressed_bodies_are_masked() {
+    // keeps K-02, covers D-04
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        for form in forms(TOKEN) {
+            let body = compressed(coding, &format!("<{form}>")).await;
+            let upstream = Upstream::answering(answer(200, &format!("content-encoding: {coding}\r\n"), body)).await;
+            let exchange = Fixture::new().call(authenticated(&upstream, "bearer", "bearer")).await;
+            assert_clean(&exchange, TOKEN, &form);
+            let text = exchange.outcome.expect("a response").body.as_text().map(str::to_owned).expect("text");
+            assert!(text.starts_with('<') && text.ends_with('>') && text.contains("***"), "{coding} {form}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_of_headers_are_masked() {
+    // keeps K-02, covers D-04
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+    let token = "Named-By-Its-Token";
+    for name in [token.to_owned(), hex::encode(token), BASE64.encode(token)] {
+        let upstream = Upstream::answering(answer(200, &format!("X-{name}-Y: v\r\n"), "")).await;
+        let response = Fixture::new().response(authenticated(&upstream, "bearer", "name")).await;
+        let masked = response.headers.iter().find(|header| header.value.as_text() == Some("v")).expect("the header");
+        assert!(masked.name.starts_with("x-***") && masked.name.len() < 12, "{name}: {masked:?}");
+    }
+}
+
+#[tokio::test]
+async fn split_bodies_are_masked() {
+    // keeps K-02, covers D-04: each byte in a chunk of its own, and a packet of its own
     let split = Upstream::serving(|mut stream, heard| async move {
         heard.request(&mut stream).await?;
         stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;

@@ -73,6 +73,22 @@ impl Upstream {
         .await
     }
 
+    /// Answers each request of a connection by what it is and by how many came before it.
+    pub(crate) async fn replying(reply: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let (reply, count) = (Arc::new(reply), Arc::new(AtomicUsize::new(0)));
+        Self::serving(move |mut stream, heard| {
+            let (reply, count) = (reply.clone(), count.clone());
+            async move {
+                loop {
+                    let request = heard.request(&mut stream).await?;
+                    let before = count.fetch_add(1, Ordering::SeqCst);
+                    stream.write_all(&reply(&request, before)).await?;
+                }
+            }
+        })
+        .await
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -170,7 +186,7 @@ impl Resolver for FakeResolver {
 pub(crate) const SECRET: &str = "s3cr3t/Pass+word=&\"é";
 pub(crate) const TOKEN: &str = "tok_4711/abc+DEF==";
 
-/// `basic`, `bearer` and `short` belong to `acme`; `broken` cannot be read; `stuck` never answers.
+/// `basic`, `bearer`, `name` and `short` belong to `acme`; `broken` cannot be read; `stuck` never answers.
 pub(crate) struct FakeCredentials;
 
 #[async_trait]
@@ -185,6 +201,7 @@ impl Credentials for FakeCredentials {
             ("acme", "basic") => Some(basic(SECRET)),
             ("acme", "short") => Some(basic("abc")),
             ("acme", "bearer") => Some(Credential::Bearer { token: TOKEN.into() }),
+            ("acme", "name") => Some(Credential::Bearer { token: "Named-By-Its-Token".into() }),
             (_, "broken") => return Err(CredentialError("the master key is missing".into())),
             (_, "stuck") => std::future::pending().await,
             _ => None,

@@ -40,6 +40,14 @@ fn base_urls() {
         /base-url [connector.document.base-url] the base URL has a fragment, which is never sent; leave it out
         /base-url [connector.document.base-url] the base URL holds a user name or a password; store a credential and name it in `authentication`"#]],
     );
+    for changing in ["https://${event.host}/", "https://a.com/${event.tenant}/v1"] {
+        check(
+            document(changing),
+            expect![[
+                r#"/base-url [connector.document.base-url] the base URL has a `${…}`, but it is never interpolated: no value decides which system is called; put what changes into the `endpoint` of the functions"#
+            ]],
+        );
+    }
 }
 
 #[test]
@@ -135,6 +143,50 @@ fn limits() {
 }
 
 #[test]
+fn delivery() {
+    // covers C-08, C-18, C-21: at N and N + 1
+    let shared = |places: u32, open_for: &str| json!({"connection": {"concurrency-max": places, "circuit-breaker": {"open-for": open_for}}});
+    let function = |hops: u8, attempts: u8, statuses: [u16; 2], backoffs: [&str; 2]| {
+        json!({
+            "redirects": {"follow": true, "hops-max": hops},
+            "retry": {
+                "attempts-max": attempts, "statuses": statuses, "backoff": backoffs[0], "backoff-max": backoffs[1],
+            },
+        })
+    };
+    let written = |shared: Value, function: Value| with_function(with(document("https://a.com"), shared), function);
+    check(
+        written(shared(0, "99ms"), function(0, 0, [199, 600], ["0ms", "301s"])),
+        expect![[r#"
+        /connection/concurrency-max [connector.document.limit] `concurrency-max` is 0; the operator lets it be from 1 to 1024
+        /connection/circuit-breaker/open-for [connector.document.limit] `open-for` must be at least 100ms and at most 5m
+        /functions/0/redirects/hops-max [connector.document.limit] `hops-max` is 0; it can be from 1 to 10
+        /functions/0/retry/attempts-max [connector.document.limit] `attempts-max` is 0; the operator lets it be from 1 to 10
+        /functions/0/retry/statuses/0 [connector.document.retry] 199 is not the status of a response; those go from 200 to 599
+        /functions/0/retry/statuses/1 [connector.document.retry] 600 is not the status of a response; those go from 200 to 599
+        /functions/0/retry/backoff [connector.document.retry] `backoff` must be at least 1ms, and at most `backoff-max`, which is 301s
+        /functions/0/retry/backoff-max [connector.document.retry] `backoff-max` must be at most 5m"#]],
+    );
+    check(
+        written(shared(1025, "301s"), function(11, 11, [200, 599], ["2s", "1s"])),
+        expect![[r#"
+        /connection/concurrency-max [connector.document.limit] `concurrency-max` is 1025; the operator lets it be from 1 to 1024
+        /connection/circuit-breaker/open-for [connector.document.limit] `open-for` must be at least 100ms and at most 5m
+        /functions/0/redirects/hops-max [connector.document.limit] `hops-max` is 11; it can be from 1 to 10
+        /functions/0/retry/attempts-max [connector.document.limit] `attempts-max` is 11; the operator lets it be from 1 to 10
+        /functions/0/retry/backoff [connector.document.retry] `backoff` must be at least 1ms, and at most `backoff-max`, which is 1s"#]],
+    );
+    check(written(shared(1, "100ms"), function(1, 1, [200, 599], ["1ms", "1ms"])), expect![[r#""#]]);
+    check(written(shared(1024, "5m"), function(10, 10, [200, 599], ["5m", "5m"])), expect![[r#""#]]);
+    let statuses = |count: usize| json!({"retry": {"statuses": vec![503; count]}});
+    check(with_function(document("https://a.com"), statuses(100)), expect![[r#""#]]);
+    check(
+        with_function(document("https://a.com"), statuses(101)),
+        expect!["/functions/0/retry/statuses [connector.document.count] there are 101 statuses; at most 100 are taken"],
+    );
+}
+
+#[test]
 fn text_bodies_that_no_value_can_stand_in() {
     // keeps E-04
     for (content_type, body, says) in [
@@ -209,7 +261,9 @@ fn requests_at_n_and_n_plus_1() {
 
 #[test]
 fn a_document_that_leaves_limits_out_is_held_to_lower_ceilings() {
-    let ceilings = Ceilings { response_bytes_max: 10, ..Ceilings::default() };
+    let lowest = std::time::Duration::from_secs(1);
+    let ceilings = Ceilings { response_bytes_max: 10, concurrency_max: 1, attempts_max: 1, ..Ceilings::default() };
+    let ceilings = Ceilings { timeout_max: lowest, ..ceilings };
     let document = serde_json::from_value(document("https://a.com")).expect("a document");
     assert_eq!(validate(&document, &ceilings), []);
 }
@@ -227,4 +281,74 @@ fn a_faulty_document_is_an_error_when_it_is_called() {
     let error = bind("g");
     assert_eq!(error.kind, Kind::InvalidArgument);
     assert_eq!(error.message, "connector `api` version 1 has no function `g`; it has `f`");
+}
+
+#[test]
+fn responses() {
+    // covers C-14, C-15
+    let response = |settings: Value| with_function(document("https://a.com"), json!({ "response": settings }));
+    check(
+        response(json!({
+            "format": "none", "schema": {"properties": {"a/b": {"type": "thing"}}},
+            "transformation": {"schema": {"$ref": "https://example.org/schema.json"}},
+        })),
+        expect![[r#"
+            /functions/0/response/schema [connector.document.response-schema] a schema needs a body, and the format `none` reads none; give the function another `format`, or leave one of the two out
+            /functions/0/response/schema/properties/a~1b/type [connector.document.response-schema] this is not a JSON Schema that can be used: "thing" is not valid under any of the schemas listed in the 'anyOf' keyword
+            /functions/0/response/transformation [connector.document.transformation] a transformation needs an `expression` or a `plugin`
+            /functions/0/response/transformation/schema [connector.document.response-schema] `$ref: https://example.org/schema.json` leads back to itself or out of the schema; write out as many levels as there are, here"#]],
+    );
+    let transformation = |transformation: Value| response(json!({ "transformation": transformation }));
+    check(
+        transformation(json!({"expression": "response.body", "plugin": "shape@^1", "config": {"k": 1}})),
+        expect![
+            "/functions/0/response/transformation [connector.document.transformation] a transformation is an `expression` or a `plugin`, not both; leave one out"
+        ],
+    );
+    check(
+        transformation(json!({"expression": "event.user + args.nope", "config": 1})),
+        expect![[r#"
+        /functions/0/response/transformation/config [connector.document.transformation] only a `plugin` takes a `config`; leave it out beside an `expression`
+        /functions/0/response/transformation/expression [connector.document.transformation] `event` is not known here; an expression sees `response`, `args` (at byte 0)"#]],
+    );
+    check(
+        transformation(json!({"expression": "response.body + args.nope"})),
+        expect![
+            "/functions/0/response/transformation/expression [connector.document.unknown-argument] `args.nope` is read here, but the function declares no argument `nope`"
+        ],
+    );
+    check(
+        transformation(json!({"expression": "response.body ="})),
+        expect![
+            "/functions/0/response/transformation/expression [connector.document.transformation] this is not a CEL expression: Syntax error: token recognition error at: '=' (at byte 14)"
+        ],
+    );
+    check(
+        transformation(json!({"plugin": "shape@^1", "config": {"k": 1}, "schema": {"type": "object"}})),
+        expect![[r#""#]],
+    );
+    check(
+        response(json!({"schema": {"description": "x".repeat(70_000)}})),
+        expect![
+            "/functions/0/response/schema [connector.document.response-schema] the schema is over 65536 bytes of JSON"
+        ],
+    );
+    check(
+        response(json!({"schema": {"pattern": "(a+)\\1"}})),
+        expect![[
+            r#"/functions/0/response/schema/pattern [connector.document.response-schema] this is not a JSON Schema that can be used: "(a+)\\1" is not a "regex""#
+        ]],
+    );
+}
+
+#[tokio::test]
+async fn a_document_with_faulty_response_settings_is_bound_by_nobody() {
+    // covers C-14: one that an older version saved
+    let faulty = with_function(document("https://a.com"), json!({"response": {"schema": {"type": 1}}}));
+    let error = Fixture::new().bind(faulty, &json!({})).expect_err("unusable");
+    assert!(
+        error.message.contains("/functions/0/response/schema/type: this is not a JSON Schema"),
+        "{}",
+        error.message
+    );
 }

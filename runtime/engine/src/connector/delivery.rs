@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether redirects are followed (C-08).
+/// Whether redirects are followed (C-08): 301, 302, 303, 307 and 308, each hop under the egress policy. Another origin
+/// gets no credential, and of the headers only those that describe the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Redirects {
@@ -28,11 +29,14 @@ pub struct Retry {
     pub attempts_max: u8,
     /// The statuses after which there is another: 500, 502, 503 and 504 by default.
     pub statuses: Vec<u16>,
-    /// Whether there is another when no connection came about: `true` by default.
+    /// Whether there is another when no connection came about: `true` by default. Also when it broke before an answer,
+    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or the connection was kept from an earlier
+    /// call and so may have been closed before the request came.
     pub on_connection_failure: bool,
     /// Whether there is another when an attempt took longer than `request-timeout`: `false` by default.
     pub on_timeout: bool,
-    /// The wait before the second attempt: `100ms` by default. It doubles each time, less a random part.
+    /// The wait before the second attempt: `100ms` by default. It doubles each time, less a random part of at most a
+    /// half.
     #[serde(with = "crate::duration_text")]
     #[schemars(with = "String")]
     pub backoff: Duration,
@@ -66,11 +70,19 @@ pub enum ResponseMode {
     Background,
 }
 
+impl ResponseMode {
+    /// Whether the step waits.
+    pub fn is_wait(&self) -> bool {
+        *self == Self::Wait
+    }
+}
+
 /// When the calls of a connector stop for a while (C-21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CircuitBreaker {
-    /// Attempts in a row without an answer, or with one of 500 or more, that open it: 20 by default; 0 never opens it.
+    /// Attempts in a row without a whole answer, or with one of 500 or more, that open it: 20 by default; 0 never opens
+    /// it. What is refused before it is sent does not count.
     pub failures_max: u16,
     /// How long calls fail at once before one of them tries again: `10s` by default.
     #[serde(with = "crate::duration_text")]

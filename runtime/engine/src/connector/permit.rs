@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::connector::document::{ConnectorDocument, Function};
 use crate::message::{Header, Request};
 
@@ -20,6 +22,7 @@ pub struct Connector {
 pub struct BoundRequest {
     connector: Arc<Connector>,
     function: Arc<Function>,
+    arguments: Arc<Value>,
     request: Request,
 }
 
@@ -28,6 +31,7 @@ pub struct BoundRequest {
 pub struct PermittedRequest {
     connector: Arc<Connector>,
     function: Arc<Function>,
+    arguments: Arc<Value>,
     request: Request,
 }
 
@@ -88,7 +92,13 @@ const RESERVED_HEADERS: [&str; 14] = [
 impl BoundRequest {
     /// Binds a request to the function that made it.
     pub fn new(connector: Arc<Connector>, function: Arc<Function>, request: Request) -> Self {
-        Self { connector, function, request }
+        Self { connector, function, arguments: Arc::default(), request }
+    }
+
+    /// The same with the arguments that it was bound from, defaults among them.
+    #[must_use]
+    pub fn with_arguments(self, arguments: Value) -> Self {
+        Self { arguments: Arc::new(arguments), ..self }
     }
 
     /// The request as bound.
@@ -118,7 +128,8 @@ impl BoundRequest {
         if changed.body.is_some() && !changed.method.takes_body() {
             return Err(NotPermitted::BodyNotTaken(changed.method.as_str()));
         }
-        Ok(PermittedRequest { connector: self.connector, function: self.function, request: changed })
+        let Self { connector, function, arguments, .. } = self;
+        Ok(PermittedRequest { connector, function, arguments, request: changed })
     }
 }
 
@@ -151,6 +162,11 @@ impl PermittedRequest {
     /// The function that made it.
     pub fn function(&self) -> &Function {
         &self.function
+    }
+
+    /// The arguments that the function was called with: `args` of its expressions.
+    pub fn arguments(&self) -> &Value {
+        &self.arguments
     }
 
     /// What is sent, without credentials.

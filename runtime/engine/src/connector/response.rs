@@ -15,10 +15,12 @@ pub struct ResponseSettings {
     pub fail_on_invalid_status: bool,
     /// The statuses that are valid: `200-299` by default. A list of statuses and ranges, such as `200-299,404`.
     pub valid_statuses: StatusRanges,
-    /// A JSON Schema that the parsed body of a response with a valid status must fulfil (C-14).
+    /// A JSON Schema that the parsed body of a response with a valid status must fulfil (C-14), before any hook sees
+    /// it. At most 64 KiB; references lead within the schema only. Flows that read what it does not have are warned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
-    /// What makes `transformed_data` (C-15).
+    /// What makes `transformed_data` of a response with a valid status (C-15), after the schema and before the step's
+    /// own `post-response` hooks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Transformation>,
 }
@@ -41,13 +43,24 @@ impl Default for ResponseSettings {
 pub enum ResponseFormat {
     /// The body is not read into the context.
     None,
-    /// UTF-8 text.
+    /// UTF-8 text. A body in another charset is an error.
     String,
     /// A JSON object.
     JsonObject,
     /// A JSON array.
     JsonArray,
-    /// XML, mapped to JSON by the documented rule.
+    /// XML 1.0 in UTF-8, as JSON: an object with the root element's name as its only member.
+    ///
+    /// An element with neither attributes nor children is its text, `""` where it is empty. Any other element is an
+    /// object: each attribute a member `@name`, each child a member `name`, children of one name a list in their
+    /// order, text a member `#text`. Names are as written, prefixes and `@xmlns` attributes too.
+    ///
+    /// Text is as written, CDATA too, in one piece; beside children it is trimmed, and left out where nothing is
+    /// left. Numbers and booleans are text. Comments and processing instructions are left out, and so is the order of
+    /// children of different names.
+    ///
+    /// A `<!DOCTYPE` is refused, and so are references but `&amp;`, `&lt;`, `&gt;`, `&quot;`, `&apos;` and those to
+    /// characters. `json-depth-max` bounds how deep elements nest.
     Xml,
 }
 
@@ -56,15 +69,16 @@ pub enum ResponseFormat {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Transformation {
     /// A CEL expression over `response.status`, `response.headers`, `response.body`, `response.elapsed_ms` and `args`.
+    /// The body is null where the format is `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
-    /// A plugin whose `post-response` hook does it; this or `expression`.
+    /// A plugin whose `post-response` hook does it; this or `expression`. It gets `config`, no `input` and no grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<PluginRequirement>,
     /// The plugin's settings here.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub config: Value,
-    /// A JSON Schema that `transformed_data` must fulfil.
+    /// A JSON Schema that `transformed_data` of a response with a valid status must fulfil after the last hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
 }

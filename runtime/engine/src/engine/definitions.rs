@@ -85,14 +85,40 @@ impl Definitions {
         Ok(Some((found.version, flow)))
     }
 
-    /// A connector's live version.
+    /// A connector's live version, for a step.
     pub(crate) async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
-        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
-        let found = found.ok_or_else(|| {
+        let found = self.live_connector(tenant, name).await?;
+        Ok(found.ok_or_else(|| {
             step_error(
                 "connector.unknown",
                 format!("there is no connector `{name}`; save it with `weir connector apply FILE`"),
             )
+        })?)
+    }
+
+    /// A connector's live version. `None` where the tenant has no such connector.
+    pub(super) async fn live_connector(
+        &self,
+        tenant: &TenantId,
+        name: &ConnectorName,
+    ) -> Result<Option<Arc<Connector>>, StoreError> {
+        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
+        found.map(|found| self.read_connector(&found, name)).transpose()
+    }
+
+    /// One version of a connector, which may be an old one.
+    pub(crate) async fn connector_version(
+        &self,
+        tenant: &TenantId,
+        name: &ConnectorName,
+        version: u32,
+    ) -> Result<Arc<Connector>, Trouble> {
+        if let Some(connector) = self.connectors.get(&(tenant.clone(), name.clone(), version)) {
+            return Ok(connector);
+        }
+        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), Some(version)).await?;
+        let found = found.ok_or_else(|| {
+            step_error("connector.unknown", format!("connector `{name}` has no version {version} any more"))
         })?;
         Ok(self.read_connector(&found, name)?)
     }

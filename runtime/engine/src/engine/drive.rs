@@ -13,7 +13,9 @@ use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
-use crate::run::{Ending, Event, JournalEntry, Run, RunState, StepError, StepOutcome, StepRecord};
+use crate::run::{
+    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+};
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::time::Timestamp;
 
@@ -28,8 +30,8 @@ enum Left {
 }
 
 impl Engine {
-    /// Claims and drives runs until the process drains. Spawn it once.
-    pub async fn work(self: Arc<Self>) {
+    /// Claims and drives runs until the process drains.
+    pub(super) async fn work_on_runs(self: &Arc<Self>) {
         let mut draining = self.draining.subscribe();
         loop {
             tokio::select! {
@@ -170,9 +172,10 @@ impl Engine {
             step,
             run: &claimed.run,
             context: &claimed.context,
-            scope: scope_of(claimed),
+            scope: scope_of(&claimed.run, &claimed.context),
             until: Instant::now() + budget,
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
+            tried: None,
         };
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
@@ -212,22 +215,27 @@ impl Engine {
 
     /// An outcome whose changes would make the context too large becomes an error of its step.
     fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
-        if outcome.changes.is_empty() {
-            return outcome;
-        }
-        let changed = outcome.changes.iter().map(|change| (&change.key, &change.value));
-        let context: BTreeMap<_, _> = claimed.context.iter().chain(changed).collect();
-        let bytes: usize = context.values().map(|value| value.to_string().len()).sum();
-        let most = self.settings.context_bytes_max;
-        if bytes <= most {
-            return outcome;
-        }
-        let message = format!("the run's context would have {bytes} bytes; at most {most} are allowed");
-        let error = step_error("run.context-too-large", message);
+        let Err(error) = self.weigh(&claimed.context, &outcome.changes) else { return outcome };
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
         over.entry.record = outcome.entry.record;
         over
+    }
+
+    /// Whether a context may have these changes.
+    pub(super) fn weigh(&self, context: &RunContext, changes: &[ContextChange]) -> Result<(), StepError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let changed = changes.iter().map(|change| (&change.key, &change.value));
+        let context: BTreeMap<_, _> = context.iter().chain(changed).collect();
+        let bytes: usize = context.values().map(|value| value.to_string().len()).sum();
+        let most = self.settings.context_bytes_max;
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!("the run's context would have {bytes} bytes; at most {most} are allowed");
+        Err(step_error("run.context-too-large", message))
     }
 
     async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
@@ -238,9 +246,14 @@ impl Engine {
         let run = Run { fence: claimed.lease.fence, ..run };
         let ended = run.ending().is_some();
         let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
-        let commit =
-            CommitStep { run: run.clone(), lease: claimed.lease.clone(), changes: changes.clone(), entry, keep_until };
+        let outbox = self.handed_over(&run, &entry);
+        let hands_over = outbox.is_some();
+        let (lease, changed) = (claimed.lease.clone(), changes.clone());
+        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, keep_until };
         self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
+        if hands_over {
+            self.outbound.wake();
+        }
         changes.iter().for_each(|change| claimed.context.apply(change));
         if let Some(until) = keep_until {
             claimed.lease.until = until;
@@ -252,14 +265,13 @@ impl Engine {
 }
 
 /// What the expressions of a step see.
-fn scope_of(claimed: &ClaimedRun) -> Scope {
-    let run = &claimed.run;
+pub(super) fn scope_of(run: &Run, context: &RunContext) -> Scope {
     let about = serde_json::json!({
         "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
         "created_at": run.created_at, "deadline": run.deadline,
     });
     let mut scope = Scope::default().with("run", about);
-    if let serde_json::Value::Object(roots) = claimed.context.to_json() {
+    if let serde_json::Value::Object(roots) = context.to_json() {
         for (root, value) in roots {
             if let Some(known) = crate::expression::ROOTS.iter().find(|known| **known == root) {
                 scope = scope.with(known, value);

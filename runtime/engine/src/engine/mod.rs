@@ -1,10 +1,13 @@
 //! The engine: starts runs, drives them step by step, goes on with them after a crash.
 
+mod background; // sends what steps hand over
 mod definitions;
 mod drive;
 mod progress;
 mod settings;
 mod start;
+mod try_call;
+mod verdict; // what an exchange in the background comes to
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -17,9 +20,11 @@ pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
+pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::Run;
+use background::Outbound;
 use progress::Progress;
 
 /// The outside, as the engine sees it.
@@ -54,6 +59,7 @@ pub struct Engine {
     /// Tells the claim loop that there may be something to claim.
     wake: Notify,
     draining: watch::Sender<bool>,
+    outbound: Outbound,
 }
 
 impl Engine {
@@ -67,6 +73,7 @@ impl Engine {
             queued: AtomicBool::new(false),
             wake: Notify::new(),
             draining: watch::Sender::new(false),
+            outbound: Outbound::new(&settings),
             ports,
             settings,
         })
@@ -116,12 +123,22 @@ impl Engine {
         self.claim().await
     }
 
-    /// Stops to begin steps, and waits until those that run are committed, but at most so long. The number of runs
-    /// that were still in a step then; the next start goes on with them.
+    /// Claims and drives runs, and sends calls in the background, until the process drains. Spawn it once.
+    pub async fn work(self: Arc<Self>) {
+        tokio::join!(self.work_on_runs(), self.work_in_background());
+    }
+
+    /// Stops to begin steps and to send calls in the background, and waits until the steps that run are committed and
+    /// the calls that are out have their outcome, but at most so long. The number of runs that were still in a step
+    /// then; the next start goes on with them, and with the calls.
     pub async fn drain(&self, grace: Duration) -> usize {
         self.draining.send_replace(true);
         let all = u32::try_from(self.settings.runs_driven_max).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(grace, self.slots.acquire_many(all)).await;
+        let steps = tokio::time::timeout(grace, self.slots.acquire_many(all));
+        let (_, calls) = tokio::join!(steps, self.outbound.drain(grace));
+        if calls > 0 {
+            tracing::warn!(calls, "calls in the background were still out; the next start sends them again");
+        }
         self.driven()
     }
 }

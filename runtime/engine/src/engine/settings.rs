@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// A caller waits for a call that is tried, and the command line does not wait for ever.
+const TEST_CALL_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
+
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -31,6 +34,27 @@ pub struct EngineSettings {
     /// The longest deadline that a flow may ask for. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
+    /// How long a call that is only tried may take, its hooks included (C-16). 30 s by default.
+    #[serde(with = "crate::duration_text")]
+    pub test_call_timeout: Duration,
+    /// Most calls in the background (C-11) that this process sends at a time; more wait in the store. 64 by default.
+    pub background_calls_max: usize,
+    /// How long a call in the background is sent again until it is given up. 1 day by default.
+    #[serde(with = "crate::duration_text")]
+    pub background_ttl: Duration,
+    /// The longest time that one send of such a call may take, with all attempts of the function's `retry`. 5 min by
+    /// default.
+    #[serde(with = "crate::duration_text")]
+    pub background_send_max: Duration,
+    /// The pause before such a call is sent for the second time. It doubles each time. 1 s by default.
+    #[serde(with = "crate::duration_text")]
+    pub background_backoff: Duration,
+    /// The longest such pause, also where a `Retry-After` asks for more. 5 min by default.
+    #[serde(with = "crate::duration_text")]
+    pub background_backoff_max: Duration,
+    /// How much of a response's body is kept with such a call, in bytes; the rest is left out and counted. 64 KiB by
+    /// default.
+    pub background_body_bytes_max: usize,
 }
 
 impl Default for EngineSettings {
@@ -45,6 +69,13 @@ impl Default for EngineSettings {
             step_bytes_max: 32 << 20,
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
+            test_call_timeout: Duration::from_secs(30),
+            background_calls_max: 64,
+            background_ttl: Duration::from_secs(86_400),
+            background_send_max: Duration::from_secs(300),
+            background_backoff: Duration::from_secs(1),
+            background_backoff_max: Duration::from_secs(300),
+            background_body_bytes_max: 64 << 10,
         }
     }
 }
@@ -72,6 +103,16 @@ impl EngineSettings {
             ("step-bytes-max", "at least 1", self.step_bytes_max >= 1),
             ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
+            ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
+            ("background-calls-max", "from 1 to 100000", (1..=100_000).contains(&self.background_calls_max)),
+            ("background-ttl", "at least 1s", self.background_ttl >= Duration::from_secs(1)),
+            ("background-send-max", "at least 1s", self.background_send_max >= Duration::from_secs(1)),
+            ("background-backoff", "at least 10ms", self.background_backoff >= Duration::from_millis(10)),
+            (
+                "background-backoff-max",
+                "at least `background-backoff`",
+                self.background_backoff_max >= self.background_backoff,
+            ),
         ];
         checks
             .into_iter()

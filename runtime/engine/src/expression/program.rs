@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cost;
 use super::scope::{ROOTS, Scope};
-use super::tree::{bound_variables, collect_paths};
+use super::tree::{Read, bound_variables, collect_paths, collect_reads};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
@@ -65,6 +65,14 @@ impl Expression {
     /// # Errors
     /// What is wrong, and where.
     pub fn parse(source: &str) -> Result<Self, ExpressionFault> {
+        Self::parse_over(&ROOTS, source)
+    }
+
+    /// The same for an expression that sees other roots than most do.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn parse_over(known: &[&'static str], source: &str) -> Result<Self, ExpressionFault> {
         let at_start = |message: String| ExpressionFault { message, offset: 0 };
         if source.trim().is_empty() {
             return Err(at_start("an expression is missing here".to_owned()));
@@ -95,7 +103,7 @@ impl Expression {
                 shape.comprehensions, shape.joins
             )));
         }
-        let roots = roots_of(source, &program)?;
+        let roots = roots_of(known, source, &program)?;
         Ok(Self(Arc::new(Parsed { source: source.to_owned(), program, roots, shape })))
     }
 
@@ -104,7 +112,7 @@ impl Expression {
         &self.0.source
     }
 
-    /// The roots that the expression reads, of [`ROOTS`].
+    /// The roots that the expression reads.
     pub fn roots(&self) -> &[&'static str] {
         &self.0.roots
     }
@@ -114,6 +122,13 @@ impl Expression {
         let mut paths = Vec::new();
         collect_paths(self.0.program.expression(), &mut paths);
         paths
+    }
+
+    /// What the expression reads below a root, each with the way there: fields and literal indices.
+    pub fn reads(&self) -> Vec<Read> {
+        let mut reads = Vec::new();
+        collect_reads(self.0.program.expression(), &mut reads);
+        reads
     }
 
     /// The expression's value.
@@ -187,7 +202,7 @@ fn offset_of(source: &str, (line, column): (isize, isize)) -> usize {
     (before + usize::try_from(column - 1).unwrap_or(0)).min(source.len())
 }
 
-fn roots_of(source: &str, program: &Program) -> Result<Vec<&'static str>, ExpressionFault> {
+fn roots_of(known: &[&'static str], source: &str, program: &Program) -> Result<Vec<&'static str>, ExpressionFault> {
     let mut bound = Vec::new();
     bound_variables(program.expression(), &mut bound);
     let references = program.references();
@@ -195,11 +210,11 @@ fn roots_of(source: &str, program: &Program) -> Result<Vec<&'static str>, Expres
     let mut variables = references.variables();
     variables.sort_unstable();
     for variable in variables {
-        if let Some(root) = ROOTS.iter().find(|root| **root == variable) {
+        if let Some(root) = known.iter().find(|root| **root == variable) {
             roots.push(*root);
         } else if !bound.iter().any(|name| name == variable) {
             let offset = source.find(variable).unwrap_or(0);
-            let known = ROOTS.join("`, `");
+            let known = known.join("`, `");
             return Err(ExpressionFault {
                 message: format!("`{variable}` is not known here; an expression sees `{known}`"),
                 offset,

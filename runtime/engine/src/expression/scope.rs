@@ -8,6 +8,11 @@ use serde_json::Value;
 /// The roots that exist. A root that has no value where an expression stands is `null`.
 pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
 
+/// The only root of the text that a connector signs.
+pub const REQUEST_ROOT: &str = "request";
+/// The root of a response transformation, besides `args`.
+pub const RESPONSE_ROOT: &str = "response";
+
 /// The values that expressions see. Cheap to clone and to extend.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
@@ -58,7 +63,8 @@ impl Scope {
     /// The same with one root set.
     #[must_use]
     pub fn with(mut self, root: &'static str, value: Value) -> Self {
-        debug_assert!(ROOTS.contains(&root), "{root} is not a root");
+        let is_root = ROOTS.contains(&root) || [REQUEST_ROOT, RESPONSE_ROOT].contains(&root);
+        debug_assert!(is_root, "{root} is not a root");
         let root_value = Root { cel: to_cel(&value), extent: Extent::of(&value), json: value };
         self.roots.insert(root, Arc::new(root_value));
         self

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::program::{EvaluationError, Expression, ExpressionFault};
-use super::scope::{RESULT_BYTES_MAX, Scope, weight};
+use super::scope::{RESULT_BYTES_MAX, ROOTS, Scope, weight};
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,14 @@ impl Template {
     /// # Errors
     /// An expression that does not parse, or a `${` without its `}`.
     pub fn parse(source: &str) -> Result<Self, TemplateFault> {
+        Self::parse_over(&ROOTS, source)
+    }
+
+    /// The same for a template whose expressions see other roots than most do.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn parse_over(known: &[&'static str], source: &str) -> Result<Self, TemplateFault> {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut position = 0;
@@ -56,9 +64,10 @@ impl Template {
                     offset: position,
                 })?;
                 let expression = opened.get(..length).unwrap_or_default();
-                let expression = Expression::parse(expression).map_err(|ExpressionFault { message, offset }| {
-                    TemplateFault { message, offset: position + 2 + offset }
-                })?;
+                let expression =
+                    Expression::parse_over(known, expression).map_err(|ExpressionFault { message, offset }| {
+                        TemplateFault { message, offset: position + 2 + offset }
+                    })?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }
@@ -218,6 +227,22 @@ impl ValueTemplate {
             Self::Text(template) => template.expressions().collect(),
             Self::List(items) => items.iter().flat_map(Self::expressions).collect(),
             Self::Object(items) => items.iter().flat_map(|(_, item)| item.expressions()).collect(),
+        }
+    }
+
+    /// The same, each with the JSON pointer of its string below `pointer`.
+    pub fn expressions_at(&self, pointer: &str) -> Vec<(String, &Expression)> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Text(template) => template.expressions().map(|it| (pointer.to_owned(), it)).collect(),
+            Self::List(items) => {
+                let items = items.iter().enumerate();
+                items.flat_map(|(index, item)| item.expressions_at(&format!("{pointer}/{index}"))).collect()
+            }
+            Self::Object(items) => {
+                let at = |key: &str| format!("{pointer}/{}", crate::document::escape_pointer(key));
+                items.iter().flat_map(|(key, item)| item.expressions_at(&at(key))).collect()
+            }
         }
     }
 

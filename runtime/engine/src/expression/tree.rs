@@ -1,6 +1,27 @@
 //! Walks over a parsed expression.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::operators::INDEX;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+
+/// One step from a value to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    /// `.name` or `["name"]`.
+    Field(String),
+    /// `[n]`, whichever.
+    Item,
+}
+
+/// A read of a part of a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The root.
+    pub root: String,
+    /// The way from there, as far as the text alone says it.
+    pub members: Vec<Member>,
+    /// Whether `has(…)` asks only if it is there.
+    pub tested: bool,
+}
 
 /// The variables that comprehensions bind, the parser's own accumulators among them.
 pub(super) fn bound_variables(expression: &IdedExpr, names: &mut Vec<String>) {
@@ -34,6 +55,63 @@ fn path_of(expression: &IdedExpr) -> Option<Vec<String>> {
             Some(path)
         }
         _ => None,
+    }
+}
+
+/// The parts of roots that an expression reads, in no order.
+pub(super) fn collect_reads(expression: &IdedExpr, reads: &mut Vec<Read>) {
+    if let Some(read) = read_of(expression) {
+        reads.push(read);
+    }
+    let mut inner = expression;
+    while let Some((operand, _)) = step_of(inner) {
+        inner = operand;
+    }
+    // What stands in brackets, and what a chain begins with where that is no root.
+    let mut chained = expression;
+    while let Some((operand, index)) = step_of(chained) {
+        index.into_iter().for_each(|index| collect_reads(index, reads));
+        chained = operand;
+    }
+    for child in children(inner) {
+        collect_reads(child, reads);
+    }
+}
+
+/// The value that a step leads on from, and what stands in its brackets.
+fn step_of(expression: &IdedExpr) -> Option<(&IdedExpr, Option<&IdedExpr>)> {
+    match &expression.expr {
+        Expr::Select(select) => Some((&select.operand, None)),
+        Expr::Call(call) if call.func_name == INDEX => match (call.target.as_deref(), call.args.as_slice()) {
+            (None, [operand, index]) | (Some(operand), [index]) => Some((operand, Some(index))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn read_of(expression: &IdedExpr) -> Option<Read> {
+    let mut steps = Vec::new();
+    let mut tested = false;
+    let mut current = expression;
+    loop {
+        match &current.expr {
+            Expr::Ident(name) => {
+                // An index that only a run knows ends what the text says.
+                let known = steps.into_iter().rev().map_while(|member| member).collect();
+                return Some(Read { root: name.clone(), members: known, tested });
+            }
+            Expr::Select(select) => {
+                tested |= select.test;
+                steps.push(Some(Member::Field(select.field.clone())));
+            }
+            _ => steps.push(match &step_of(current)?.1?.expr {
+                Expr::Literal(LiteralValue::String(name)) => Some(Member::Field(name.inner().to_owned())),
+                Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_)) => Some(Member::Item),
+                _ => None,
+            }),
+        }
+        current = step_of(current)?.0;
     }
 }
 

@@ -1,16 +1,15 @@
 //! A flow against what its tenant has: connectors, functions, arguments, plugins, hooks (F-03).
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use super::compile::argument_pointer;
+use super::context_check;
 use super::model::{ActionStep, CallStep, Flow, HookUse, StepKind};
-use super::reference::FunctionRef;
+use super::reference::{FunctionRef, PluginRequirement};
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
 use crate::document::{Document, Faults, list_names};
-use crate::expression::{Expression, Template, ValueTemplate};
+use crate::expression::ValueTemplate;
 use crate::run::HookKind;
 
 /// Adds a fault for everything that the flow names and the tenant does not have.
@@ -25,7 +24,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
         }
     }
-    checker.context_reads(flow);
+    context_check::check(flow, document, catalogue, faults);
 }
 
 struct Checker<'a> {
@@ -39,6 +38,9 @@ impl Checker<'_> {
         let pointer = format!("/steps/{index}");
         if let Some(function) = self.function(&format!("{pointer}/call"), &call.function) {
             self.arguments(index, call, &function);
+            if let Some(plugin) = function.response.transformation.and_then(|it| it.plugin) {
+                self.plugin(&format!("{pointer}/call"), &plugin, HookKind::PostResponse);
+            }
         }
         self.hooks(&format!("{pointer}/pre-call"), &call.pre_call, HookKind::PreCall);
         self.hooks(&format!("{pointer}/post-response"), &call.post_response, HookKind::PostResponse);
@@ -104,52 +106,31 @@ impl Checker<'_> {
     }
 
     fn hook(&mut self, pointer: &str, hook: &HookUse, kind: HookKind) {
-        let at = format!("{pointer}/plugin");
-        match self.catalogue.select(&hook.plugin) {
-            Selection::Found(plugin) if plugin.hooks.contains(&kind) => {}
-            Selection::Found(plugin) => {
-                let has: Vec<&str> = plugin.hooks.iter().map(|hook| hook.as_str()).collect();
-                let message = format!("plugin `{}@{}` has no `{}` hook", plugin.name, plugin.version, kind.as_str());
-                self.faults
-                    .error(self.document, &at, "flow.missing-hook", message)
-                    .help(format!("it has `{}`", has.join("`, `")));
-            }
-            Selection::NoSuchVersion(versions) => {
-                let message = format!("no enabled version of plugin `{}` is in `{}`", hook.plugin.name, hook.plugin);
-                let fault = self.faults.error(self.document, &at, "flow.unknown-plugin-version", message);
-                fault.help(format!("there are {}", list_names(versions.iter().map(String::as_str))));
-            }
-            Selection::NoSuchPlugin => {
-                let message = format!("there is no plugin `{}`", hook.plugin.name);
-                let fault = self.faults.error(self.document, &at, "flow.unknown-plugin", message);
-                fault.help(format!("upload it with `weir plugin push {}@VERSION FILE`", hook.plugin.name));
-            }
-        }
+        self.plugin(&format!("{pointer}/plugin"), &hook.plugin, kind);
         for (index, grant) in hook.grants.iter().enumerate() {
             self.function(&format!("{pointer}/grants/{index}"), grant);
         }
     }
 
-    /// A read of `connectors.x` that no step writes is a likely slip (C-14).
-    fn context_reads(&mut self, flow: &Flow) {
-        let written: HashSet<String> = flow
-            .steps
-            .iter()
-            .filter_map(|step| match &step.kind {
-                StepKind::Call(call) => call.context_key.parts().1.map(str::to_owned),
-                _ => None,
-            })
-            .collect();
-        for (index, step) in flow.steps.iter().enumerate() {
-            for expression in expressions_of(&step.kind) {
-                for path in expression.paths() {
-                    let [root, name, ..] = path.as_slice() else { continue };
-                    if root == "connectors" && !written.contains(name) {
-                        let message = format!("no step writes `connectors.{name}`");
-                        let pointer = format!("/steps/{index}");
-                        self.faults.warning(self.document, &pointer, "flow.unwritten-context", message);
-                    }
-                }
+    fn plugin(&mut self, at: &str, wanted: &PluginRequirement, kind: HookKind) {
+        match self.catalogue.select(wanted) {
+            Selection::Found(plugin) if plugin.hooks.contains(&kind) => {}
+            Selection::Found(plugin) => {
+                let has: Vec<&str> = plugin.hooks.iter().map(|hook| hook.as_str()).collect();
+                let message = format!("plugin `{}@{}` has no `{}` hook", plugin.name, plugin.version, kind.as_str());
+                self.faults
+                    .error(self.document, at, "flow.missing-hook", message)
+                    .help(format!("it has `{}`", has.join("`, `")));
+            }
+            Selection::NoSuchVersion(versions) => {
+                let message = format!("no enabled version of plugin `{}` is in `{wanted}`", wanted.name);
+                let fault = self.faults.error(self.document, at, "flow.unknown-plugin-version", message);
+                fault.help(format!("there are {}", list_names(versions.iter().map(String::as_str))));
+            }
+            Selection::NoSuchPlugin => {
+                let message = format!("there is no plugin `{}`", wanted.name);
+                let fault = self.faults.error(self.document, at, "flow.unknown-plugin", message);
+                fault.help(format!("upload it with `weir plugin push {}@VERSION FILE`", wanted.name));
             }
         }
     }
@@ -159,23 +140,4 @@ impl Checker<'_> {
 fn literal_of(template: &ValueTemplate) -> Option<Value> {
     let none_inside = template.expressions().is_empty();
     none_inside.then(|| template.evaluate(&crate::expression::Scope::default()).ok()).flatten()
-}
-
-fn expressions_of(kind: &StepKind) -> Vec<&Expression> {
-    fn of_hook(hook: &HookUse) -> Vec<&Expression> {
-        hook.input.expressions()
-    }
-    match kind {
-        StepKind::Call(call) => {
-            let hooks = call.pre_call.iter().chain(&call.post_response).flat_map(of_hook);
-            call.arguments.expressions().into_iter().chain(hooks).collect()
-        }
-        StepKind::Condition(branches) => branches.iter().filter_map(|branch| branch.when.as_ref()).collect(),
-        StepKind::Action(action) => of_hook(&action.hook),
-        StepKind::Claims(claims) => claims.iter().flat_map(|claim| claim.value.expressions()).collect(),
-        StepKind::Fail { reason, description } => {
-            reason.expressions().chain(description.iter().flat_map(Template::expressions)).collect()
-        }
-        StepKind::End => Vec::new(),
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::model::Flow;
-use super::{catalogue_check, compile, graph};
+use super::{background_check, catalogue_check, compile, graph};
 use crate::catalogue::Catalogue;
 use crate::document::{Document, Faults, Format};
 
@@ -22,6 +22,9 @@ pub fn check(text: &str, format: Format, catalogue: &Catalogue) -> Result<(Flow,
         |flow: &Flow| flow.steps.len() == document.value.get("steps").and_then(Value::as_array).map_or(0, Vec::len);
     if let Some(flow) = &flow {
         catalogue_check::check(flow, &document, catalogue, &mut faults);
+        if whole(flow) {
+            background_check::check(flow, &document, catalogue, &mut faults);
+        }
         // A step that could not be read would make its neighbours seem unreachable.
         if whole(flow) {
             graph::check(flow, &document, &mut faults);

@@ -58,6 +58,31 @@ pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> 
     })
 }
 
+/// The hooks around a call.
+#[derive(Debug, Default)]
+pub struct CallHooks {
+    /// Before the call, in order.
+    pub pre_call: Vec<HookUse>,
+    /// After the response, in order.
+    pub post_response: Vec<HookUse>,
+}
+
+/// Compiles the hooks of a call that stands in no flow: the members `pre_call` and `post_response` of a document,
+/// each a list as a step has it.
+pub(crate) fn call_hooks(document: &Document) -> Result<CallHooks, Faults> {
+    let mut faults = Faults::default();
+    let mut compiler = Compiler { document, faults: &mut faults };
+    let mut chain = |pointer: &str| {
+        let hooks = compiler.read::<Vec<HookDocument>>(pointer)?;
+        compiler.hooks(pointer, hooks)
+    };
+    let hooks = CallHooks {
+        pre_call: chain("/pre_call").unwrap_or_default(),
+        post_response: chain("/post_response").unwrap_or_default(),
+    };
+    if faults.has_errors() { Err(faults.sorted()) } else { Ok(hooks) }
+}
+
 fn step_id(step: &Value) -> Option<StepId> {
     step.get("id")?.as_str()?.parse().ok()
 }

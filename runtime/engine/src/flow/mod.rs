@@ -1,18 +1,25 @@
 //! Flows: what their authors write, checked and compiled.
 
+mod background_check;
 mod catalogue_check;
 mod check;
 mod compile;
+mod context_check;
 mod document;
 mod graph;
 mod input;
 mod model;
 mod reference;
+mod response_shape;
 
+#[cfg(test)]
+mod context_tests;
 #[cfg(test)]
 mod tests;
 
 pub use self::check::{check, read_stored};
+pub use self::compile::CallHooks;
+pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
 pub use self::model::{
     ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions,

@@ -11,6 +11,7 @@ use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{FlowName, StepId};
 use crate::ports::InvocationLimits;
 use crate::run::{ClaimType, ContextKey};
+use crate::schema::Schema;
 
 /// A flow, compiled. At least one step.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Flow {
     /// What starts it; empty where the document names nothing.
     pub trigger: String,
     /// What an event must look like.
-    pub input: Option<jsonschema::Validator>,
+    pub input: Option<Schema>,
     /// How long a run may take in all.
     pub deadline: Duration,
     /// The step that every run begins with.

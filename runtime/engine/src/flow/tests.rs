@@ -185,7 +185,7 @@ fn expressions_and_context_reads_are_checked() {
     faults_of(
         "  - id: a\n    claims: [{ key: k, type: string, value: '${connectors.nope.body}' }]\n",
         &expect![[r#"
-            3:5 flow.unwritten-context [a] no step writes `connectors.nope`
+            4:45 flow.unwritten-context [a] no step writes `connectors.nope`
         "#]],
     );
 }
@@ -222,4 +222,38 @@ proptest::proptest! {
             let _ = check(&format!("{head}{insert}{tail}"), Format::Yaml, &catalogue());
         }
     }
+}
+
+#[test]
+fn nobody_waits_for_a_call_in_the_background() {
+    // covers C-11, F-03
+    let connector = "connector: mail\nbase-url: https://mail.test/\nfunctions:\n  - name: send\n    mode: background\n  - name: ask\n";
+    let document = Document::parse(connector, Format::Yaml).expect("yaml");
+    let mut faults = crate::document::Faults::default();
+    let document: ConnectorDocument =
+        read(&document, "", "connector.shape", &mut faults).unwrap_or_else(|| panic!("{faults:?}"));
+    let mut catalogue = catalogue();
+    catalogue.add_connector(Arc::new(Connector { version: 1, document }));
+    let check_steps = |steps: &str| {
+        let faults = match check(&format!("flow: f\nsteps:\n{steps}"), Format::Yaml, &catalogue) {
+            Ok((_, _, warnings)) => warnings,
+            Err(faults) => faults,
+        };
+        let line = |it: &crate::document::Fault| format!("{}:{} {} {}\n", it.line, it.column, it.code, it.message);
+        faults.0.iter().map(line).collect::<String>()
+    };
+    let read = "    claims: [{ key: k, type: dynamic, value: '${connectors.s.body.id}' }]\n";
+    expect![[r#"
+        5:20 flow.background-hook `mail.send` is called in the background: no hook sees its response
+        7:5 flow.background-read `connectors.s.body` is always empty: the call is made in the background
+    "#]]
+    .assert_eq(&check_steps(&format!(
+        "  - id: s\n    call: mail.send\n    post-response: [{{ plugin: normalise@^1 }}]\n  - id: b\n{read}"
+    )));
+    // A function that waits, alone or at the same place of the context, is another matter.
+    let waits =
+        format!("  - id: s\n    call: mail.ask\n    post-response: [{{ plugin: normalise@^1 }}]\n  - id: b\n{read}");
+    assert_eq!(check_steps(&waits), "");
+    let both = format!("  - id: t\n    call: mail.send\n    context-key: connectors.s\n{waits}");
+    assert_eq!(check_steps(&both), "");
 }

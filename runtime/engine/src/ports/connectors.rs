@@ -36,6 +36,15 @@ pub struct Exchange {
     pub elapsed_us: u64,
 }
 
+/// What a response holds, as its function reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadResponse {
+    /// The body as the function's format has it (C-13).
+    pub body: Value,
+    /// What the function's transformation expression made of the response (C-15).
+    pub transformed_data: Option<Value>,
+}
+
 /// One attempt of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -68,7 +77,8 @@ pub struct Hop {
     pub to: String,
 }
 
-/// Where the time of an attempt went, in microseconds. The first three are missing where a connection was reused.
+/// Where the time of an attempt went, in microseconds. The first three are missing where a connection was reused, the
+/// first also where the host is an address, the third where there is no TLS. After redirects they are sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
     /// Resolving the name.
@@ -192,9 +202,31 @@ pub trait Connectors: Send + Sync {
     /// Any status is a response.
     async fn send(&self, context: &CallContext, request: &PermittedRequest) -> Exchange;
 
-    /// The body as the function's response format has it (C-13).
+    /// Reads a response as its function says: the body as its format has it (C-13), held against the schema (C-14),
+    /// and what the expression makes of it (C-15), which stands aside for `transformed_data` that is there already.
+    ///
+    /// Schema and expression are for responses with a valid status. The body of another one, which is often no
+    /// document of the format, is text then.
     ///
     /// # Errors
-    /// `invalid-body`, with the place.
-    fn parse_body(&self, request: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError>;
+    /// `invalid-body`, `response-schema`, `transformation`, with the place.
+    async fn read_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        elapsed_us: u64,
+    ) -> Result<ReadResponse, ConnectorError>;
+
+    /// The last look at a response, after all hooks: its body as the format has it, and `transformed_data` held
+    /// against its own schema where the status is valid (C-15). `body` is what [`Connectors::read_response`] gave,
+    /// where no hook has changed the response's body since.
+    ///
+    /// # Errors
+    /// `invalid-body`, `response-schema`, with the place.
+    async fn conclude_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        body: Option<Value>,
+    ) -> Result<Value, ConnectorError>;
 }

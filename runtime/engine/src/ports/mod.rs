@@ -3,19 +3,23 @@
 
 mod clock;
 mod connectors;
+mod lease;
+mod outbox;
 mod plugins;
 mod store;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
-    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, Timings,
+    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse, Timings,
 };
+pub use self::lease::{Lease, OwnerId};
+pub use self::outbox::{Backlog, ClaimedCall, Outbox};
 pub use self::plugins::{
     ActionDecision, ActionEvent, CallError, CallErrorKind, GrantedCalls, HookError, HookErrorKind, HookReport,
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
 pub use self::store::{
-    ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, Lease, NewDefinition, NewRun,
-    OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,
+    PageRequest, RunFilter, Started, Store, StoreError,
 };

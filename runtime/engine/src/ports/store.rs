@@ -8,27 +8,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lease::{Lease, OwnerId};
+use super::outbox::Outbox;
 use crate::digest::Digest;
 use crate::ids::{FlowName, RunId, TenantId};
-use crate::run::{ContextChange, JournalEntry, Run, RunContext, RunStateKind};
+use crate::run::{ContextChange, JournalEntry, OutboxEntry, Run, RunContext, RunStateKind};
 use crate::time::Timestamp;
-
-/// A process that works on runs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OwnerId(pub String);
-
-/// The right to work on a run until an instant. The fence grows with every claim: a commit under an older one fails.
-/// A lease that is over stays good until somebody else claims the run, or its owner gives it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
-    /// Who works on the run.
-    pub owner: OwnerId,
-    /// Grows with every claim of the run.
-    pub fence: u64,
-    /// When others may claim the run.
-    pub until: Timestamp,
-}
 
 /// A run that is about to begin.
 #[derive(Debug, Clone)]
@@ -74,6 +59,8 @@ pub struct CommitStep {
     pub changes: Vec<ContextChange>,
     /// What the step did. Its sequence number is the run's revision.
     pub entry: JournalEntry,
+    /// The call that the step hands over (C-11), with the run and the sequence number of `entry`.
+    pub outbox: Option<OutboxEntry>,
     /// The lease afterwards: prolonged until then, or given back.
     pub keep_until: Option<Timestamp>,
 }
@@ -195,8 +182,8 @@ pub struct Health {
 /// the write may turn out to be there, whole. Read before trying again.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another owner has claimed the run since.
-    #[error("run {run} is worked on by another owner: fence {fence} is out of date")]
+    /// Another owner has claimed the run since, or its call in the background.
+    #[error("run {run}, or this call of it, is worked on by another owner: fence {fence} is out of date")]
     StaleLease {
         /// The run.
         run: RunId,
@@ -287,7 +274,7 @@ impl StoreError {
 /// What survives. Nothing of one tenant is ever returned for another, and nothing is ever returned that a crash could
 /// still undo. Dropping the future of a verb does not stop the verb.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Outbox + Send + Sync {
     /// Begins a run, or finds the one that the same client key began. Without a lease the run is queued.
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
@@ -303,11 +290,12 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<ClaimedRun>, StoreError>;
 
-    /// Ends every lease. For a back end that one process owns alone, at its start: no other owner can be alive.
+    /// Ends every lease, also those of calls in the background. For a back end that one process owns alone, at its start: no other owner can be alive.
     /// Others do nothing.
     async fn end_orphaned_leases(&self) -> Result<(), StoreError>;
 
-    /// Commits a step: record, context changes, journal entry, lease, queue row, all or nothing.
+    /// Commits a step: record, context changes, journal entry, lease, queue row, the call that it hands
+    /// over, all or nothing.
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
 
     /// Prolongs a lease, also one that is over, as long as nobody has claimed the run since and its owner has not given

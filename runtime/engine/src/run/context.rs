@@ -27,6 +27,11 @@ impl ContextKey {
         Self("event".to_owned())
     }
 
+    /// The result of a call, under its connector's name: `connectors.NAME`.
+    pub(crate) fn connector(connector: &crate::ids::ConnectorName) -> Self {
+        Self(format!("connectors.{connector}"))
+    }
+
     /// What a step left behind besides its context key: `steps.ID`.
     pub fn step(step: &crate::ids::StepId) -> Self {
         Self(format!("steps.{step}"))
@@ -152,6 +157,49 @@ impl RunContext {
     }
 }
 
+/// Why a value is no context.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidContext {
+    /// It is no object of the roots that a context has.
+    #[error("a context is an object with the members `event`, `connectors`, `steps` and `claims`, not {0}")]
+    Root(String),
+    /// A root other than the event is no object.
+    #[error("`{0}` in a context must be an object")]
+    NotAnObject(String),
+    /// A name below a root is none.
+    #[error(transparent)]
+    Key(#[from] InvalidContextKey),
+}
+
+impl TryFrom<Value> for RunContext {
+    type Error = InvalidContext;
+
+    /// The reverse of [`RunContext::to_json`]; null is the context of a run without an event.
+    fn try_from(value: Value) -> Result<Self, InvalidContext> {
+        let roots = match value {
+            Value::Null => return Ok(Self::default()),
+            Value::Object(roots) => roots,
+            other => return Err(InvalidContext::Root(crate::expression::type_name(&other).to_owned())),
+        };
+        let mut context = Self::default();
+        for (root, value) in roots {
+            match (root.as_str(), value) {
+                ("event", event) => {
+                    context.0.insert(ContextKey::event(), event);
+                }
+                ("connectors" | "steps" | "claims", Value::Object(names)) => {
+                    for (name, value) in names {
+                        context.0.insert(format!("{root}.{name}").parse()?, value);
+                    }
+                }
+                ("connectors" | "steps" | "claims", _) => return Err(InvalidContext::NotAnObject(root)),
+                _ => return Err(InvalidContext::Root(format!("`{}`", root.chars().take(80).collect::<String>()))),
+            }
+        }
+        Ok(context)
+    }
+}
+
 impl FromIterator<(ContextKey, Value)> for RunContext {
     fn from_iter<I: IntoIterator<Item = (ContextKey, Value)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
@@ -169,6 +217,24 @@ mod tests {
         }
         for bad in ["", "connectors", "event.user", "connectors.a.b", "other.a", "connectors.", "run.id"] {
             assert!(bad.parse::<ContextKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_context_reads_back() {
+        let json = serde_json::json!({
+            "event": { "a": 1 }, "connectors": { "risk": 2 }, "steps": {}, "claims": { "http://example.org/tier": "x" }
+        });
+        assert_eq!(RunContext::try_from(json.clone()).expect("a context").to_json(), json);
+        assert_eq!(RunContext::try_from(Value::Null), Ok(RunContext::default()));
+        for (bad, says) in [
+            (serde_json::json!([]), "not a list"),
+            (serde_json::json!({ "run": {} }), "not `run`"),
+            (serde_json::json!({ "connectors": 1 }), "must be an object"),
+            (serde_json::json!({ "connectors": { "a.b": 1 } }), "not a context key"),
+        ] {
+            let error = RunContext::try_from(bad).expect_err("no context").to_string();
+            assert!(error.contains(says), "{error}");
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::Operation;
+use crate::connector::ResponseMode;
 use crate::ids::{ConnectorName, FunctionName, StepId};
 use crate::message::{Failure, Request, Response};
 use crate::ports::{
@@ -93,6 +94,10 @@ pub struct CallRecord {
     pub connector_version: u32,
     /// The function.
     pub function: FunctionName,
+    /// Whether the step waited for the response, or handed the call over (C-11): then `sent_request` is what is sent
+    /// after the commit, and the run's background calls say what became of it.
+    #[serde(default, skip_serializing_if = "ResponseMode::is_wait")]
+    pub mode: ResponseMode,
     /// The bound arguments.
     pub arguments: Value,
     /// The request before the first pre-call hook; none where binding failed.
@@ -110,7 +115,8 @@ pub struct CallRecord {
     /// What came back; none where no call was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
-    /// The post-response hooks, in order.
+    /// The post-response hooks, in order: the plugin that the function transforms its response with, where it does,
+    /// then the step's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post_response: Vec<HookRecord<PostResponseDecision>>,
     /// The response that the last hook left.

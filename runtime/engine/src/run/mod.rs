@@ -1,10 +1,12 @@
 //! A run: its record, its context and its journal. Pure data.
 
+mod background;
 mod context;
 mod journal;
 mod record;
 
-pub use self::context::{ContextChange, ContextKey, InvalidContextKey, RunContext};
+pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
+pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,

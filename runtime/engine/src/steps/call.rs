@@ -1,11 +1,13 @@
-//! A connector call between its hooks (F-05): bind, pre-call hooks, permit, send, post-response hooks.
+//! A connector call between its hooks (F-05): bind, pre-call hooks, permit, send, read, post-response hooks.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::background::hand_over;
 use super::hooks::prepare;
-use crate::connector::{BoundRequest, PermittedRequest};
+use super::result::Reading;
+use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::engine::Trouble;
-use crate::flow::CallStep;
+use crate::flow::{CallStep, HookUse};
 use crate::ids::RequestId;
 use crate::message::{Failure, Octets, Request, Response};
 use crate::ports::{CallContext, Exchange, PostResponseDecision, PreCallDecision};
@@ -35,11 +37,25 @@ enum Prelude {
     Respond(Response),
 }
 
+/// A call as it came out.
+pub(crate) struct Called {
+    pub(crate) record: CallRecord,
+    pub(crate) way: Way,
+    pub(crate) changes: Vec<ContextChange>,
+}
+
 pub(crate) async fn run_call(attempt: &Attempt<'_>, call: &CallStep) -> Done {
+    let Called { record, way, changes } = make_call(attempt, call).await;
+    Done { record: StepRecord::Call(Box::new(record)), way, changes }
+}
+
+/// Makes the call, in a run or without one.
+pub(crate) async fn make_call(attempt: &Attempt<'_>, call: &CallStep) -> Called {
     let mut record = CallRecord {
         connector: call.function.connector.clone(),
         connector_version: 0,
         function: call.function.function.clone(),
+        mode: ResponseMode::Wait,
         arguments: Value::Null,
         bound_request: None,
         pre_call: Vec::new(),
@@ -55,7 +71,7 @@ pub(crate) async fn run_call(attempt: &Attempt<'_>, call: &CallStep) -> Done {
         Err(Stop::Failure(failure)) => Way::Failure(failure),
         Err(Stop::Trouble(trouble)) => trouble.into(),
     };
-    Done { record: StepRecord::Call(Box::new(record)), way, changes }
+    Called { record, way, changes }
 }
 
 async fn the_call(
@@ -70,6 +86,10 @@ async fn the_call(
         Prelude::Call(request) => {
             // After the hooks: none of them can widen what its flow may do.
             let permitted = permit(bound, request)?;
+            if permitted.function().mode == ResponseMode::Background {
+                hand_over(attempt, call, &permitted, record, changes);
+                return Ok(());
+            }
             let response = send(attempt, &permitted, record).await?;
             (permitted.request().clone(), permitted, response)
         }
@@ -79,15 +99,31 @@ async fn the_call(
             (request, permitted, response)
         }
     };
-    let response = post_response(attempt, call, &request, response, record).await?;
-    record.final_response = Some(response.clone());
     let elapsed_us = record.exchange.as_ref().map_or(0, |exchange| exchange.elapsed_us);
-    conclude(attempt, call, &permitted, &response, elapsed_us, changes)
+    let mut reading = Reading::new(attempt, &permitted, elapsed_us);
+    let transforming = reading.transforming_hook(&response);
+    let hooks = hooks_after(call, transforming.as_ref());
+    let response = reading.begin(response, !hooks.is_empty()).await?;
+    let response = post_response(attempt, &hooks, &request, response, record).await?;
+    record.final_response = Some(response.clone());
+    let (value, accepted) = reading.conclude(&response).await?;
+    changes.push(ContextChange { key: call.context_key.clone(), value });
+    if accepted {
+        return Ok(());
+    }
+    // The end user reads this; the journal and the context have the response.
+    Err(Stop::Failure(Failure { reason: "The request was not accepted".to_owned(), description: None }))
+}
+
+/// The hooks after a response, each with its place: the one that transforms it comes before the step's own.
+fn hooks_after<'a>(call: &'a CallStep, transforming: Option<&'a HookUse>) -> Vec<(String, &'a HookUse)> {
+    let own = call.post_response.iter().enumerate().map(|(index, hook)| (format!("post-response.{index}"), hook));
+    transforming.into_iter().map(|hook| ("transformation".to_owned(), hook)).chain(own).collect()
 }
 
 async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -> Result<BoundRequest, Stop> {
     let ports = attempt.ports;
-    let connector = ports.definitions.connector(&attempt.run.tenant, &call.function.connector).await.map_err(stop)?;
+    let connector = attempt.connector(&call.function.connector).await.map_err(stop)?;
     record.connector_version = connector.version;
     let arguments = match call.arguments.evaluate(&attempt.scope)? {
         Value::Object(arguments) => arguments,
@@ -149,13 +185,13 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
 
 async fn post_response(
     attempt: &Attempt<'_>,
-    call: &CallStep,
+    hooks: &[(String, &HookUse)],
     request: &Request,
     mut response: Response,
     record: &mut CallRecord,
 ) -> Result<Response, Stop> {
-    for (index, hook) in call.post_response.iter().enumerate() {
-        let prepared = prepare(attempt, hook, &format!("post-response.{index}")).await.map_err(stop)?;
+    for (place, hook) in hooks {
+        let prepared = prepare(attempt, hook, place).await.map_err(stop)?;
         let report =
             attempt.ports.plugins.post_response(&prepared.invocation, request, &response, &prepared.calls).await;
         let outcome = report.outcome.clone();
@@ -170,55 +206,4 @@ async fn post_response(
         }
     }
     Ok(response)
-}
-
-/// Puts the result into the context (C-17) and judges the status (C-12), which the hooks may have changed.
-fn conclude(
-    attempt: &Attempt<'_>,
-    call: &CallStep,
-    permitted: &PermittedRequest,
-    response: &Response,
-    elapsed_us: u64,
-    changes: &mut Vec<ContextChange>,
-) -> Result<(), Stop> {
-    let settings = &permitted.function().response;
-    let accepted = settings.valid_statuses.contains(response.status) || !settings.fail_on_invalid_status;
-    let parsed = attempt.ports.connectors.parse_body(permitted, response);
-    // A refusal often has a body of another format: it is attached as text then.
-    let body = match parsed {
-        Ok(body) => body,
-        Err(error) if accepted => return Err(error.into()),
-        Err(_) => Value::String(String::from_utf8_lossy(response.body.as_slice()).into_owned()),
-    };
-    let value = json!({
-        "status": response.status,
-        "headers": headers_json(response),
-        "body": body,
-        "transformed_data": response.transformed_data,
-        "elapsed_ms": elapsed_us / 1000,
-    });
-    changes.push(ContextChange { key: call.context_key.clone(), value });
-    if accepted {
-        return Ok(());
-    }
-    // The end user reads this; the journal has the response.
-    Err(Stop::Failure(Failure { reason: "The request was not accepted".to_owned(), description: None }))
-}
-
-/// One member a name; repeated fields are joined by `, ` (RFC 9110 section 5.3).
-fn headers_json(response: &Response) -> Value {
-    let mut headers: Map<String, Value> = Map::new();
-    for header in &response.headers {
-        let text = String::from_utf8_lossy(header.value.as_slice()).into_owned();
-        match headers.get_mut(&header.name) {
-            Some(Value::String(joined)) => {
-                joined.push_str(", ");
-                joined.push_str(&text);
-            }
-            _ => {
-                headers.insert(header.name.clone(), Value::String(text));
-            }
-        }
-    }
-    Value::Object(headers)
 }

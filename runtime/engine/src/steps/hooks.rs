@@ -93,7 +93,7 @@ impl StepCalls<'_> {
         };
         let (ports, tenant) = (self.attempt.ports, &self.attempt.run.tenant);
         let refused = |error: StepError| CallError { kind: CallErrorKind::Refused, message: error.message };
-        let connector = ports.definitions.connector(tenant, &wanted.connector).await.map_err(|trouble| {
+        let connector = self.attempt.connector(&wanted.connector).await.map_err(|trouble| {
             refused(match trouble {
                 Trouble::Step(error) => error,
                 Trouble::Store(error) => step_error(error.code(), error),

@@ -1,14 +1,16 @@
 //! What each kind of step does. One file a kind.
 
 mod action;
+mod background;
 mod call;
 mod claims;
 mod condition;
 mod ending;
 mod hooks;
+mod result;
 
 pub(crate) use self::action::run_action;
-pub(crate) use self::call::run_call;
+pub(crate) use self::call::{Called, make_call, run_call};
 pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
 pub(crate) use self::ending::run_fail;

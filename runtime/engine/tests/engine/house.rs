@@ -16,9 +16,9 @@ use weir_engine::expression::Scope;
 use weir_engine::ids::{FunctionName, TenantId};
 use weir_engine::message::{Request, Response};
 use weir_engine::ports::{
-    ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, Connectors, DefinitionKind, Exchange, Expectation,
-    GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, NewDefinition, Plugins,
-    PostResponseDecision, PreCallDecision, Store,
+    ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, DefinitionKind,
+    Exchange, Expectation, GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits,
+    NewDefinition, Plugins, PostResponseDecision, PreCallDecision, ReadResponse, Store,
 };
 use weir_engine::run::{HookKind, JournalEntry, Run};
 use weir_engine::time::Timestamp;
@@ -100,6 +100,8 @@ pub(crate) struct World {
     /// How many calls it answers; later ones wait.
     pub(crate) answers: watch::Sender<usize>,
     pub(crate) answer: Mutex<Result<Response, ConnectorError>>,
+    /// How responses were read, in order.
+    pub(crate) read: Mutex<Vec<&'static str>>,
 }
 
 impl Default for World {
@@ -109,6 +111,7 @@ impl Default for World {
             sent: watch::Sender::new(Vec::new()),
             answers: watch::Sender::new(usize::MAX),
             answer: Mutex::new(Ok(response)),
+            read: Mutex::default(),
         }
     }
 }
@@ -147,8 +150,33 @@ impl Connectors for World {
         Exchange { outcome: self.answer.lock().unwrap().clone(), attempts: Vec::new(), elapsed_us: 2_000 }
     }
 
-    fn parse_body(&self, _: &PermittedRequest, response: &Response) -> Result<Value, ConnectorError> {
-        Ok(serde_json::from_slice(response.body.as_slice()).unwrap_or_default())
+    async fn read_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        elapsed_us: u64,
+    ) -> Result<ReadResponse, ConnectorError> {
+        self.read.lock().unwrap().push("read");
+        let body: Value = serde_json::from_slice(response.body.as_slice()).unwrap_or_default();
+        let transformation = request.function().response.transformation.as_ref();
+        let expression = transformation.and_then(|it| it.expression.clone());
+        let of = |expression: String| json!({ "of": expression, "body": body, "elapsed_us": elapsed_us });
+        Ok(ReadResponse { transformed_data: expression.map(of), body })
+    }
+
+    async fn conclude_response(
+        &self,
+        request: &PermittedRequest,
+        response: &Response,
+        body: Option<Value>,
+    ) -> Result<Value, ConnectorError> {
+        let transformation = request.function().response.transformation.as_ref();
+        if transformation.is_some_and(|it| it.schema == Some(json!(false))) {
+            let message = format!("no schema takes {:?}", response.transformed_data);
+            return Err(ConnectorError { kind: ConnectorErrorKind::ResponseSchema, message });
+        }
+        self.read.lock().unwrap().push(if body.is_some() { "keep" } else { "parse" });
+        Ok(body.unwrap_or_else(|| serde_json::from_slice(response.body.as_slice()).unwrap_or_default()))
     }
 }
 
@@ -176,6 +204,10 @@ pub(crate) const CONNECTOR: &str = "connector: sys\nbase-url: https://sys.test/\
 
 impl House {
     pub(crate) async fn new(flow: &str, script: Script) -> Self {
+        Self::with_connector(CONNECTOR, flow, script).await
+    }
+
+    pub(crate) async fn with_connector(connector: &str, flow: &str, script: Script) -> Self {
         let house = Self {
             store: Arc::default(),
             world: Arc::default(),
@@ -184,7 +216,7 @@ impl House {
             clock: Arc::new(TestClock(tokio::time::Instant::now())),
             settings: EngineSettings::default(),
         };
-        house.define(DefinitionKind::Connector, "sys", stored(CONNECTOR)).await;
+        house.define(DefinitionKind::Connector, "sys", stored(connector)).await;
         for (hooks, kind) in [
             (house.script.pre_call.keys().collect::<Vec<_>>(), HookKind::PreCall),
             (house.script.post_response.keys().collect(), HookKind::PostResponse),
@@ -248,6 +280,15 @@ impl House {
 
     pub(crate) async fn context(&self, run: &Run) -> Value {
         self.store.run_context(&self.tenant, run.id).await.unwrap().unwrap().to_json()
+    }
+}
+
+/// Waits for what is seen in the store alone; nothing tells of it.
+pub(crate) async fn until(mut probe: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !probe().await {
+        assert!(tokio::time::Instant::now() < patience, "it did not come about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

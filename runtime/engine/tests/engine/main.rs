@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go on has failed the test")]
 
 mod actions;
+mod background;
 mod calls;
 mod house;
 mod lifecycle;
+mod responses;
 mod recovery;
+mod tried_calls;

@@ -7,6 +7,7 @@ use weir_engine::time::Timestamp;
 use super::backend::Prepared;
 use super::frame;
 use super::keys::RunKey;
+use super::outbox::{self, CallKey};
 use super::rows::{Draft, Row};
 use super::standing::{self, Place, Standing};
 
@@ -18,6 +19,8 @@ pub(crate) struct Commit {
     updated_at: Timestamp,
     lease: Lease,
     keep_until: Option<Timestamp>,
+    /// The call that the step hands over, and when it did.
+    handed_over: Option<(CallKey, Timestamp)>,
     values: Prepared,
 }
 
@@ -30,6 +33,10 @@ pub(crate) fn values(commit: &CommitStep) -> Result<Vec<Row>, StoreError> {
     ];
     for change in &commit.changes {
         rows.push((run.context_value(&change.key), frame::encode("a value of the context", &change.value)?));
+    }
+    if let Some(entry) = &commit.outbox {
+        let call = CallKey::new(run, commit.entry.sequence);
+        rows.push((call.entry(), frame::encode("the call in the background", entry)?));
     }
     Ok(rows)
 }
@@ -48,8 +55,11 @@ impl Commit {
     }
 
     pub(crate) fn of(commit: CommitStep, values: Prepared) -> Self {
+        let run = RunKey::new(&commit.run.tenant, commit.run.id);
+        let call = |created_at| (CallKey::new(run.clone(), commit.entry.sequence), created_at);
         Self {
-            run: RunKey::new(&commit.run.tenant, commit.run.id),
+            handed_over: commit.outbox.map(|entry| call(entry.created_at)),
+            run,
             revision: commit.run.revision,
             state: commit.run.state_kind(),
             updated_at: commit.run.updated_at,
@@ -68,6 +78,9 @@ impl Commit {
         }
         for (key, value) in self.values {
             draft.put(key, &value);
+        }
+        if let Some((call, created_at)) = &self.handed_over {
+            outbox::hand_over(draft, call, *created_at)?;
         }
         let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
         after.place = match self.keep_until {

@@ -11,6 +11,14 @@
 //! | `Q` | pass, since, partition, tenant, run | nothing: the run waits to be claimed |
 //! | `W` | until, partition, tenant, run | nothing: the run is leased until then |
 //! | `P` | tenant | the tenant's last pass |
+//! | `B` | partition, tenant, run, sequence | a call in the background, as its step handed it over |
+//! | `E` | partition, tenant, run, sequence | what has become of it |
+//! | `G` | partition, tenant, run, sequence | its standing: lease, place in the queue |
+//! | `H` | pass, since, partition, tenant, run, sequence | nothing: it is due and waits to be claimed |
+//! | `L` | until, partition, tenant, run, sequence | nothing: it is leased until then |
+//! | `Y` | until, partition, tenant, run, sequence | nothing: it is not due before then |
+//! | `V` | since, partition, tenant, run, sequence | nothing: it is not done |
+//! | `U` | tenant | the tenant's last pass of such calls |
 //! | `S` | tenant, state, run | nothing: listing by state |
 //! | `F` | tenant, flow, state, run | nothing: listing by flow and state |
 //! | `K` | tenant, SHA-256 of the client key | the run that it started |
@@ -51,7 +59,7 @@ impl RunKey {
         Self { tenant: tenant.clone(), run }
     }
 
-    fn write(&self, key: &mut Vec<u8>) {
+    pub(crate) fn write(&self, key: &mut Vec<u8>) {
         key.extend(self.partition().to_be_bytes());
         text(key, self.tenant.as_str());
         key.extend(self.run.as_bytes());
@@ -76,7 +84,7 @@ impl RunKey {
         parse().ok_or_else(|| damaged(key, "the key does not name a run; restore the store from a backup"))
     }
 
-    fn of(&self, table: u8) -> Vec<u8> {
+    pub(crate) fn of(&self, table: u8) -> Vec<u8> {
         let mut key = vec![table];
         self.write(&mut key);
         key
@@ -154,7 +162,7 @@ pub(crate) fn leased_until(until: Timestamp) -> Vec<u8> {
     key
 }
 
-/// The instant in a lease key.
+/// The instant that a key begins with.
 pub(crate) fn lease_end(key: &[u8]) -> Timestamp {
     let millis = key.get(1..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default();
     Timestamp::from_millis(u64::from_be_bytes(millis))
@@ -267,7 +275,7 @@ fn definitions_from(table: u8, tenant: &TenantId, kind: DefinitionKind) -> Vec<u
     key
 }
 
-fn of_tenant(table: u8, tenant: &TenantId) -> Vec<u8> {
+pub(crate) fn of_tenant(table: u8, tenant: &TenantId) -> Vec<u8> {
     let mut key = vec![table];
     text(&mut key, tenant.as_str());
     key

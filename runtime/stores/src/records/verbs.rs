@@ -22,12 +22,12 @@ use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
-use super::{cursor, rows};
+use super::{cursor, outbox, rows};
 
 /// A store whose back end keeps rows in order.
 pub struct Records<B> {
     pub(crate) backend: B,
-    left_out: LeftOut,
+    pub(super) left_out: LeftOut,
 }
 
 impl<B> Records<B> {
@@ -113,7 +113,7 @@ impl<B: Backend> Store for Records<B> {
     async fn end_orphaned_leases(&self) -> Result<(), StoreError> {
         let all = || rows::end_of(keys::LEASED);
         while self.backend.write(move |draft| claim::end_leases(draft, &all())).await? == claim::RUNS_MAX {}
-        Ok(())
+        outbox::end_orphaned_leases(&self.backend).await
     }
 
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {

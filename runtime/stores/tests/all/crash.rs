@@ -1,9 +1,10 @@
-//! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13
+//! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13, C-11
 //!
-//! The test starts itself again as a child, which commits steps and says so after each acknowledgement; the parent
-//! kills it and looks whether everything is there that was acknowledged.
+//! The test starts itself again as a child, which commits steps, some with a call that they hand over, settles such
+//! calls, and says so after each acknowledgement; the parent kills it and looks whether everything is there that was
+//! acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,8 +13,12 @@ use std::time::Duration;
 use serde_json::json;
 use weir_engine::ids::RunId;
 use weir_engine::ports::{Started, Store};
+use weir_engine::run::BackgroundState;
 
-use crate::support::{advance, at, begin, block_on, change, new_run, open, owner, settings, step, tenant};
+use crate::support::{
+    advance, again, at, begin, block_on, change, claim_calls, new_run, open, owner, progress, settings, settle, step,
+    taken, tenant, with_call,
+};
 
 const DIR: &str = "WEIR_STORES_CRASH_DIR";
 /// How many kills; `make torture` asks for more.
@@ -21,8 +26,17 @@ const KILLS: &str = "WEIR_KILLS";
 const KILLS_USUALLY: u64 = 20;
 const WORKERS: usize = 8;
 
-/// What was acknowledged: the revision of every run.
-pub(crate) type Acknowledged = BTreeMap<RunId, u64>;
+/// Every third step hands a call over.
+const CALL_EVERY: u64 = 3;
+
+/// What was acknowledged.
+#[derive(Default)]
+pub(crate) struct Acknowledged {
+    /// The revision of every run.
+    pub(crate) revisions: BTreeMap<RunId, u64>,
+    /// The calls that were settled for good.
+    settled: BTreeSet<(RunId, u64)>,
+}
 
 /// The child. Does nothing when the tests run it as one of them.
 #[test]
@@ -31,7 +45,8 @@ fn child() {
     let store = std::sync::Arc::new(open(Path::new(&dir)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let workers: Vec<_> = (0..WORKERS).map(|n| tokio::spawn(work(std::sync::Arc::clone(&store), n))).collect();
+        let mut workers: Vec<_> = (0..WORKERS).map(|n| tokio::spawn(work(std::sync::Arc::clone(&store), n))).collect();
+        workers.push(tokio::spawn(send(store)));
         for worker in workers {
             worker.await.unwrap();
         }
@@ -45,7 +60,10 @@ async fn work(store: std::sync::Arc<weir_stores::SledStore>, worker: usize) {
         for round in 0..12 {
             let bytes = if (round + worker).is_multiple_of(6) { 6_000 } else { 50 };
             let value = json!({ "revision": run.revision + 1, "text": "x".repeat(bytes) });
-            let commit = step(&run, &lease, advance(), vec![change("connectors.last", value)]);
+            let mut commit = step(&run, &lease, advance(), vec![change("connectors.last", value)]);
+            if commit.run.revision.is_multiple_of(CALL_EVERY) {
+                commit = with_call(commit, 1_500, bytes);
+            }
             run = commit.run.clone();
             store.commit_step(commit).await.unwrap();
             say(run.id, run.revision);
@@ -53,9 +71,31 @@ async fn work(store: std::sync::Arc<weir_stores::SledStore>, worker: usize) {
     }
 }
 
-/// One line, in one write, past the test harness.
+/// Settles calls, each second one for good.
+async fn send(store: std::sync::Arc<weir_stores::SledStore>) {
+    let mut number: usize = 0;
+    loop {
+        for claimed in claim_calls(&*store, 5_000, 8).await {
+            number += 1;
+            let bytes = if number.is_multiple_of(6) { 6_000 } else { 50 };
+            let for_good = number.is_multiple_of(2);
+            let state = if for_good { taken() } else { again(5_000) };
+            settle(&*store, &claimed, progress(&claimed.call.progress, state, bytes)).await.unwrap();
+            if for_good {
+                tell("settled", claimed.call.entry.run, claimed.call.entry.sequence);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 fn say(run: RunId, revision: u64) {
-    let line = format!("\nack {run} {revision} .\n");
+    tell("ack", run, revision);
+}
+
+/// One line, in one write, past the test harness.
+fn tell(what: &str, run: RunId, number: u64) {
+    let line = format!("\n{what} {run} {number} .\n");
     std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
     std::io::stdout().flush().unwrap();
 }
@@ -63,9 +103,18 @@ fn say(run: RunId, revision: u64) {
 pub(crate) fn heard(output: &str, acknowledged: &mut Acknowledged) {
     for line in output.lines() {
         let words: Vec<_> = line.split(' ').collect();
-        let ["ack", run, revision, "."] = words.as_slice() else { continue };
-        let newest = acknowledged.entry(run.parse().unwrap()).or_default();
-        *newest = (*newest).max(revision.parse().unwrap());
+        let [what, run, number, "."] = words.as_slice() else { continue };
+        let (Ok(run), Ok(number)) = (run.parse::<RunId>(), number.parse::<u64>()) else { continue };
+        match *what {
+            "ack" => {
+                let newest = acknowledged.revisions.entry(run).or_default();
+                *newest = number.max(*newest);
+            }
+            "settled" => {
+                acknowledged.settled.insert((run, number));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -93,7 +142,8 @@ fn round(dir: &Path, life: Duration, acknowledged: &mut Acknowledged) {
 
 pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
     let acme = tenant("acme");
-    for (id, revision) in acknowledged {
+    let mut pending = 0;
+    for (id, revision) in &acknowledged.revisions {
         let run = store.run(&acme, *id).await.unwrap().expect("an acknowledged run is there");
         assert!(run.revision >= *revision, "{id}: {revision} was acknowledged, {} is there", run.revision);
         let journal = store.journal(&acme, *id, 0, 100).await.unwrap();
@@ -102,18 +152,31 @@ pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
         let context = store.run_context(&acme, *id).await.unwrap().unwrap();
         let last = context.get(&"connectors.last".parse().unwrap()).and_then(|last| last.get("revision")?.as_u64());
         assert_eq!(last.unwrap_or(0), run.revision, "{id}: context and record are of one commit");
+        let calls = store.background_calls(&acme, *id, 0, 100).await.unwrap();
+        let sequences: Vec<u64> = calls.iter().map(|call| call.entry.sequence).collect();
+        let handed_over: Vec<u64> = (1..=run.revision).filter(|number| number.is_multiple_of(CALL_EVERY)).collect();
+        assert_eq!(sequences, handed_over, "{id}: a call is there with its step, and only then");
+        for call in calls {
+            let is_pending = matches!(call.progress.state, BackgroundState::Pending { .. });
+            pending += u64::from(is_pending);
+            let settled = acknowledged.settled.contains(&(*id, call.entry.sequence));
+            assert!(!(settled && is_pending), "{id}: call {} was settled", call.entry.sequence);
+        }
     }
+    // A run that was begun and not acknowledged may have calls too.
+    let backlog = store.background_backlog().await.unwrap();
+    assert!(backlog.pending >= pending, "{} are counted, {pending} are pending", backlog.pending);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let mut acknowledged = Acknowledged::new();
-    let steps = |acknowledged: &Acknowledged| acknowledged.values().sum::<u64>();
+    let mut acknowledged = Acknowledged::default();
+    let steps = |acknowledged: &Acknowledged| acknowledged.revisions.values().sum::<u64>();
     // More rounds where the machine is so busy that the children hardly get to work.
     let kills = std::env::var(KILLS).map_or(KILLS_USUALLY, |kills| kills.parse().unwrap());
     for number in 0..4 * kills {
-        if number >= kills && steps(&acknowledged) > 100 {
+        if number >= kills && steps(&acknowledged) > 100 && acknowledged.settled.len() > 10 {
             break;
         }
         // From the midst of opening to hundreds of commits.
@@ -121,6 +184,7 @@ fn nothing_acknowledged_is_lost() {
         block_on(check(&open(dir.path()), &acknowledged));
     }
     assert!(steps(&acknowledged) > 100, "the children did not get to work");
+    assert!(acknowledged.settled.len() > 10, "the children did not get to settle calls");
 }
 
 #[test]
@@ -131,7 +195,7 @@ fn a_start_is_one_run_also_after_a_crash() {
     new.lease = Some((owner("starter"), at(2_000)));
     block_on(async {
         assert!(matches!(open(dir.path()).start_run(new.clone()).await.unwrap(), Started::New(Some(_))));
-        round(dir.path(), Duration::from_millis(100), &mut Acknowledged::new());
+        round(dir.path(), Duration::from_millis(100), &mut Acknowledged::default());
         let store = open(dir.path());
         let again = new_run("acme", "signup");
         let again = weir_engine::ports::NewRun { client_key: new.client_key.clone(), ..again };

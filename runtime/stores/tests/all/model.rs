@@ -1,4 +1,6 @@
-//! Random verbs against a model that a reader can check by eye. covers F-06, F-07, F-13; keeps D6
+//! Random verbs against a model that a reader can check by eye. covers F-06, F-07, F-13, C-11; keeps D6
+
+mod calls;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +14,9 @@ use weir_engine::time::Timestamp;
 use weir_stores::MemoryStore;
 
 use crate::support::{
-    LEASE, advance, at, block_on, change, code, complete, first_page, new_run, open, owner, step, tenant,
+    LEASE, advance, at, block_on, change, code, complete, first_page, new_run, open, owner, step, tenant, with_call,
 };
+use calls::ExpectedCall;
 
 const TENANTS: [&str; 3] = ["acme", "acm", "globex"];
 
@@ -22,7 +25,9 @@ const TENANTS: [&str; 3] = ["acme", "acm", "globex"];
 enum Move {
     Start { tenant: usize, client_key: Option<u8>, leased: bool },
     Claim { limit: usize },
-    Commit { run: usize, fence_back: u64, revision_on: u64, ends: bool, keeps: bool, bytes: usize },
+    Commit { run: usize, fence_back: u64, revision_on: u64, ends: bool, keeps: bool, bytes: usize, hands_over: bool },
+    ClaimCalls { limit: usize },
+    SettleCall { call: usize, fence_back: u64, pause: Option<u64>, bytes: usize },
     Renew { run: usize },
     Wait { millis: u64 },
     EndLeases,
@@ -35,10 +40,14 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             .prop_map(|(tenant, client_key, leased)| Move::Start { tenant, client_key, leased }),
         2 => (0..4usize).prop_map(|limit| Move::Claim { limit }),
         6 => (any::<usize>(), prop_oneof![8 => Just(0u64), 1 => Just(1)], prop_oneof![8 => Just(0u64), 1 => 1..3u64],
-              proptest::bool::weighted(0.2), proptest::bool::weighted(0.8), prop_oneof![Just(10usize), Just(5_000)])
-            .prop_map(|(run, fence_back, revision_on, ends, keeps, bytes)| {
-                Move::Commit { run, fence_back, revision_on, ends, keeps, bytes }
+              proptest::bool::weighted(0.2), proptest::bool::weighted(0.8), prop_oneof![Just(10usize), Just(5_000)], any::<bool>())
+            .prop_map(|(run, fence_back, revision_on, ends, keeps, bytes, hands_over)| {
+                Move::Commit { run, fence_back, revision_on, ends, keeps, bytes, hands_over }
             }),
+        3 => (0..4usize).prop_map(|limit| Move::ClaimCalls { limit }),
+        3 => (any::<usize>(), prop_oneof![8 => Just(0u64), 1 => Just(1)], proptest::option::of(1..100_000u64),
+              prop_oneof![Just(10usize), Just(5_000)])
+            .prop_map(|(call, fence_back, pause, bytes)| Move::SettleCall { call, fence_back, pause, bytes }),
         1 => any::<usize>().prop_map(|run| Move::Renew { run }),
         1 => (1..100_000u64).prop_map(|millis| Move::Wait { millis }),
         1 => Just(Move::EndLeases),
@@ -63,12 +72,14 @@ struct World {
     dir: Option<TempDir>,
     now: u64,
     runs: Vec<Expected>,
+    calls: Vec<ExpectedCall>,
     client_keys: BTreeMap<(usize, u8), RunId>,
 }
 
 impl World {
     fn new(dir: Option<TempDir>) -> Self {
-        let mut world = Self { store: None, dir, now: 1_000, runs: Vec::new(), client_keys: BTreeMap::new() };
+        let mut world =
+            Self { store: None, dir, now: 1_000, runs: Vec::new(), calls: Vec::new(), client_keys: BTreeMap::new() };
         world.reopen();
         world
     }
@@ -93,11 +104,16 @@ impl World {
             Move::Start { tenant, client_key, leased } => self.start(tenant, client_key, leased).await,
             Move::Claim { limit } => self.claim(limit).await,
             Move::Commit { .. } => self.commit(next).await,
+            Move::ClaimCalls { limit } => self.claim_calls(limit).await,
+            Move::SettleCall { call, fence_back, pause, bytes } => {
+                self.settle_call(call, fence_back, pause, bytes).await;
+            }
             Move::Renew { run } => self.renew(run).await,
             Move::Wait { millis } => self.now += millis,
             Move::EndLeases => {
                 self.store().end_orphaned_leases().await.unwrap();
                 self.runs.iter_mut().for_each(|run| run.free_at = at(0));
+                self.calls.iter_mut().for_each(ExpectedCall::end_lease);
             }
             Move::Reopen => self.reopen(),
         }
@@ -143,7 +159,7 @@ impl World {
     }
 
     async fn commit(&mut self, next: Move) {
-        let Move::Commit { run, fence_back, revision_on, ends, keeps, bytes } = next else { return };
+        let Move::Commit { run, fence_back, revision_on, ends, keeps, bytes, hands_over } = next else { return };
         let Some(index) = run.checked_rem(self.runs.len()) else { return };
         let expected = &self.runs[index];
         let mut lease = expected.lease.clone();
@@ -154,6 +170,10 @@ impl World {
         let event = if ends { complete() } else { advance() };
         let mut commit = step(&before, &lease, event, changes.clone());
         commit.keep_until = keeps.then_some(lease.until);
+        if hands_over {
+            commit = with_call(commit, self.now, bytes);
+        }
+        let call = commit.outbox.clone();
         let after = commit.run.clone();
         let outcome = self.store().commit_step(commit).await;
         let held = expected.held && lease == expected.lease;
@@ -168,6 +188,7 @@ impl World {
             expected.held = keeps && !ends;
             expected.free_at = if keeps { lease.until } else { at(0) };
             expected.run = after;
+            self.calls.extend(call.map(ExpectedCall::of));
         }
     }
 
@@ -198,6 +219,7 @@ impl World {
             let sequences: Vec<u64> = journal.iter().map(|entry| entry.sequence).collect();
             assert_eq!(sequences, (1..=run.revision).collect::<Vec<_>>());
         }
+        self.check_calls().await;
     }
 }
 

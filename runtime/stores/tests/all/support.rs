@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_engine::ids::{RunId, TenantId};
+use weir_engine::message::{Header, Method, Request, Response};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Cursor, Lease, NewRun, OwnerId, Page, PageRequest, Started, Store, StoreError,
+    ClaimedCall, ClaimedRun, CommitStep, Cursor, Exchange, Lease, NewRun, OwnerId, Page, PageRequest, Started, Store,
+    StoreError,
 };
 use weir_engine::run::{
-    Claim, ClaimRecord, ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
+    BackgroundCall, BackgroundProgress, BackgroundState, Claim, ClaimRecord, ContextChange, Ending, Event,
+    JournalEntry, OutboxEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
 };
 use weir_engine::time::Timestamp;
 use weir_stores::{MemoryStore, SledSettings, SledStore};
@@ -111,7 +114,63 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         outcome,
         changes: changes.clone(),
     };
-    CommitStep { run, lease: lease.clone(), changes, entry, keep_until: Some(lease.until) }
+    CommitStep { run, lease: lease.clone(), changes, entry, outbox: None, keep_until: Some(lease.until) }
+}
+
+/// The same step, with a call that it hands over. The request has a body of so many bytes.
+pub(crate) fn with_call(mut commit: CommitStep, created_at: u64, bytes: usize) -> CommitStep {
+    commit.outbox = Some(OutboxEntry {
+        tenant: commit.run.tenant.clone(),
+        run: commit.run.id,
+        sequence: commit.entry.sequence,
+        step: commit.entry.step.clone(),
+        connector: "mail".parse().unwrap(),
+        connector_version: 2,
+        function: "send".parse().unwrap(),
+        request: Request {
+            method: Method::Post,
+            uri: "https://mail.test/send?a=b".parse().unwrap(),
+            headers: vec![Header::new("content-type", "text/plain")],
+            body: Some(vec![b'x'; bytes].into()),
+        },
+        idempotency_key: format!("{}.first", commit.run.id),
+        created_at: at(created_at),
+        expires_at: at(created_at + 1_000_000),
+    });
+    commit
+}
+
+pub(crate) async fn claim_calls(store: &dyn Store, now: u64, limit: usize) -> Vec<ClaimedCall> {
+    store.claim_background_calls(&owner("sender"), at(now), LEASE, limit).await.unwrap()
+}
+
+pub(crate) async fn calls_of(store: &dyn Store, run: &Run) -> Vec<BackgroundCall> {
+    store.background_calls(&run.tenant, run.id, 0, 100).await.unwrap()
+}
+
+/// What became of a call after one more send.
+pub(crate) fn progress(before: &BackgroundProgress, state: BackgroundState, bytes: usize) -> BackgroundProgress {
+    let response =
+        Response { status: 503, headers: Vec::new(), body: vec![b'y'; bytes].into(), transformed_data: None };
+    let exchange = Exchange { outcome: Ok(response), attempts: Vec::new(), elapsed_us: 7 };
+    BackgroundProgress { sends: before.sends + 1, state, exchange: Some(exchange), body_bytes_left_out: 0 }
+}
+
+pub(crate) fn again(next_at: u64) -> BackgroundState {
+    BackgroundState::Pending { next_at: at(next_at) }
+}
+
+pub(crate) fn taken() -> BackgroundState {
+    BackgroundState::Succeeded { finished_at: at(9_000) }
+}
+
+pub(crate) async fn settle(
+    store: &dyn Store,
+    claimed: &ClaimedCall,
+    progress: BackgroundProgress,
+) -> Result<(), StoreError> {
+    let OutboxEntry { tenant, run, sequence, .. } = &claimed.call.entry;
+    store.settle_background_call(tenant, *run, *sequence, &claimed.lease, progress).await
 }
 
 pub(crate) fn advance() -> Event {

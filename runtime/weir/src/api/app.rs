@@ -12,6 +12,7 @@ use super::slots::TenantSlots;
 use crate::auth::KeyRing;
 use crate::config::Limits;
 use crate::secrets::Vault;
+use crate::templates::Templates;
 use crate::tenants::Tenants;
 
 /// Where the process stands in its life.
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) tenants: Tenants,
     /// Credentials.
     pub(crate) vault: Arc<Vault>,
+    /// Ready-made connectors.
+    pub(crate) templates: Arc<Templates>,
     /// How far connector documents may go.
     pub(crate) ceilings: weir_connectors::Ceilings,
     /// What one request or tenant may use up.
@@ -55,6 +58,8 @@ pub(crate) struct App {
     pub(super) tenant_requests: TenantSlots,
     /// Live streams of one tenant at once.
     pub(super) event_streams: TenantSlots,
+    /// Calls of one tenant that are tried at once.
+    pub(super) connector_tests: TenantSlots,
 }
 
 /// What an [`App`] is made of.
@@ -69,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) uploads: Arc<dyn Uploads>,
     /// See [`App::vault`].
     pub(crate) vault: Arc<Vault>,
+    /// See [`App::templates`].
+    pub(crate) templates: Arc<Templates>,
     /// See [`App::ceilings`].
     pub(crate) ceilings: weir_connectors::Ceilings,
     /// See [`App::limits`].
@@ -82,18 +89,20 @@ pub(crate) struct Parts {
 impl App {
     /// From its parts.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, clock, engine, uploads, vault, ceilings, limits, metrics, phase } = parts;
+        let Parts { store, clock, engine, uploads, vault, templates, ceilings, limits, metrics, phase } = parts;
         Arc::new(Self {
             keys: KeyRing::new(Arc::clone(&store), Arc::clone(&clock)),
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
             requests: Arc::new(Semaphore::new(limits.requests)),
             tenant_requests: TenantSlots::new(limits.tenant_requests),
             event_streams: TenantSlots::new(limits.event_streams),
+            connector_tests: TenantSlots::new(limits.connector_tests),
             store,
             clock,
             engine,
             uploads,
             vault,
+            templates,
             ceilings,
             limits,
             metrics,

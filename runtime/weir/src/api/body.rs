@@ -19,6 +19,9 @@ pub(super) struct SmallJson<T>(pub(super) T);
 /// A JSON body that holds an event.
 pub(super) struct EventJson<T>(pub(super) T);
 
+/// A JSON body that tries a call.
+pub(super) struct TestJson<T>(pub(super) T);
+
 /// A flow or connector document.
 pub(super) struct DocumentText {
     /// The author's own text.
@@ -52,6 +55,15 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for EventJson<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let limit =
             Limit { bytes: app.limits.event_bytes, code: &code::EVENT_TOO_LARGE, setting: "limits.event-bytes" };
+        json(request, app, &limit).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for TestJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let limit = Limit { bytes: app.limits.test_bytes, code: &code::TEST_TOO_LARGE, setting: "limits.test-bytes" };
         json(request, app, &limit).await.map(Self)
     }
 }

@@ -83,6 +83,12 @@ async fn exposition(app: &App) -> ([(HeaderName, &'static str); 1], String) {
     let health = app.store.health().await;
     metrics::gauge!("weir_runs_driven").set(precise(app.engine.driven() as u64));
     metrics::gauge!("weir_store_writable").set(f64::from(u8::from(health.writable)));
+    // A store that does not answer leaves the last figures; `weir_store_writable` says so.
+    if let Ok(backlog) = app.store.background_backlog().await {
+        metrics::gauge!("weir_background_pending").set(precise(backlog.pending));
+        let age = backlog.oldest.map(|oldest| app.clock.now().since(oldest)).unwrap_or_default();
+        metrics::gauge!("weir_background_oldest_seconds").set(age.as_secs_f64());
+    }
     for (name, bytes) in
         [("weir_store_bytes_on_disk", health.bytes_on_disk), ("weir_store_bytes_free", health.bytes_free)]
     {

@@ -12,6 +12,8 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod connector_tests;
+mod background_calls;
 mod connectors;
 mod credentials;
 mod flows;
@@ -22,6 +24,7 @@ mod plugins;
 mod run_events;
 mod runs;
 mod schemas;
+mod templates;
 mod tenants;
 
 #[cfg(test)]
@@ -34,6 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::app::{App, Parts, Phase};
+pub(crate) use self::connector_tests::{CallOutcome, TestView};
 pub(crate) use self::plugins::{Inspected, Refused, Uploads};
 
 /// Every route with its documentation.
@@ -55,6 +59,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(connectors::list))
         .routes(routes!(connectors::put, connectors::get, connectors::delete))
         .routes(routes!(connectors::versions))
+        .routes(routes!(connector_tests::saved))
+        .routes(routes!(connector_tests::unsaved))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get))
+        .routes(routes!(templates::fill))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(flows::list))
@@ -67,6 +76,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
+        .routes(routes!(background_calls::background_calls))
         .routes(routes!(run_events::events))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))

@@ -46,7 +46,7 @@ pub(crate) enum Permission {
     StartRuns,
     /// State and result of runs.
     ReadRuns,
-    /// Journal, context and technical errors of runs.
+    /// Journal, context, background calls and technical errors of runs.
     InspectRuns,
 }
 

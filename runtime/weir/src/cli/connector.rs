@@ -3,13 +3,15 @@
 use weir_engine::ids::ConnectorName;
 
 use super::Common;
+use super::connector_test;
 use super::document::{Noun, apply, show_document, show_versions};
 use super::error::CliError;
+use super::template;
 use crate::client::{Client, Sent};
 use crate::exit::Exit;
 use crate::output;
 
-const NOUN: Noun = Noun { word: "connector", path: "/v1/connectors" };
+pub(super) const NOUN: Noun = Noun { word: "connector", path: "/v1/connectors" };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -32,6 +34,21 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "at")]
         versions: bool,
     },
+    /// Try one call of a function, and show every step of it
+    Test(Box<connector_test::Options>),
+    /// List ready-made connectors, or show one with its settings
+    Templates {
+        /// The template
+        template: Option<ConnectorName>,
+    },
+    /// Make a connector from a template
+    New(template::NewOptions),
+    /// For operators: find every fault of template files, without a server
+    CheckTemplate {
+        /// Files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
     /// Remove a connector with all of its versions
     Delete {
         /// The connector
@@ -50,6 +67,10 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             let version = at.map(|version| format!("?version={version}")).unwrap_or_default();
             show_document(&Client::new(&common.server)?.get(&format!("{}/{name}{version}", NOUN.path))?, common);
         }
+        Command::Test(options) => return connector_test::run(&options, common),
+        Command::Templates { template } => return template::show(template.as_ref(), common),
+        Command::New(options) => return template::new(&options, common),
+        Command::CheckTemplate { files } => return template::check(&files),
         Command::Delete { name } => {
             Client::new(&common.server)?.call("DELETE", &format!("{}/{name}", NOUN.path), &Sent::default())?;
             output::remark(&format!("removed {name}"));

@@ -12,6 +12,7 @@ use crate::config::{Config, StoreKind};
 use crate::exit::Exit;
 use crate::output::{self, Colours, Format, Style};
 use crate::private_file;
+use crate::templates::Templates;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -71,11 +72,26 @@ fn machine(config: &Config) -> Vec<Finding> {
         findings
             .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
     }
+    findings.extend(config.templates_dir.as_deref().map(templates));
     if !config.server.listen.ip().is_loopback() {
         let text = "`server.listen` is not loopback and there is no TLS here: put a proxy with TLS before it";
         findings.push(Finding::warn("listening", text));
     }
     findings
+}
+
+/// The operator's own connector templates.
+fn templates(dir: &Path) -> Finding {
+    let shown = dir.display();
+    match Templates::new(Some(dir.to_owned())).faulty_files() {
+        Err(error) => Finding::fail("templates", format!("{shown} cannot be read ({error}); name another folder")),
+        Ok(faulty) if faulty.is_empty() => Finding::ok("templates", format!("{shown} has no faults")),
+        Ok(faulty) => {
+            let files: Vec<String> = faulty.iter().map(|path| path.display().to_string()).collect();
+            let text = format!("faults are in {}; `weir connector check-template FILE` shows them", files.join(", "));
+            Finding::warn("templates", text)
+        }
+    }
 }
 
 fn data_folder(config: &Config) -> Finding {

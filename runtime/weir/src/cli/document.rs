@@ -70,12 +70,17 @@ impl Source {
     }
 }
 
-/// Saves documents, one after the other.
+/// Saves the documents of files, one after the other.
 pub(super) fn apply(files: &[String], noun: Noun, common: &Common) -> Result<Exit, CliError> {
+    let sources = files.iter().map(|file| Source::read(file)).collect::<Result<Vec<_>, _>>()?;
+    save(&sources, noun, common)
+}
+
+/// Saves documents, one after the other.
+pub(super) fn save(sources: &[Source], noun: Noun, common: &Common) -> Result<Exit, CliError> {
     let client = Client::new(&common.server)?;
     let mut saved = Vec::new();
-    for file in files {
-        let source = Source::read(file)?;
+    for source in sources {
         let path = format!("{}/{}", noun.path, source.own_name(noun)?);
         let sent = Sent::body(source.content_type(), source.text.as_bytes());
         match client.call("PUT", &path, &sent) {

@@ -1,5 +1,7 @@
 //! A run's journal as a person wants to read it: what went in, what each hook changed, what came out, and the time.
 
+mod background;
+
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
 use weir_engine::ports::{ActionDecision, HookError, HookReport, LogLevel, PostResponseDecision, PreCallDecision};
@@ -10,30 +12,47 @@ use weir_engine::run::{
 use crate::output::{self, Colours, Style, printable};
 use crate::table;
 
+pub(super) use self::background::show_call;
+
 /// Most of a body that is shown, in characters.
 const BODY_CHARS_MAX: usize = 2_000;
 
 /// Prints one step.
 pub(super) fn show_entry(entry: &JournalEntry) {
-    let page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
-    output::line(&page.entry(entry).lines.join("\n"));
+    output::line(&Page::of_stdout().entry(entry).text());
 }
 
 /// Prints how a run stands or ended.
 pub(super) fn show_run(run: &Value) {
-    let mut page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
+    let mut page = Page::of_stdout();
     page.run(run);
-    output::line(&page.lines.join("\n"));
+    output::line(&page.text());
 }
 
 /// Text that grows line by line.
-struct Page {
+pub(super) struct Page {
     colours: Colours,
     lines: Vec<String>,
 }
 
 impl Page {
-    fn put(&mut self, depth: usize, style: Option<Style>, text: &str) {
+    /// An empty one.
+    pub(super) fn new(colours: Colours) -> Self {
+        Self { colours, lines: Vec::new() }
+    }
+
+    /// An empty one for standard output.
+    pub(super) fn of_stdout() -> Self {
+        Self::new(Colours::of_stdout())
+    }
+
+    /// All of it.
+    pub(super) fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    /// Adds a text of others.
+    pub(super) fn put(&mut self, depth: usize, style: Option<Style>, text: &str) {
         for line in printable(text).lines() {
             let line = style.map_or_else(|| line.to_owned(), |style| self.colours.paint(style, line));
             self.lines.push(format!("{:width$}{line}", "", width = depth * 2));
@@ -78,6 +97,9 @@ impl Page {
                 PreCallDecision::Respond(response) => page.response("answered by the hook, no call was made", response),
                 PreCallDecision::Fail(failure) => page.failure(failure),
             });
+        }
+        if !call.mode.is_wait() {
+            self.handed_over(call);
         }
         if let Some(exchange) = &call.exchange {
             let key = call.idempotency_key.as_deref().unwrap_or("none");
@@ -135,7 +157,7 @@ impl Page {
         }
     }
 
-    fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
+    pub(super) fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
         let plugin = &hook.invocation.plugin;
         let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
         let heading =
@@ -167,14 +189,14 @@ impl Page {
         }
     }
 
-    fn request(&mut self, title: &str, request: &Request) {
+    pub(super) fn request(&mut self, title: &str, request: &Request) {
         self.put(1, Some(Style::Dim), title);
         self.put(2, None, &format!("{} {}", request.method.as_str(), request.uri));
         self.headers(&request.headers);
         request.body.iter().for_each(|body| self.body(body));
     }
 
-    fn response(&mut self, title: &str, response: &Response) {
+    pub(super) fn response(&mut self, title: &str, response: &Response) {
         self.put(1, Some(Style::Dim), title);
         self.status(response.status);
         self.headers(&response.headers);
@@ -222,14 +244,19 @@ impl Page {
     fn body(&mut self, body: &Octets) {
         let Some(text) = body.as_text() else { return self.put(2, Some(Style::Dim), &format!("{body:?}")) };
         let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| pretty(&value));
-        let mut shown: String = text.chars().take(BODY_CHARS_MAX).collect();
-        if shown.len() < text.len() {
-            shown.push_str(&format!("\n… {} bytes in all; `--output json` has them", body.len()));
-        }
-        self.put(2, None, &shown);
+        self.put(2, None, &Self::shortened(&text));
     }
 
-    fn failure(&mut self, Failure { reason, description }: &Failure) {
+    /// The beginning of a long text.
+    pub(super) fn shortened(text: &str) -> String {
+        let mut shown: String = text.chars().take(BODY_CHARS_MAX).collect();
+        if shown.len() < text.len() {
+            shown.push_str(&format!("\n… {} bytes in all; `--output json` has them", text.len()));
+        }
+        shown
+    }
+
+    pub(super) fn failure(&mut self, Failure { reason, description }: &Failure) {
         let description = description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
         self.put(2, Some(Style::Warning), &format!("failure: {reason}{description}"));
     }
@@ -280,11 +307,13 @@ impl Page {
     }
 }
 
-fn pretty(value: &Value) -> String {
+/// JSON, written out.
+pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}")
 }
 
-fn time(micros: u64) -> String {
+/// A time in the unit that suits it.
+pub(super) fn time(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10),
@@ -328,7 +357,7 @@ mod tests {
             "outcome": { "next": { "step": "adult" } }, "changes": []
         }))
         .unwrap();
-        let page = Page { colours: Colours::Off, lines: Vec::new() }.entry(&entry);
+        let page = Page::new(Colours::Off).entry(&entry);
         expect![[r#"
             1. person  call random-user.lookup  12.34 ms
               request, as the flow has it
@@ -345,7 +374,7 @@ mod tests {
                   "x": 1
                 }
               → adult"#]]
-        .assert_eq(&page.lines.join("\n"));
+        .assert_eq(&page.text());
     }
 
     #[test]

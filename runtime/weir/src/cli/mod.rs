@@ -1,7 +1,10 @@
 //! The command line: one file for each command.
 
+mod arguments; // values, read by their declared types
 mod connector;
+mod connector_test; // `connector test`
 mod credential;
+mod diff; // what changed in a text
 mod doctor;
 mod document; // what `flow` and `connector` have in common
 mod error;
@@ -12,7 +15,9 @@ mod key;
 mod plugin;
 mod run;
 mod serve;
+mod template; // `connector templates`, `connector new`
 mod tenant;
+mod test_page; // a tried call as a person wants to read it
 mod watch;
 
 use std::process::ExitCode;

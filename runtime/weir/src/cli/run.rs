@@ -38,6 +38,11 @@ pub(super) enum Command {
         /// The run
         id: RunId,
     },
+    /// Show the calls that a run has handed over to be made in the background, and what has become of each
+    Background {
+        /// The run
+        id: RunId,
+    },
     /// List runs, newest first
     List {
         /// Of this flow only
@@ -77,6 +82,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             Ok(exit_of(&run))
         }
         Command::Show { id } => show(&client, id, common),
+        Command::Background { id } => background(&client, id, common),
         Command::List { flow, state, limit } => list(&client, flow.as_ref(), state.as_deref(), limit, common),
         Command::Watch { id } => watch(&client, id, common).map(|run| exit_of(&run)),
     }
@@ -98,24 +104,46 @@ fn event(given: &str) -> Result<Value, CliError> {
 
 fn show(client: &Client, id: RunId, common: &Common) -> Result<Exit, CliError> {
     let run = client.get(&format!("/v1/runs/{id}"))?;
-    let entries = entries(client, id)?;
+    let entries = all(client, &format!("/v1/runs/{id}/journal"))?;
+    let calls = all(client, &format!("/v1/runs/{id}/background-calls"))?;
     match common.output {
-        Format::Json => output::json(&json!({ "run": run, "journal": entries })),
+        Format::Json => output::json(&json!({ "run": run, "journal": entries, "background_calls": calls })),
         Format::Table => {
             for entry in entries {
                 journal::show_entry(&read_entry(entry)?);
             }
+            show_calls(calls)?;
             journal::show_run(&run);
         }
     }
     Ok(Exit::Done)
 }
 
-fn entries(client: &Client, id: RunId) -> Result<Vec<Value>, CliError> {
+fn background(client: &Client, id: RunId, common: &Common) -> Result<Exit, CliError> {
+    let calls = all(client, &format!("/v1/runs/{id}/background-calls"))?;
+    match common.output {
+        Format::Json => output::json(&Value::Array(calls)),
+        Format::Table if calls.is_empty() => {
+            output::remark("the run has handed over no calls to be made in the background")
+        }
+        Format::Table => show_calls(calls)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn show_calls(calls: Vec<Value>) -> Result<(), CliError> {
+    for call in calls {
+        journal::show_call(&serde_json::from_value(call).map_err(|error| unreadable(&error))?);
+    }
+    Ok(())
+}
+
+/// Every item of a list that goes on after a sequence number.
+fn all(client: &Client, path: &str) -> Result<Vec<Value>, CliError> {
     let mut entries = Vec::new();
     let mut after = Some(0);
     while let Some(sequence) = after {
-        let mut part = client.get(&format!("/v1/runs/{id}/journal?after={sequence}&limit=200"))?;
+        let mut part = client.get(&format!("{path}?after={sequence}&limit=200"))?;
         if let Some(Value::Array(mut more)) = part.get_mut("items").map(Value::take) {
             entries.append(&mut more);
         }
@@ -126,11 +154,13 @@ fn entries(client: &Client, id: RunId) -> Result<Vec<Value>, CliError> {
 
 /// A journal entry as the API writes it.
 pub(super) fn read_entry(value: Value) -> Result<JournalEntry, CliError> {
-    serde_json::from_value(value).map_err(|error| {
-        CliError::failed(format!(
-            "the journal cannot be read ({error}); is the server of another version than this program?"
-        ))
-    })
+    serde_json::from_value(value).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> CliError {
+    CliError::failed(format!(
+        "the journal cannot be read ({error}); is the server of another version than this program?"
+    ))
 }
 
 fn list(

@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) plugins: HostSettings,
     /// Connectors, with the egress policy.
     pub(crate) connectors: ConnectorSettings,
+    /// The operator's own connector templates: `connectors.templates-dir`.
+    pub(crate) templates_dir: Option<PathBuf>,
     /// What it says about itself.
     pub(crate) log: LogConfig,
     /// Every setting with its value and where it came from.
@@ -94,12 +96,16 @@ pub(crate) struct Limits {
     pub(crate) tenant_requests: usize,
     /// Live streams of one tenant at once.
     pub(crate) event_streams: usize,
+    /// Calls of one tenant that are tried at once.
+    pub(crate) connector_tests: usize,
     /// Bodies of tenants, keys and credentials.
     pub(crate) small_bytes: u64,
     /// Flow and connector documents.
     pub(crate) document_bytes: u64,
     /// The body that starts a run.
     pub(crate) event_bytes: u64,
+    /// The body that tries a call.
+    pub(crate) test_bytes: u64,
     /// Components: `plugins.upload-bytes-max`.
     pub(crate) component_bytes: u64,
     /// Nesting of JSON bodies.
@@ -147,6 +153,8 @@ impl Config {
             store: reader.section("store"),
             engine: engine(&mut reader),
             plugins,
+            // Before the section, which leaves to others what they have asked for.
+            templates_dir: reader.optional("connectors.templates-dir", "none"),
             connectors: reader.section("connectors"),
             log: LogConfig {
                 filter: reader.one("log.filter", "info".to_owned()),
@@ -210,9 +218,11 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         requests: reader.one_in("limits.requests", 512, 1..=1_000_000),
         tenant_requests: reader.one_in("limits.tenant-requests", 128, 1..=1_000_000),
         event_streams: reader.one_in("limits.event-streams", 64, 1..=1_000_000),
+        connector_tests: reader.one_in("limits.connector-tests", 8, 1..=10_000),
         small_bytes: reader.one_in("limits.small-bytes", kib(64), kib(1)..=mib(16)).0,
         document_bytes: reader.one_in("limits.document-bytes", mib(1), kib(1)..=mib(1)).0,
         event_bytes: reader.one_in("limits.event-bytes", mib(1), kib(1)..=mib(64)).0,
+        test_bytes: reader.one_in("limits.test-bytes", mib(2), kib(1)..=mib(64)).0,
         component_bytes: plugins.upload_bytes_max,
         json_depth: reader.one_in("limits.json-depth", 64, 4..=120),
         wait: reader.one_in("limits.wait", seconds(60), Duration::ZERO..=seconds(600)),

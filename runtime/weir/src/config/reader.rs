@@ -116,7 +116,8 @@ impl Reader {
         let defaults = toml::Table::try_from(T::default()).unwrap_or_default();
         let mut keys: BTreeSet<String> = leaves(prefix, &defaults).into_iter().map(|(key, _)| key).collect();
         let below = format!("{prefix}.");
-        keys.extend(self.given.values.keys().filter(|key| key.starts_with(&below)).cloned());
+        let is_ours = |key: &&String| key.starts_with(&below) && !self.asked.contains(*key);
+        keys.extend(self.given.values.keys().filter(is_ours).cloned());
         let mut table = toml::Table::new();
         for key in keys {
             let path: Vec<&str> = key.strip_prefix(&below).unwrap_or(&key).split('.').collect();

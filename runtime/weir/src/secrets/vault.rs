@@ -28,7 +28,7 @@ const SAVE_ATTEMPTS_MAX: usize = 8;
 pub(crate) struct CredentialMetadata {
     /// Its name.
     pub(crate) name: String,
-    /// `basic` or `bearer`.
+    /// `basic`, `bearer`, `api-key`, `oauth2-client`, `aws` or `hmac-key`.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// 1 for the first save, one more for each later one.

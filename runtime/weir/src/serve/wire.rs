@@ -1,5 +1,6 @@
 //! Fills the ports: the only place that knows which crate stands behind which.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
 use crate::secrets::{CredentialSecret, MasterKey, MasterKeySource, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
+use crate::templates::Templates;
 use crate::{output, private_file};
 
 /// The variable that gives the master key.
@@ -75,6 +77,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         engine: Engine::new(config.engine, ports),
         uploads: Arc::new(Host(plugins)),
         vault,
+        templates: templates(config.templates_dir).await?,
         ceilings: config.connectors.ceilings,
         limits: config.limits,
         metrics,
@@ -83,6 +86,16 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     let variable = std::env::var(bootstrap::VARIABLE).ok();
     bootstrap::operator_key(&app.keys, &dir, variable.as_deref()).await?;
     Ok(app)
+}
+
+/// Reads the operator's templates once, so that the log says at the start what is wrong with them.
+async fn templates(folder: Option<PathBuf>) -> Result<Arc<Templates>, ServeError> {
+    let templates = Arc::new(Templates::new(folder));
+    let read = Arc::clone(&templates);
+    let all = tokio::task::spawn_blocking(move || read.all().len()).await;
+    let all = all.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))?;
+    tracing::info!(all, "connector templates");
+    Ok(templates)
 }
 
 fn master_key(config: &Config) -> Result<MasterKey, ServeError> {
@@ -116,18 +129,34 @@ impl Credentials for Opened {
                 _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
             })
         })?;
-        Ok(found.map(|(version, secret)| {
-            let credential = match secret {
-                CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
-                CredentialSecret::Bearer { token } => Credential::Bearer { token },
-            };
-            StoredCredential { version, credential }
-        }))
+        let Some((version, secret)) = found else { return Ok(None) };
+        Ok(Some(StoredCredential { version, credential: opened(secret)? }))
     }
 
     async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
         Ok(None)
     }
+}
+
+/// The credential in the connectors' words.
+fn opened(secret: CredentialSecret) -> Result<Credential, CredentialError> {
+    Ok(match secret {
+        CredentialSecret::Basic { username, password } => Credential::Basic { username, password },
+        CredentialSecret::Bearer { token } => Credential::Bearer { token },
+        CredentialSecret::ApiKey { key } => Credential::ApiKey { key },
+        CredentialSecret::Oauth2Client { client_id, client_secret } => {
+            Credential::Oauth2Client { client_id, client_secret }
+        }
+        CredentialSecret::Aws { access_key_id, secret_access_key, session_token } => {
+            Credential::Aws { access_key_id, secret_access_key, session_token }
+        }
+        CredentialSecret::HmacKey { key, encoding } => {
+            let key = encoding.decode(&key);
+            Credential::HmacKey {
+                key: key.ok_or_else(|| CredentialError("its key has no bytes; set it again".into()))?,
+            }
+        }
+    })
 }
 
 /// Components are artifacts of the store.

@@ -10,15 +10,15 @@ use metrics::{counter, histogram};
 use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Exchange, Expectation, Health, HookReport, Lease,
-    NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Lease, NewDefinition, NewRun,
+    OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, StepOutcome, StepRecord};
 use weir_engine::time::Timestamp;
 
 /// See the module.
 pub(crate) struct MeteredStore {
-    inner: Arc<dyn Store>,
+    pub(super) inner: Arc<dyn Store>,
 }
 
 impl MeteredStore {
@@ -28,7 +28,7 @@ impl MeteredStore {
     }
 }
 
-fn seconds(micros: u64) -> f64 {
+pub(super) fn seconds(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64()
 }
 
@@ -37,7 +37,6 @@ fn count_entry(entry: &JournalEntry) {
         StepRecord::Call(call) => {
             call.pre_call.iter().for_each(|hook| count_hook(HookKind::PreCall, hook));
             call.post_response.iter().for_each(|hook| count_hook(HookKind::PostResponse, hook));
-            call.exchange.iter().for_each(count_exchange);
             "call"
         }
         StepRecord::Action(action) => {
@@ -77,12 +76,6 @@ fn fuel_units(fuel: u64) -> f64 {
     fuel as f64
 }
 
-fn count_exchange(exchange: &Exchange) {
-    let outcome = exchange.outcome.as_ref().err().map_or("ok", |error| error.kind.code());
-    histogram!("weir_connector_seconds", "outcome" => outcome).record(seconds(exchange.elapsed_us));
-    counter!("weir_connector_attempts_total").increment(exchange.attempts.len() as u64);
-}
-
 fn count_ending(ending: &Ending) {
     let state = match ending {
         Ending::Completed { .. } => "completed",
@@ -105,11 +98,15 @@ impl Store for MeteredStore {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
+        let hands_over = commit.outbox.is_some();
         let began = Instant::now();
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         ending.iter().for_each(count_ending);
+        if hands_over {
+            counter!("weir_background_calls_total").increment(1);
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod log;
 mod metered;
+mod metered_outbox; // calls in the background
 mod recorder;
 
 pub(crate) use self::log::start as start_log;

@@ -61,6 +61,17 @@ fn describe() {
     counter!("weir_hook_logs_dropped_total", "Log lines of plugins over their limit.");
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
+    counter!("weir_connector_tests_total", "Calls that were tried, by outcome.");
+    counter!("weir_background_calls_total", "Calls that steps have handed over to be made in the background.");
+    counter!("weir_background_sends_total", "Sends of calls in the background, by outcome: succeeded, failed, again.");
+    gauge!("weir_background_pending", "Calls in the background that are not done.");
+    gauge!("weir_background_oldest_seconds", "Age of the oldest of them.");
+    counter!("weir_connector_retries_total", "Attempts after others, by reason: status, connection or timeout.");
+    counter!("weir_connector_redirects_total", "Redirects that were followed.");
+    gauge!("weir_connector_calls_in_flight", "Calls of connectors under way, also between their attempts.");
+    gauge!("weir_connector_calls_waiting", "Calls that wait because of their connector's concurrency-max.");
+    gauge!("weir_connector_circuits_open", "Connectors whose circuit breaker is open; the log names them.");
+    counter!("weir_connector_circuit_changes_total", "Changes of circuit breakers, by what they changed to.");
     histogram!("weir_commit_seconds", "Time of step commits until they are durable.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
     gauge!("weir_store_writable", "1 where the store takes writes.");

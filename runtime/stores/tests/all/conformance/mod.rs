@@ -3,6 +3,7 @@
 
 mod starts;
 mod steps;
+mod background;
 mod claims;
 mod listings;
 mod definitions;

@@ -32,7 +32,7 @@ fn the_store_outlives_failing_calls() {
             ],
         );
         let acknowledged = acknowledged_in(&acks);
-        assert!(!acknowledged.is_empty());
+        assert!(!acknowledged.revisions.is_empty());
         look(&root.join("store"), &acknowledged).unwrap_or_else(|lost| panic!("{count} calls from {first} on: {lost}"));
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -128,7 +128,7 @@ fn look(dir: &Path, acknowledged: &Acknowledged) -> Result<(), String> {
 
 /// Everything that a file of acknowledgements says.
 fn acknowledged_in(file: &Path) -> Acknowledged {
-    let mut acknowledged = Acknowledged::new();
+    let mut acknowledged = Acknowledged::default();
     crate::crash::heard(&std::fs::read_to_string(file).unwrap(), &mut acknowledged);
     acknowledged
 }

@@ -20,7 +20,7 @@ use weir_engine::message::Response;
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, GrantedCalls,
     HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, Plugins, PostResponseDecision, PreCallDecision,
-    Store,
+    ReadResponse, Store,
 };
 use weir_engine::run::HookKind;
 use weir_stores::MemoryStore;
@@ -31,6 +31,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Limits};
 use crate::secrets::{MasterKey, Vault};
 use crate::telemetry;
+use crate::templates::Templates;
 use crate::tenants::Tenants;
 
 /// A connector that nobody can reach.
@@ -96,7 +97,16 @@ impl Connectors for NoConnectors {
         Exchange { outcome: Err(no_connection()), attempts: Vec::new(), elapsed_us: 0 }
     }
 
-    fn parse_body(&self, _: &PermittedRequest, _: &Response) -> Result<Value, ConnectorError> {
+    async fn read_response(&self, _: &PermittedRequest, _: &Response, _: u64) -> Result<ReadResponse, ConnectorError> {
+        Err(no_connection())
+    }
+
+    async fn conclude_response(
+        &self,
+        _: &PermittedRequest,
+        _: &Response,
+        _: Option<Value>,
+    ) -> Result<Value, ConnectorError> {
         Err(no_connection())
     }
 }
@@ -293,6 +303,7 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         engine: Engine::new(EngineSettings::default(), ports),
         uploads: Arc::new(TrustingUploads),
         vault: Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock) as _, master)),
+        templates: Arc::new(Templates::new(config.templates_dir)),
         ceilings: config.connectors.ceilings,
         limits,
         metrics: telemetry::recorder().unwrap().handle(),

@@ -32,6 +32,7 @@ async fn sizes_of_bodies() {
         limits.document_bytes = 3_000;
         limits.event_bytes = 4_000;
         limits.component_bytes = 5_000;
+        limits.test_bytes = 6_000;
     })
     .await;
     house.furnish().await;
@@ -45,6 +46,7 @@ async fn sizes_of_bodies() {
     check(&house, ask("POST", "/v1/flows/hello/runs", "application/json"), 4_000, "request.event-too-large").await;
     check(&house, ask("PUT", "/v1/plugins/p/versions/1.0.0", "application/wasm"), 5_000, "request.component-too-large")
         .await;
+    check(&house, ask("POST", "/v1/connector-tests", "application/json"), 6_000, "request.test-too-large").await;
 }
 
 #[tokio::test]
@@ -162,6 +164,19 @@ async fn live_streams_of_one_tenant_at_once() {
     let ask = || Ask::new("GET", &format!("/v1/runs/{id}/events")).key(&house.viewer);
     let over = house.ask(ask()).await;
     assert_eq!((over.status.as_u16(), over.code()), (429, "limit.event-streams"));
+    drop(taken);
+    assert_eq!(house.ask(ask()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn calls_of_one_tenant_that_are_tried_at_once() {
+    // keeps A4, covers C-16
+    let house = House::with(|limits| limits.connector_tests = 1).await;
+    house.furnish().await;
+    let taken = house.app.connector_tests.take(&"acme".parse().unwrap());
+    let ask = || Ask::new("POST", "/v1/connectors/api/functions/get/test").key(&house.author).json(&json!({}));
+    let over = house.ask(ask()).await;
+    assert_eq!((over.status.as_u16(), over.code()), (429, "limit.connector-tests"));
     drop(taken);
     assert_eq!(house.ask(ask()).await.status, StatusCode::OK);
 }

@@ -34,13 +34,17 @@ fn routes() -> Vec<Route> {
 
 /// The path with things that exist in `acme`.
 fn filled(path: &str, run: &str, key: &str) -> String {
-    let name = ["connectors", "flows", "credentials", "plugins"]
+    let name = ["connector-templates", "connectors", "flows", "credentials", "plugins"]
         .iter()
-        .zip(["api", "hello", "upstream", "sign"])
+        .zip(["generic-http", "api", "hello", "upstream", "sign"])
         .find(|(resource, _)| path.contains(*resource))
         .map_or("", |(_, name)| name);
     let id = if path.contains("/runs/") { run } else { key };
-    path.replace("{tenant}", "acme").replace("{name}", name).replace("{version}", "1.0.0").replace("{id}", id)
+    path.replace("{tenant}", "acme")
+        .replace("{function}", "get")
+        .replace("{name}", name)
+        .replace("{version}", "1.0.0")
+        .replace("{id}", id)
 }
 
 /// A body that would do, where one is asked for.
@@ -53,6 +57,11 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("put", _) => ask.body("application/wasm", "\0asm other"),
         ("post", "/v1/flows/{name}/live") => ask.json(&json!({ "version": 1 })),
         ("post", "/v1/flows/{name}/runs") => ask.json(&json!({ "event": { "name": "x" } })),
+        ("post", "/v1/connectors/{name}/functions/{function}/test") => ask.json(&json!({})),
+        ("post", "/v1/connector-tests") => ask.json(&json!({ "document": super::house::CONNECTOR, "function": "get" })),
+        ("post", "/v1/connector-templates/{name}/document") => {
+            ask.json(&json!({ "values": { "base-url": "https://a.test" } }))
+        }
         ("post", "/v1/tenants") => ask.json(&json!({ "tenant": "third" })),
         ("post", path) if path.ends_with("/keys") => ask.json(&json!({ "role": "viewer" })),
         _ => ask,
@@ -129,7 +138,9 @@ async fn an_object_of_another_tenant_is_a_missing_one() {
     for route in routes() {
         let of_tenant = route.scopes.iter().flatten().any(|scope| Role::Admin.may(*scope));
         let creates = route.method == "put";
-        if !of_tenant || creates || !route.path.contains('{') {
+        // Templates are the same for every tenant.
+        let is_shared = route.path.starts_with("/v1/connector-templates");
+        if !of_tenant || creates || is_shared || !route.path.contains('{') {
             continue;
         }
         let theirs = house.ask(ask(&route, &filled(&route.path, &run, &id)).key(&house.stranger)).await;

@@ -2,6 +2,8 @@
 
 mod house;
 
+mod connector_tests;
+mod background_calls;
 mod definitions;
 mod edge;
 mod limits;

@@ -57,6 +57,50 @@ async fn a_secret_comes_back_nowhere() {
 }
 
 #[tokio::test]
+async fn every_type_is_written_and_never_read() {
+    // covers C-06, T-03; keeps K-01
+    let house = House::new().await;
+    for secret in [
+        json!({ "type": "basic", "username": "u", "password": CANARY }),
+        json!({ "type": "bearer", "token": CANARY }),
+        json!({ "type": "api-key", "key": CANARY }),
+        json!({ "type": "oauth2-client", "client_id": "c", "client_secret": CANARY }),
+        json!({ "type": "oauth2-client", "client_id": "public" }),
+        json!({ "type": "aws", "access_key_id": "A", "secret_access_key": CANARY, "session_token": CANARY }),
+        json!({ "type": "hmac-key", "key": CANARY }),
+        json!({ "type": "hmac-key", "key": hex::encode(CANARY), "encoding": "hex" }),
+    ] {
+        let put = house.ask(Ask::new("PUT", "/v1/credentials/each").key(&house.admin).json(&secret)).await;
+        assert!(put.status.is_success(), "{put:?}");
+        assert_eq!(put.body["type"], secret["type"]);
+        let read = house.ask(Ask::new("GET", "/v1/credentials/each").key(&house.admin)).await;
+        let stored = row(&house, DefinitionKind::Credential, "each").await.body;
+        for seen in [put.body, read.body, stored] {
+            assert!(!seen.to_string().contains(CANARY), "{seen}");
+        }
+        assert!(open(&house, "acme", "each").await.unwrap().is_some());
+    }
+    // keeps K-01: what is wrong is named, what it was is not
+    for (secret, says) in [
+        (json!({ "type": "hmac-key", "key": CANARY, "encoding": "hex" }), "`hex`"),
+        (
+            json!({ "type": "aws", "access_key_id": format!("{CANARY}/"), "secret_access_key": CANARY }),
+            "`access_key_id`",
+        ),
+        (
+            json!({ "type": "oauth2-client", "client_id": "c", "client_secret": format!("{CANARY}\n") }),
+            "`client_secret`",
+        ),
+        (json!({ "type": "api-key", "key": format!("{CANARY} ") }), "`key`"),
+    ] {
+        let refused = house.ask(Ask::new("PUT", "/v1/credentials/each").key(&house.admin).json(&secret)).await;
+        assert_eq!(refused.code(), "request.invalid-body", "{refused:?}");
+        let said = refused.body.to_string();
+        assert!(said.contains(says) && !said.contains(CANARY), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_in_the_wrong_place_is_not_repeated() {
     // keeps K-01
     let house = House::new().await;

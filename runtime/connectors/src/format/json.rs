@@ -1,77 +1,14 @@
-//! Bodies become values, as the function's response format says (C-13).
+//! JSON bodies.
 
 use serde_json::Value;
-use weir_engine::connector::{PermittedRequest, ResponseFormat};
-use weir_engine::expression::type_name;
-use weir_engine::message::{Method, Response};
 
-/// How much of JSON is read (C-20).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct JsonLimits {
-    /// Levels of lists and objects.
-    pub(crate) depth_max: u16,
-    /// Values and names.
-    pub(crate) nodes_max: u32,
-}
+use super::{Limits, place};
 
-/// The body as a value; `null` where the format reads none, or where HTTP gives none.
+/// The body as JSON (RFC 8259).
 ///
 /// # Errors
-/// What is wrong with the body, and where in it.
-pub(crate) fn parse(request: &PermittedRequest, response: &Response, limits: JsonLimits) -> Result<Value, String> {
-    let body = response.body.as_slice();
-    match request.function().response.format {
-        ResponseFormat::None => Ok(Value::Null),
-        ResponseFormat::String => text(response).map(Value::String),
-        ResponseFormat::Xml => Err("XML is not there yet".to_owned()),
-        ResponseFormat::JsonObject | ResponseFormat::JsonArray if has_no_body(request, response) => Ok(Value::Null),
-        ResponseFormat::JsonObject => match json(body, limits)? {
-            object @ Value::Object(_) => Ok(object),
-            other => {
-                Err(format!("the body is {}, but the function's response format is `json-object`", type_name(&other)))
-            }
-        },
-        ResponseFormat::JsonArray => match json(body, limits)? {
-            array @ Value::Array(_) => Ok(array),
-            other => {
-                Err(format!("the body is {}, but the function's response format is `json-array`", type_name(&other)))
-            }
-        },
-    }
-}
-
-/// Statuses and methods whose responses never have a body (RFC 9110 section 6.4.1).
-fn has_no_body(request: &PermittedRequest, response: &Response) -> bool {
-    let never = matches!(response.status, 204 | 205 | 304) || request.request().method == Method::Head;
-    never && response.body.is_empty()
-}
-
-fn text(response: &Response) -> Result<String, String> {
-    let charset = response.header("content-type").and_then(charset);
-    if let Some(charset) = charset
-        && !["utf-8", "utf8", "us-ascii"].iter().any(|known| known.eq_ignore_ascii_case(charset))
-    {
-        let charset: String = charset.chars().take(40).collect();
-        return Err(format!("the body's charset is `{charset}`; only `utf-8` is read as text"));
-    }
-    match std::str::from_utf8(response.body.as_slice()) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "the body is not UTF-8 text: byte {} is not part of a character; use the response format `none` for binary bodies",
-            error.valid_up_to()
-        )),
-    }
-}
-
-/// The `charset` parameter of a content type (RFC 9110 section 8.3.2).
-fn charset(content_type: &str) -> Option<&str> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    })
-}
-
-fn json(body: &[u8], limits: JsonLimits) -> Result<Value, String> {
+/// What is wrong, and where.
+pub(super) fn parse(body: &[u8], limits: Limits) -> Result<Value, String> {
     // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -83,8 +20,8 @@ fn json(body: &[u8], limits: JsonLimits) -> Result<Value, String> {
 
 /// Refuses a body that nests too deep or has too many values, before anything recurses into it or takes memory for
 /// each of them (E-03). Every value and every name but the first comes after one of `,`, `[`, `{` and `:`.
-fn check_limits(body: &[u8], limits: JsonLimits) -> Result<(), String> {
-    let JsonLimits { depth_max, nodes_max } = limits;
+fn check_limits(body: &[u8], limits: Limits) -> Result<(), String> {
+    let Limits { depth_max, nodes_max } = limits;
     let (mut depth, mut nodes) = (0_u32, 1_u32);
     let mut in_string = false;
     let mut escaped = false;
@@ -115,20 +52,12 @@ fn check_limits(body: &[u8], limits: JsonLimits) -> Result<(), String> {
     Ok(())
 }
 
-/// Line and column of a byte, both from 1, as serde_json counts them.
-fn place(text: &[u8], index: usize) -> (usize, usize) {
-    let before = text.get(..index).unwrap_or(text);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    (line, column)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn json(body: &[u8], depth_max: u16) -> Result<Value, String> {
-        super::json(body, JsonLimits { depth_max, nodes_max: 200_000 })
+        parse(body, Limits { depth_max, nodes_max: 200_000 })
     }
 
     #[test]
@@ -146,7 +75,7 @@ mod tests {
     #[test]
     fn nodes_count_at_n_and_n_plus_1() {
         // covers C-20, keeps E-03
-        let of = |body: &str, nodes_max| super::json(body.as_bytes(), JsonLimits { depth_max: 9, nodes_max });
+        let of = |body: &str, nodes_max| parse(body.as_bytes(), Limits { depth_max: 9, nodes_max });
         for (body, nodes) in [("1", 1), ("[1,2]", 3), (r#"{"a":1,"b":[2]}"#, 6), (r#"["[{,:\\\",,"]"#, 2)] {
             assert!(of(body, nodes).is_ok(), "{body}");
             assert!(of(body, nodes - 1).is_err(), "{body}");
@@ -167,13 +96,6 @@ mod tests {
         assert!(error(b"").contains("empty") && error(b" \r\n").contains("empty"));
         assert!(error(b"\"\xff\"").contains("line 1"));
         assert_eq!(json(b"\xef\xbb\xbf{}", 1), Ok(Value::Object(serde_json::Map::new())));
-    }
-
-    #[test]
-    fn charsets() {
-        assert_eq!(charset("text/plain; charset=\"UTF-8\""), Some("UTF-8"));
-        assert_eq!(charset("text/plain;a=b; Charset=latin1"), Some("latin1"));
-        assert_eq!(charset("text/plain"), None);
     }
 
     proptest::proptest! {

@@ -1,0 +1,79 @@
+//! One request to its own target: the egress policy, a client of the tenant, the answer within its limits.
+
+use std::sync::Arc;
+
+use tokio::time::timeout_at;
+use weir_engine::connector::Connection;
+use weir_engine::ids::TenantId;
+use weir_engine::ports::ConnectorError;
+
+use super::clients::{Client, Clients};
+use super::limit::Limit;
+use super::read::{self, Reading};
+use super::transport::Target;
+use crate::settings::Ceilings;
+
+/// The way to outside systems. Nothing leaves but over it.
+pub(crate) struct Wire {
+    clients: Clients,
+    ceilings: Ceilings,
+}
+
+/// An answer to a request that is not a function's, such as one for a token. Not masked: it holds secrets.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// After decompression.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Wire {
+    pub(super) fn new(clients: Clients, ceilings: Ceilings) -> Self {
+        Self { clients, ceilings }
+    }
+
+    /// How an answer of a target is read.
+    pub(super) fn reading<'a>(&self, target: &'a Target, connection: &'a Connection) -> Reading<'a> {
+        Reading { target, connection, headers_max: self.ceilings.response_headers_max }
+    }
+
+    /// The tenant's client for a target, where the egress policy lets it be dialled. `connection` is held to the
+    /// ceilings.
+    ///
+    /// # Errors
+    /// `egress-denied` of an address; names are checked once they are resolved. `connect`.
+    pub(super) fn open(
+        &self,
+        tenant: &TenantId,
+        target: &Target,
+        connection: &Connection,
+    ) -> Result<Arc<Client>, ConnectorError> {
+        let client = self.clients.client(tenant, target, connection)?;
+        client.policy.check_literal(target)?;
+        Ok(client)
+    }
+
+    /// Sends a request that is not a function's, such as one for a token, and reads the answer: under the tenant's
+    /// egress policy, and under time-outs and limits of `connection`.
+    ///
+    /// # Errors
+    /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
+    /// `response-too-large`.
+    pub(crate) async fn fetch(
+        &self,
+        tenant: &TenantId,
+        request: reqwest::Request,
+        connection: &Connection,
+    ) -> Result<Reply, ConnectorError> {
+        let connection = self.ceilings.hold(connection);
+        let target = Target::of(request.url());
+        let limit = Limit::request_timeout(connection.request_timeout);
+        let reply = async {
+            let client = self.open(tenant, &target, &connection)?;
+            let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
+            let status = response.status().as_u16();
+            let response = read::response(response, &self.reading(&target, &connection)).await?;
+            Ok(Reply { status, body: response.body.into_bytes().into() })
+        };
+        timeout_at(limit.at, reply).await.unwrap_or_else(|_| Err(limit.passed(&target)))
+    }
+}

@@ -1,0 +1,224 @@
+//! Tries one call of a connector function (C-16): the very step that a run would take, but nothing of it is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout};
+
+use super::Engine;
+use super::drive::scope_of;
+use crate::connector::{Authentication, Connector, ConnectorDocument, ResponseMode};
+use crate::document::{Document, Faults};
+use crate::duration_text;
+use crate::expression::ValueTemplate;
+use crate::flow::{self, CallHooks, CallStep, Flow, FunctionRef, Step, StepKind, Target, Transitions};
+use crate::ids::{ConnectorName, FlowName, FunctionName, RunId, StepId, TenantId};
+use crate::message::Failure;
+use crate::ports::StoreError;
+use crate::run::{CallRecord, ContextKey, Run, RunContext, RunState, StepError};
+use crate::step::{Attempt, Way, micros, step_error};
+use crate::steps::{Called, make_call};
+
+/// What a call may take beyond its time so that it can still say how far it came.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A call to try.
+#[derive(Debug, Clone)]
+pub struct TryCall {
+    /// Whose connector, plugins and credentials.
+    pub tenant: TenantId,
+    /// The connector.
+    pub connector: TryConnector,
+    /// Its function.
+    pub function: FunctionName,
+    /// The arguments: values, no templates.
+    pub arguments: Map<String, Value>,
+    /// What the templates of the function and the inputs of the hooks see.
+    pub context: RunContext,
+    /// Hooks before the call: a list as a step of a flow has it.
+    pub pre_call: Value,
+    /// Hooks after the response: a list as a step of a flow has it.
+    pub post_response: Value,
+}
+
+/// Which connector is tried.
+#[derive(Debug, Clone)]
+pub enum TryConnector {
+    /// The tenant's live one of that name.
+    Saved(ConnectorName),
+    /// One that was checked as at a save, but not saved. It stands before a saved one of its name.
+    Unsaved(Box<ConnectorDocument>),
+}
+
+/// What a tried call did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriedCall {
+    /// How it came out.
+    pub outcome: TriedOutcome,
+    /// How the host authenticates the connector's calls: no request in the record has it.
+    pub authentication: Authentication,
+    /// The requests, the hooks, the exchange and the response, as a journal has them. Version 0 of a connector is one
+    /// that is not saved.
+    pub record: CallRecord,
+    /// What a run would have in its context now; none where the call came to no response.
+    pub result: Option<Value>,
+    /// All of it, in microseconds.
+    pub elapsed_us: u64,
+}
+
+/// How a tried call came out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TriedOutcome {
+    /// A run would go on.
+    Success,
+    /// A business failure.
+    Failure(Failure),
+    /// A technical error.
+    Error(StepError),
+}
+
+/// Why a call was not tried.
+#[derive(Debug, thiserror::Error)]
+pub enum TryCallError {
+    /// The tenant has no such connector.
+    #[error("there is no connector `{0}`")]
+    UnknownConnector(ConnectorName),
+    /// The connector has no such function.
+    #[error("connector `{0}` has no function `{1}`")]
+    UnknownFunction(ConnectorName, FunctionName),
+    /// The hooks have faults. Their pointers begin with `/pre_call` or `/post_response`.
+    #[error("the hooks around the call have {} fault(s)", .0.0.len())]
+    Hooks(Faults),
+    /// It took longer than it may.
+    #[error(
+        "the call with its hooks took longer than {} (`engine.test-call-timeout`)", duration_text::to_text(*.0)
+    )]
+    TimedOut(Duration),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TryCallError {
+    /// The code of [`TryCallError::TimedOut`].
+    const TIMED_OUT: &str = "connector.test-timeout";
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownConnector(_) => "connector.unknown",
+            Self::UnknownFunction(..) => "connector.unknown-function",
+            Self::Hooks(_) => "connector.test-hooks",
+            Self::TimedOut(_) => Self::TIMED_OUT,
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes one call as a step of a run would, with its hooks, and waits for it also where its function does not.
+    /// No run, journal, context or outbox ever knows of it. Hooks see the flow and the step `connector-test`.
+    ///
+    /// # Errors
+    /// See [`TryCallError`]. A call that was made and went wrong is no error here.
+    pub async fn try_call(&self, call: TryCall) -> Result<TriedCall, TryCallError> {
+        let connector = self.tried_connector(&call).await?;
+        let hooks = json!({ "pre_call": call.pre_call, "post_response": call.post_response });
+        let hooks = flow::call_hooks(&Document::of_value(hooks)).map_err(TryCallError::Hooks)?;
+        let within = self.settings.test_call_timeout;
+        let this_call = call_of(&connector, call.function, call.arguments, hooks);
+        let flow = flow_of(within);
+        let step = Step { id: StepId::tried(), kind: StepKind::End, transitions: END };
+        let run = self.tried_run(call.tenant, within);
+        let started = Instant::now();
+        let this = Attempt {
+            ports: &self.ports,
+            flow: &flow,
+            step: &step,
+            run: &run,
+            context: &call.context,
+            scope: scope_of(&run, &call.context),
+            until: started + within,
+            bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
+            tried: Some(&connector),
+        };
+        let called = timeout(within + GRACE, make_call(&this, &this_call)).await;
+        let Called { record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;
+        let over = self.weigh(&call.context, &changes).err();
+        let outcome = match way {
+            Way::Later(error) => return Err(error.into()),
+            Way::Error(_) if Instant::now() >= this.until => {
+                TriedOutcome::Error(step_error(TryCallError::TIMED_OUT, TryCallError::TimedOut(within)))
+            }
+            Way::Error(error) => TriedOutcome::Error(error),
+            Way::Next | Way::Branch(_) => over.map_or(TriedOutcome::Success, TriedOutcome::Error),
+            Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
+        };
+        let result = changes.into_iter().next().map(|change| change.value);
+        let authentication = connector.document.authentication.clone();
+        Ok(TriedCall { outcome, authentication, record, result, elapsed_us: micros(started.elapsed()) })
+    }
+
+    /// The connector with the function set to be waited for.
+    async fn tried_connector(&self, call: &TryCall) -> Result<Arc<Connector>, TryCallError> {
+        let mut connector = match &call.connector {
+            TryConnector::Unsaved(document) => Connector { version: 0, document: document.as_ref().clone() },
+            TryConnector::Saved(name) => match self.ports.definitions.live_connector(&call.tenant, name).await? {
+                Some(connector) => connector.as_ref().clone(),
+                None => return Err(TryCallError::UnknownConnector(name.clone())),
+            },
+        };
+        let name = connector.document.connector.clone();
+        match connector.document.functions.iter_mut().find(|function| function.name == call.function) {
+            Some(function) => function.mode = ResponseMode::Wait,
+            None => return Err(TryCallError::UnknownFunction(name, call.function.clone())),
+        }
+        Ok(Arc::new(connector))
+    }
+
+    /// A run that nobody stores.
+    fn tried_run(&self, tenant: TenantId, within: Duration) -> Run {
+        let now = self.ports.clock.now();
+        Run {
+            tenant,
+            id: RunId::generate(),
+            flow: FlowName::tried(),
+            flow_version: 0,
+            revision: 0,
+            state: RunState::Ready { step: StepId::tried() },
+            created_at: now,
+            updated_at: now,
+            deadline: now.after(within),
+            fence: 0,
+        }
+    }
+}
+
+/// Nothing leads anywhere.
+const END: Transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
+
+/// What hooks see of the flow that is not there.
+fn flow_of(deadline: Duration) -> Flow {
+    Flow {
+        name: FlowName::tried(),
+        trigger: String::new(),
+        input: None,
+        deadline,
+        first: StepId::tried(),
+        steps: Vec::new(),
+    }
+}
+
+fn call_of(connector: &Connector, function: FunctionName, arguments: Map<String, Value>, hooks: CallHooks) -> CallStep {
+    let CallHooks { pre_call, post_response } = hooks;
+    let connector = connector.document.connector.clone();
+    CallStep {
+        context_key: ContextKey::connector(&connector),
+        function: FunctionRef { connector, function },
+        arguments: ValueTemplate::Literal(Value::Object(arguments)),
+        pre_call,
+        post_response,
+    }
+}

@@ -1,0 +1,86 @@
+//! Calls in the background: listed in parts, for those who may inspect runs.
+
+use serde_json::json;
+use weir_engine::ids::RunId;
+use weir_engine::message::{Method, Request};
+use weir_engine::ports::{CommitStep, NewRun, OwnerId, Started};
+use weir_engine::run::{Event, JournalEntry, OutboxEntry, Run, RunContext, RunState, StepOutcome, StepRecord};
+use weir_engine::time::Timestamp;
+
+use super::house::{Ask, House};
+
+/// A run of `acme` whose first steps have each handed over a call.
+async fn run_with_calls(house: &House, count: u64) -> RunId {
+    let now = Timestamp::from_millis(1_000);
+    let mut run = Run {
+        tenant: "acme".parse().unwrap(),
+        id: RunId::generate(),
+        flow: "hello".parse().unwrap(),
+        flow_version: 1,
+        revision: 0,
+        state: RunState::Ready { step: "a".parse().unwrap() },
+        created_at: now,
+        updated_at: now,
+        deadline: now,
+        fence: 0,
+    };
+    let lease = Some((OwnerId("test".to_owned()), now));
+    let context = RunContext::of_event(json!(null));
+    let new = NewRun { run: run.clone(), context, client_key: None, lease };
+    let Started::New(Some(lease)) = house.app.store.start_run(new).await.unwrap() else { panic!("not started") };
+    for _ in 0..count {
+        run = run.apply(Event::Advanced("a".parse().unwrap()), now);
+        let entry = JournalEntry {
+            sequence: run.revision,
+            step: "a".parse().unwrap(),
+            started_at: now,
+            elapsed_us: 0,
+            record: StepRecord::End,
+            outcome: StepOutcome::Next { step: "a".parse().unwrap(), caught_failure: None, caught_error: None },
+            changes: Vec::new(),
+        };
+        let uri = "https://mail.test/".parse().unwrap();
+        let outbox = OutboxEntry {
+            tenant: run.tenant.clone(),
+            run: run.id,
+            sequence: run.revision,
+            step: "a".parse().unwrap(),
+            connector: "mail".parse().unwrap(),
+            connector_version: 1,
+            function: "send".parse().unwrap(),
+            request: Request { method: Method::Get, uri, headers: Vec::new(), body: None },
+            idempotency_key: "k".to_owned(),
+            created_at: now,
+            expires_at: now,
+        };
+        let (run, lease) = (run.clone(), lease.clone());
+        let commit = CommitStep { run, lease, changes: Vec::new(), entry, outbox: Some(outbox), keep_until: Some(now) };
+        house.app.store.commit_step(commit).await.unwrap();
+    }
+    run.id
+}
+
+#[tokio::test]
+async fn background_calls_are_listed_in_parts() {
+    // covers C-11, T-05
+    let house = House::new().await;
+    let run = run_with_calls(&house, 3).await;
+    let get = async |query: &str, key: &str| {
+        house.ask(Ask::new("GET", &format!("/v1/runs/{run}/background-calls{query}")).key(key)).await
+    };
+    let first = get("?limit=2", &house.viewer).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let sequences = |body: &serde_json::Value| -> Vec<u64> {
+        body["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((sequences(&first.body), &first.body["next_after"]), (vec![1, 2], &json!(2)));
+    assert_eq!(first.body["items"][0]["state"], "pending");
+    assert_eq!(first.body["items"][0]["request"]["uri"], "https://mail.test/");
+    let rest = get("?limit=2&after=2", &house.viewer).await;
+    assert_eq!((sequences(&rest.body), rest.body.get("next_after")), (vec![3], None));
+    for bad in ["?limit=0", "?limit=201", "?after=-1", "?more=1"] {
+        assert_eq!(get(bad, &house.viewer).await.code(), "request.invalid-query", "{bad}");
+    }
+    assert_eq!(get("", &house.runner).await.code(), "auth.not-permitted");
+    assert_eq!(get("", &house.stranger).await.code(), "object.not-found");
+}

@@ -1,0 +1,70 @@
+//! Which runner takes which vector: by product, area, and the shape of what is given and expected.
+
+use crate::vector::Vector;
+use crate::verdict::{Check, Verdict};
+use crate::world::World;
+use crate::{descope_connector, transmit_function};
+
+/// Runs vectors of one shape.
+pub(crate) struct Runner {
+    /// Members of `given` that there must be.
+    pub(crate) needs: &'static [&'static str],
+    /// Further members that there may be.
+    pub(crate) may: &'static [&'static str],
+    /// Members of `expect` that it checks; at least one of them is there.
+    pub(crate) expects: &'static [&'static str],
+    /// Checks every expectation.
+    pub(crate) run: fn(&mut World, &Vector) -> Check,
+}
+
+impl Runner {
+    fn takes(&self, vector: &Vector) -> bool {
+        let (given, expected) = (vector.given_names(), vector.expect_names());
+        self.needs.iter().all(|name| given.contains(name))
+            && given.iter().all(|name| self.needs.contains(name) || self.may.contains(name))
+            && !expected.is_empty()
+            && expected.iter().all(|name| self.expects.contains(name))
+    }
+}
+
+/// Product, area, and the runners for them, tried in order.
+const AREAS: [(&str, &str, &[Runner]); 2] = [
+    ("descope", "connector", descope_connector::RUNNERS),
+    ("transmit", "web-service-function", transmit_function::RUNNERS),
+];
+
+/// Areas whose runners come with the actions.
+const LATER: [(&str, &str); 13] = [
+    ("wso2-is/asgardeo", "action-call/http-outcome"),
+    ("wso2-is/asgardeo", "action-call/response-strings"),
+    ("wso2-is/asgardeo", "action-call/allowed-operations"),
+    ("wso2-is/asgardeo", "action-rules/evaluate"),
+    ("wso2-is/asgardeo", "action-management"),
+    ("wso2-is/asgardeo", "custom-authentication"),
+    ("wso2-is/asgardeo", "pre-update"),
+    ("wso2-is/asgardeo", "seed-example"),
+    ("wso2-is", "pre-issue-access-token/patch"),
+    ("wso2-is", "action-call/client-result"),
+    ("wso2-is", "flow-extension/"),
+    ("wso2-is", "flow-engine"),
+    ("asgardeo", "third-party-service-conformance"),
+];
+
+/// Runs a vector.
+pub(crate) fn run(world: &mut World, vector: &Vector) -> Verdict {
+    let (product, area) = (vector.product.as_str(), vector.area.as_str());
+    let Some((_, _, runners)) = AREAS.iter().find(|(of, in_area, _)| (*of, *in_area) == (product, area)) else {
+        let is_later = LATER.iter().any(|(of, begins)| *of == product && area.starts_with(begins));
+        return Verdict::Skipped(match is_later {
+            true => "issue 4".to_owned(),
+            false => format!("no runner for `{product}`, `{area}`"),
+        });
+    };
+    match runners.iter().find(|runner| runner.takes(vector)) {
+        Some(runner) => (runner.run)(world, vector).into(),
+        None => {
+            let [given, expected] = [vector.given_names(), vector.expect_names()].map(|names| names.join(", "));
+            Verdict::Skipped(format!("no runner for given [{given}] with expected [{expected}]"))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The real binary with one tenant. Started when the first vector needs it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use weir_tests::server::Server;
+
+use crate::upstream::{Heard, Upstream};
+
+/// The step, and so the key, of the call in every flow here.
+pub(crate) const STEP: &str = "call";
+
+/// What the vectors run against.
+#[derive(Default)]
+pub(crate) struct World(Option<Running>);
+
+/// The binary, serving.
+pub(crate) struct Running {
+    server: Server,
+    key_file: PathBuf,
+    key: String,
+    agent: ureq::Agent,
+    _folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// `completed`, `failed` or `error`.
+    pub(crate) state: String,
+    /// As the API shows it.
+    pub(crate) run: Value,
+    /// What its steps put into the context, by key.
+    pub(crate) context: Value,
+    /// The steps that ran, in order.
+    pub(crate) steps: Vec<String>,
+}
+
+impl Ran {
+    /// What the call put into the context; null where nothing.
+    pub(crate) fn call(&self) -> &Value {
+        self.context.get(format!("connectors.{STEP}")).unwrap_or(&Value::Null)
+    }
+
+    /// The claims of the result.
+    pub(crate) fn claims(&self) -> Value {
+        let claims = self.run.get("claims").and_then(Value::as_array).into_iter().flatten();
+        let pair = |claim: &Value| Some((claim.get("key")?.as_str()?.to_owned(), claim.get("value")?.clone()));
+        Value::Object(claims.filter_map(pair).collect())
+    }
+}
+
+impl World {
+    /// The binary.
+    pub(crate) fn weir(&mut self) -> anyhow::Result<&Running> {
+        let running = match self.0.take() {
+            Some(running) => running,
+            None => Running::start()?,
+        };
+        Ok(self.0.insert(running))
+    }
+}
+
+/// A connector of one function `f` at a base URL.
+pub(crate) fn connector(name: &str, base_url: &str, mut function: Value) -> Value {
+    if let Value::Object(function) = &mut function {
+        function.insert("name".to_owned(), json!("f"));
+    }
+    json!({ "connector": name, "base-url": base_url, "functions": [function] })
+}
+
+/// A flow that calls that function once.
+pub(crate) fn one_call(name: &str, arguments: &Value) -> Value {
+    json!({ "flow": name, "steps": [{ "id": STEP, "call": format!("{name}.f"), "arguments": arguments }] })
+}
+
+impl Running {
+    fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let server = Server::start(folder.path())?;
+        let key_file = server.tenant("vectors", "admin")?;
+        let key = std::fs::read_to_string(&key_file)?;
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        Ok(Self { server, key_file, key, agent, _folder: folder })
+    }
+
+    /// Saves a connector; the faults where it is refused.
+    pub(crate) fn save(&self, document: &Value) -> anyhow::Result<Result<(), String>> {
+        let name = document.get("connector").and_then(Value::as_str).unwrap_or_default();
+        self.put(&format!("/v1/connectors/{name}"), document)
+    }
+
+    /// Saves a credential or any other thing; what the server says where it is refused.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> anyhow::Result<Result<(), String>> {
+        let (status, text) = self.send("PUT", path, body)?;
+        match status {
+            200..300 => Ok(Ok(())),
+            400..500 => Ok(Err(text)),
+            _ => bail!("PUT {path} answered {status}: {text}"),
+        }
+    }
+
+    /// Reads something of the API.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.agent.get(format!("{}{path}", self.server.url));
+        let mut answer = request.header("authorization", format!("Bearer {}", self.key.trim())).call()?;
+        Ok(answer.body_mut().read_json()?)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
+        let url = format!("{}{path}", self.server.url);
+        let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
+        let request = request.header("authorization", format!("Bearer {}", self.key.trim()));
+        let mut answer = request.content_type("application/json").send(body.to_string())?;
+        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+    }
+
+    /// Saves a connector and a flow, and runs the flow to its end.
+    pub(crate) fn run(&self, connector: &Value, flow: &Value, event: &Value) -> anyhow::Result<Ran> {
+        if let Err(faults) = self.save(connector)? {
+            bail!("the connector is refused: {faults}");
+        }
+        let name = flow.get("flow").and_then(Value::as_str).unwrap_or_default();
+        if let Err(faults) = self.put(&format!("/v1/flows/{name}"), flow)? {
+            bail!("the flow is refused: {faults}");
+        }
+        let (status, text) =
+            self.send("POST", &format!("/v1/flows/{name}/runs?wait=30s"), &json!({ "event": event }))?;
+        let run: Value = serde_json::from_str(&text).with_context(|| format!("the run answered {status}: {text}"))?;
+        let id = run.get("id").and_then(Value::as_str).with_context(|| format!("no run began: {text}"))?;
+        let journal = self.get(&format!("/v1/runs/{id}/journal"))?;
+        let mut context = serde_json::Map::new();
+        let mut steps = Vec::new();
+        for entry in journal.get("items").and_then(Value::as_array).into_iter().flatten() {
+            steps.push(entry.get("step").and_then(Value::as_str).unwrap_or_default().to_owned());
+            for change in entry.get("changes").and_then(Value::as_array).into_iter().flatten() {
+                let key = change.get("key").and_then(Value::as_str).unwrap_or_default();
+                context.insert(key.to_owned(), change.get("value").cloned().unwrap_or_default());
+            }
+        }
+        let state = run.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Ran { state, run, context: Value::Object(context), steps })
+    }
+
+    /// The only request that an outside system got.
+    pub(crate) fn one_request(upstream: &Upstream) -> anyhow::Result<Heard> {
+        let heard = upstream.heard();
+        match heard.as_slice() {
+            [only] => Ok(only.clone()),
+            _ => bail!("{} requests were sent instead of one", heard.len()),
+        }
+    }
+
+    /// The command line; its exit code, and what it printed.
+    pub(crate) fn cli(&self, arguments: &[&str], input: &str) -> anyhow::Result<(Option<i32>, String)> {
+        let output = self.server.try_cli(&self.key_file, arguments, input)?;
+        let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        Ok((output.status.code(), printed))
+    }
+}
