@@ -4,6 +4,8 @@ mod authenticate;
 mod clients;
 mod outgoing;
 mod read;
+mod tls; // certificates that are shown and trusted
+mod tls_fault; // what went wrong in a handshake, in words
 mod transport;
 #[cfg(test)]
 mod tls_tests;
@@ -77,7 +79,9 @@ impl Sender {
         *masker = Arc::new(secrets);
         let authorization = authorization.map_err(|_| budget.passed(&target))??;
         let outgoing = outgoing::build(context, request.request(), authorization)?;
-        let client = self.clients.client(&context.tenant, &target, &connection)?;
+        let tls = self.tls_of(&context.tenant, &request.connector().document, &target);
+        let tls = timeout_at(budget.at, tls).await.map_err(|_| budget.passed(&target))??;
+        let client = self.clients.client(&context.tenant, &target, &connection, &tls)?;
         client.policy.check_literal(&target)?;
         // One attempt; retries (C-18) repeat from here, each under its own time-out and all under the budget.
         let limit = budget.earlier(Limit::request_timeout(connection.request_timeout));
