@@ -110,7 +110,12 @@ impl EgressRule {
         if ports.contains(&0) {
             return Err(InvalidRule::Port);
         }
-        Ok(Self { host: host.map(parse_host).transpose()?, cidr: cidr.map(parse_cidr).transpose()?, ports, schemes: Vec::new() })
+        Ok(Self {
+            host: host.map(parse_host).transpose()?,
+            cidr: cidr.map(parse_cidr).transpose()?,
+            ports,
+            schemes: Vec::new(),
+        })
     }
 
     /// The same, for these schemes only; for every one where there is none.
@@ -226,7 +231,9 @@ mod tests {
     fn schemes() {
         // covers C-19
         let rule: EgressRule = serde_json::from_str(r#"{"host":"a.com","schemes":["https"]}"#).expect("a rule");
-        assert!(rule.names(Destination { scheme: Scheme::Https, host: "a.com", port: 1 }) && !rule.names(at("a.com", 1)));
+        assert!(
+            rule.names(Destination { scheme: Scheme::Https, host: "a.com", port: 1 }) && !rule.names(at("a.com", 1))
+        );
         for faulty in [r#"{"host":"a.com","schemes":["ftp"]}"#, r#"{"schemes":["https"]}"#] {
             assert!(serde_json::from_str::<EgressRule>(faulty).is_err(), "{faulty}");
         }

@@ -11,21 +11,19 @@ pub(super) fn explain(problem: &Error, target: &Target) -> String {
         Error::InvalidCertificate(fault) => of_certificate(fault, host),
         Error::AlertReceived(alert) => of_alert(*alert),
         Error::PeerIncompatible(_) => (None, VERSIONS.to_owned()),
-        Error::InvalidMessage(_) => {
-            (None, "check the port: what answers there does not speak TLS, or no TLS that can be read".to_owned())
-        }
+        Error::InvalidMessage(_) => (None, "check its port, and that it speaks TLS there".to_owned()),
         _ => (None, "check its certificate, its port and that it speaks TLS".to_owned()),
     };
     let what = what.unwrap_or_else(|| one_line(problem));
     format!("TLS with `{target}` failed: {what}; {advice}")
 }
 
-const VERSIONS: &str =
-    "the two sides have no TLS version or cipher suite in common; compare with `tls.version-min` and the operator's `connectors.tls-version-min`";
+const VERSIONS: &str = "the two sides have no TLS version or cipher suite in common; compare with `tls.version-min` and the operator's `connectors.tls-version-min`";
 
 fn of_certificate(fault: &CertificateError, host: &str) -> (Option<String>, String) {
     let (what, advice) = match fault {
-        CertificateError::UnknownIssuer => (
+        // A bad signature is that of another issuer with the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => (
             "nobody that this connector trusts has issued its certificate",
             "store the certificate of its CA, or its own, with `weir identity set NAME --trust FILE`, and name it in `tls.trusted`".to_owned(),
         ),
@@ -58,6 +56,7 @@ fn of_alert(alert: Alert) -> (Option<String>, String) {
         | Alert::CertificateRevoked
         | Alert::CertificateExpired
         | Alert::CertificateUnknown
+        | Alert::DecryptError
         | Alert::AccessDenied => (
             "it refused the client certificate",
             "check that `tls.identity` names the right one, with its chain, and that the other side knows its issuer",

@@ -14,4 +14,10 @@ mod hostile;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod spellings;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tls_server;
+#[cfg(test)]
 mod validation;

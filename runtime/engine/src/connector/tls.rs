@@ -19,7 +19,9 @@ pub struct Tls {
 }
 
 /// A version of TLS; later ones are greater.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub enum TlsVersion {
     /// RFC 5246.
     #[default]

@@ -39,7 +39,7 @@ pub(crate) struct App {
     pub(crate) keys: KeyRing,
     /// Tenants.
     pub(crate) tenants: Tenants,
-    /// Credentials.
+    /// Credentials and TLS identities.
     pub(crate) vault: Arc<Vault>,
     /// How far connector documents may go.
     pub(crate) ceilings: weir_connectors::Ceilings,

@@ -62,6 +62,7 @@ fn describe() {
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
     histogram!("weir_commit_seconds", "Time of step commits until they are durable.");
+    gauge!("weir_identities", "Stored TLS identities by state: valid, expiring (within 30 days), expired.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
     gauge!("weir_store_writable", "1 where the store takes writes.");
     gauge!("weir_store_bytes_on_disk", "Bytes of the store on disk.");
