@@ -13,6 +13,7 @@ mod demo_flow;
 mod durability;
 mod hostile_guests;
 mod house;
+mod identities;
 mod secrets;
 mod tenants;
 mod tidy;

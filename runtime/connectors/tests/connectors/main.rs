@@ -12,6 +12,8 @@ mod formats;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod interpolation;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod spellings;

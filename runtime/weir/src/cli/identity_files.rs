@@ -121,3 +121,6 @@ fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     text.push_str(&format!("\n-----END {label}-----\n"));
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod house;
 
 mod definitions;
 mod edge;
+mod identities;
 mod limits;
 mod matrix;
 mod runs;
