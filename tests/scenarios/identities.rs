@@ -68,7 +68,7 @@ async fn partner(issuer: &Issuer<'_, KeyPair>, ca: &CertificateDer<'static>) -> 
                 kept.lock().unwrap().extend(peer.map(CertificateDer::into_owned));
                 let mut heard = Vec::new();
                 while !heard.ends_with(b"\r\n\r\n") && stream.read_buf(&mut heard).await? > 0 {}
-                stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}").await?;
                 stream.shutdown().await
             });
         }
