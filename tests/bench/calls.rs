@@ -77,7 +77,7 @@ impl Bare {
         let bytes = request.send().await?.bytes().await?;
         let answer: Value = serde_json::from_slice(&bytes)?;
         let elapsed = started.elapsed();
-        anyhow::ensure!(answer.get("score").is_some(), "no score");
+        anyhow::ensure!(read.body.get("score").is_some(), "no score");
         Ok(elapsed)
     }
 }
@@ -124,9 +124,9 @@ impl Weir {
         let request = bound.request().clone();
         let permitted = bound.permit(request)?;
         let exchange = self.connectors.send(&context, &permitted).await;
-        let answer = self.connectors.parse_body(&permitted, &exchange.outcome?)?;
+        let read = self.connectors.read_response(&permitted, &exchange.outcome?, exchange.elapsed_us).await?;
         let elapsed = started.elapsed();
-        anyhow::ensure!(answer.get("score").is_some(), "no score");
+        anyhow::ensure!(read.body.get("score").is_some(), "no score");
         Ok(elapsed)
     }
 }

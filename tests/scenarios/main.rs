@@ -16,6 +16,7 @@ mod demo_flow;
 mod durability;
 mod hostile_guests;
 mod house;
+mod identities;
 mod real_world; // systems that others have written
 mod secrets;
 mod templates;

@@ -50,6 +50,8 @@ pub mod codes {
     pub const TRANSFORMATION: &str = "connector.document.transformation";
     /// A retry policy that cannot be followed (C-18).
     pub const RETRY: &str = "connector.document.retry";
+    /// TLS settings that would never be used (C-07).
+    pub const TLS: &str = "connector.document.tls";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
@@ -59,7 +61,7 @@ pub mod codes {
     pub const AUTHENTICATION: &str = "connector.document.authentication";
 
     /// Every code.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         BASE_URL,
         AUTHENTICATION,
         DUPLICATE,
@@ -76,6 +78,7 @@ pub mod codes {
         RESPONSE_SCHEMA,
         TRANSFORMATION,
         RETRY,
+        TLS,
         NO_FUNCTIONS,
         COUNT,
     ];

@@ -24,7 +24,8 @@ mod response; // schemas and transformations of responses
 
 pub use self::credentials::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 pub use self::egress::{
-    AddressClass, Denied, DeniedReason, EgressPolicy, EgressRule, EgressSettings, InvalidRule, Reach, TenantEgress,
+    AddressClass, Denied, DeniedReason, DenyRule, Destination, EgressPolicy, EgressRule, EgressSettings, InvalidRule,
+    Reach, Scheme, TenantEgress,
 };
 pub use self::fault::{Fault, codes};
 pub use self::http_connectors::HttpConnectors;

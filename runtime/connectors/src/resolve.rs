@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use weir_engine::ids::TenantId;
 
-use crate::egress::{Denied, EgressPolicy};
+use crate::egress::{Denied, Destination, EgressPolicy, Scheme};
 use crate::send::resolving;
 
 /// What is asked of a [`Resolver`].
@@ -44,6 +44,8 @@ pub(crate) struct CheckedResolver {
     /// Less than the time-out that resolving is under, so that waiting in vain is told from a slow name server.
     pub(crate) patience: Duration,
     /// Of the one origin that the client serves.
+    pub(crate) scheme: Scheme,
+    /// Of the same.
     pub(crate) port: u16,
 }
 
@@ -60,26 +62,27 @@ pub(crate) enum NoAddress {
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (resolver, policy, port) = (self.resolver.clone(), self.policy.clone(), self.port);
+        let (resolver, policy) = (self.resolver.clone(), self.policy.clone());
+        let (scheme, port) = (self.scheme, self.port);
         let (tenant, patience) = (self.tenant.clone(), self.patience);
         Box::pin(async move {
             let lookup = resolver.lookup(Question { tenant: &tenant, host: name.as_str(), patience });
             let answer = resolving(lookup).await.map_err(NoAddress::Lookup)?;
-            let checked = permitted(&policy, name.as_str(), port, &answer)?;
+            let checked = permitted(&policy, Destination { scheme, host: name.as_str(), port }, &answer)?;
             Ok(Box::new(checked.into_iter()) as Addrs)
         })
     }
 }
 
 /// The addresses of an answer that may be dialled.
-fn permitted(policy: &EgressPolicy, host: &str, port: u16, answer: &[IpAddr]) -> Result<Vec<SocketAddr>, NoAddress> {
+fn permitted(policy: &EgressPolicy, to: Destination<'_>, answer: &[IpAddr]) -> Result<Vec<SocketAddr>, NoAddress> {
     let mut first_denied = None;
     let mut checked = Vec::with_capacity(answer.len());
     for address in answer {
-        match policy.check(host, port, *address) {
-            Ok(()) => checked.push(SocketAddr::new(*address, port)),
+        match policy.check(to, *address) {
+            Ok(()) => checked.push(SocketAddr::new(*address, to.port)),
             Err(denied) => {
-                tracing::debug!(host, port, %address, reason = ?denied.reason, "egress denied");
+                tracing::debug!(host = to.host, port = to.port, %address, reason = ?denied.reason, "egress denied");
                 first_denied.get_or_insert(denied);
             }
         }
@@ -100,9 +103,10 @@ mod tests {
         // keeps E-02
         let [public, private]: [IpAddr; 2] = ["1.1.1.1", "10.0.0.1"].map(|text| text.parse().expect(text));
         let policy = EgressPolicy::default();
-        let checked = permitted(&policy, "a.com", 443, &[private, public]).expect("one is public");
+        let to = Destination { scheme: Scheme::Https, host: "a.com", port: 443 };
+        let checked = permitted(&policy, to, &[private, public]).expect("one is public");
         assert_eq!(checked, [SocketAddr::new(public, 443)]);
-        assert!(matches!(permitted(&policy, "a.com", 443, &[private]), Err(NoAddress::Denied(_))));
-        assert!(matches!(permitted(&policy, "a.com", 443, &[]), Err(NoAddress::Empty)));
+        assert!(matches!(permitted(&policy, to, &[private]), Err(NoAddress::Denied(_))));
+        assert!(matches!(permitted(&policy, to, &[]), Err(NoAddress::Empty)));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use weir_engine::connector::Connection;
+use weir_engine::connector::{Connection, TlsVersion};
 
 use crate::egress::EgressSettings;
 
@@ -17,6 +17,8 @@ pub struct ConnectorSettings {
     pub ceilings: Ceilings,
     /// Connections and memory of the host itself.
     pub pool: PoolSettings,
+    /// The oldest version of TLS that any connector speaks: `1.2` by default. Documents can ask for a later one.
+    pub tls_version_min: TlsVersion,
 }
 
 /// The most that a document may set. A document saved under higher ceilings is held to these when it is called.

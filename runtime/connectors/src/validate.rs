@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_engine::connector::{Argument, Connection, ConnectorDocument};
+use weir_engine::connector::{Argument, Connection, ConnectorDocument, Tls};
 use weir_engine::expression::type_name;
 
 use crate::bind::{HeaderField, compile_function, name_of, of_type, shared_headers};
@@ -23,6 +23,7 @@ pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault>
     faults.extend(of_headers);
     let ceilings = ceilings.effective();
     faults.extend(connection(&document.connection, &ceilings));
+    faults.extend(tls(document));
     faults.extend(delivery::of_connection(&document.connection, &ceilings));
     faults.extend(functions(document, &shared, &ceilings));
     faults
@@ -32,6 +33,8 @@ pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault>
 const FUNCTIONS_MAX: usize = 100;
 /// The most headers of a connector, and of a function besides.
 const HEADERS_MAX: usize = 100;
+/// The most trusted identities of a connector: each is opened for each call.
+const TRUSTED_MAX: usize = 10;
 /// The most arguments of a function.
 const ARGUMENTS_MAX: usize = 100;
 
@@ -95,6 +98,22 @@ fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {
             let message = format!("`{name}` is {limit}; the operator lets it be from 1 to {most}");
             faults.push(Fault::new(format!("/connection/{name}"), codes::LIMIT, message));
         }
+    }
+    faults
+}
+
+fn tls(document: &ConnectorDocument) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if document.tls != Tls::default() && document.base_url.scheme() == "http" {
+        let message = "the base URL is `http`, so nothing of this would be used: write `https`, or leave `tls` out";
+        faults.push(Fault::new("/tls", codes::TLS, message));
+    }
+    let trusted = document.tls.trusted.len();
+    if trusted > TRUSTED_MAX {
+        let message = format!(
+            "there are {trusted} trusted identities; a connector has at most {TRUSTED_MAX}, and one identity can hold many certificates"
+        );
+        faults.push(Fault::new("/tls/trusted", codes::COUNT, message));
     }
     faults
 }

@@ -1,4 +1,4 @@
-//! The decision: may this address be dialled for this host and port?
+//! The decision: may this address be dialled for this scheme, host and port?
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use weir_engine::ids::TenantId;
 
 use super::class::{self, AddressClass};
-use super::rule::{EgressRule, without_root_dot};
+use super::denied::{Denied, DeniedReason, DenyRule};
+use super::rule::{Destination, EgressRule, without_root_dot};
 
 /// What may be reached without a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,68 +57,13 @@ pub struct TenantEgress {
 /// address, and leave for the IPv4 address.
 #[derive(Debug, Clone, Default)]
 pub struct EgressPolicy {
+    tenant: Option<TenantId>,
     reach: Reach,
     allow: Vec<EgressRule>,
+    /// First those for all tenants.
     deny: Vec<EgressRule>,
+    deny_for_all: usize,
     own: Arc<[IpAddr]>,
-}
-
-/// Why an address is not dialled.
-///
-/// The text does not name an address that a name resolved to: it would tell a tenant what lies in the operator's
-/// network. [`Denied::address`] is for the operator's log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.message())]
-pub struct Denied {
-    /// The host of the request.
-    pub host: String,
-    /// The port of the request.
-    pub port: u16,
-    /// The address that was denied.
-    pub address: IpAddr,
-    /// Why.
-    pub reason: DeniedReason,
-}
-
-/// The rule that denied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeniedReason {
-    /// The address is not globally routable.
-    Class(AddressClass),
-    /// A deny rule of the operator.
-    Rule,
-    /// Nothing is reached without a rule, and no rule is about this host.
-    NotListed,
-}
-
-impl Denied {
-    fn message(&self) -> String {
-        let Self { host, port, reason, .. } = self;
-        let is_literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        match reason {
-            DeniedReason::Rule => {
-                format!("the egress policy denies `{host}` port {port}: an operator's `deny` rule is about it")
-            }
-            DeniedReason::NotListed => format!(
-                "the egress policy denies `{host}` port {port}: no `allow` rule is about it; an operator can add `{{ host: \"{host}\", ports: [{port}] }}`"
-            ),
-            DeniedReason::Class(class) => {
-                let (is, cidr) = if is_literal {
-                    let prefix = if self.address.is_ipv4() { 32 } else { 128 };
-                    ("is", format!("{}/{prefix}", self.address))
-                } else {
-                    ("resolves to an address that is", "ADDRESS/PREFIX".to_owned())
-                };
-                let reached = match class {
-                    AddressClass::OwnMachine => "which only a rule for exactly that address opens",
-                    _ => "and only globally routable addresses are reached",
-                };
-                format!(
-                    "the egress policy denies `{host}` port {port}: it {is} {class}, {reached}; an operator can add the `allow` rule `{{ host: \"{host}\", cidr: \"{cidr}\", ports: [{port}] }}`"
-                )
-            }
-        }
-    }
 }
 
 impl EgressPolicy {
@@ -126,9 +72,11 @@ impl EgressPolicy {
         let own = settings.tenants.get(tenant).cloned().unwrap_or_default();
         let both = |common: &[EgressRule], own: Vec<EgressRule>| common.iter().cloned().chain(own).collect();
         Self {
+            tenant: Some(tenant.clone()),
             reach: own.reach.unwrap_or(settings.reach),
             allow: both(&settings.allow, own.allow),
             deny: both(&settings.deny, own.deny),
+            deny_for_all: settings.deny.len(),
             own: Arc::default(),
         }
     }
@@ -147,21 +95,28 @@ impl EgressPolicy {
         }
     }
 
-    /// Whether `address`, which is what `host` stands for, may be dialled on `port`.
+    /// Whether `address`, which is what the host stands for, may be dialled.
     ///
     /// # Errors
     /// See [`Denied`].
-    pub fn check(&self, host: &str, port: u16, address: IpAddr) -> Result<(), Denied> {
-        let name = without_root_dot(host);
-        self.decide(name, port, address).map_err(|reason| Denied { host: name.to_owned(), port, address, reason })
+    pub fn check(&self, to: Destination<'_>, address: IpAddr) -> Result<(), Denied> {
+        let to = Destination { host: without_root_dot(to.host), ..to };
+        self.decide(to, address).map_err(|reason| Denied {
+            tenant: self.tenant.clone(),
+            scheme: to.scheme,
+            host: to.host.to_owned(),
+            port: to.port,
+            address,
+            reason,
+        })
     }
 
-    fn decide(&self, host: &str, port: u16, address: IpAddr) -> Result<(), DeniedReason> {
-        if self.deny.iter().any(|rule| rule.names(host, port) && rule.holds(address)) {
-            return Err(DeniedReason::Rule);
+    fn decide(&self, to: Destination<'_>, address: IpAddr) -> Result<(), DeniedReason> {
+        if let Some(index) = self.deny.iter().position(|rule| rule.names(to) && rule.holds(address)) {
+            return Err(self.denying(index));
         }
         let class = self.class(address);
-        let mut about = self.allow.iter().filter(|rule| rule.names(host, port));
+        let mut about = self.allow.iter().filter(|rule| rule.names(to));
         let allowed = match class {
             AddressClass::Global => self.reach == Reach::Public || about.any(|rule| rule.holds(address)),
             AddressClass::Metadata | AddressClass::OwnMachine => {
@@ -173,16 +128,29 @@ impl EgressPolicy {
             (false, AddressClass::Global) => Err(DeniedReason::NotListed),
             (false, class) => Err(DeniedReason::Class(class)),
             (true, AddressClass::Ipv4InIpv6) => match class::inner_v4(address) {
-                Some(inner) => self.decide(host, port, inner.into()),
+                Some(inner) => self.decide(to, inner.into()),
                 None => Err(DeniedReason::Class(class)),
             },
             (true, _) => Ok(()),
+        }
+    }
+
+    /// The reason for the deny rule at that place of all that hold for the tenant.
+    fn denying(&self, index: usize) -> DeniedReason {
+        let (list, number) = match (index.checked_sub(self.deny_for_all), &self.tenant) {
+            (Some(own), Some(tenant)) => (format!("connectors.egress.tenants.{tenant}.deny"), own + 1),
+            _ => ("connectors.egress.deny".to_owned(), index + 1),
+        };
+        match self.deny.get(index) {
+            Some(rule) => DeniedReason::Rule(Box::new(DenyRule { list, number, rule: rule.clone() })),
+            None => DeniedReason::NotListed,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::Scheme;
     use super::*;
 
     fn policy(json: serde_json::Value) -> EgressPolicy {
@@ -190,8 +158,12 @@ mod tests {
         EgressPolicy::of_tenant(&settings, &"acme".parse().expect("tenant"))
     }
 
+    fn at(host: &str, port: u16) -> Destination<'_> {
+        Destination { scheme: Scheme::Https, host, port }
+    }
+
     fn may(policy: &EgressPolicy, host: &str, port: u16, address: &str) -> bool {
-        policy.check(host, port, address.parse().expect(address)).is_ok()
+        policy.check(at(host, port), address.parse().expect(address)).is_ok()
     }
 
     #[test]
@@ -243,7 +215,7 @@ mod tests {
         for open in ["10.0.0.6", "127.0.0.1", "1.1.1.2"] {
             assert!(may(&wide, "a.com", 80, open), "{open}");
         }
-        let denied = wide.check("a.com", 80, "1.1.1.1".parse().expect("address")).expect_err("own").to_string();
+        let denied = wide.check(at("a.com", 80), "1.1.1.1".parse().expect("address")).expect_err("own").to_string();
         assert!(
             denied.contains("an address of this machine, which only a rule for exactly that address opens"),
             "{denied}"
@@ -276,15 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn messages_say_what_to_write_and_hide_what_a_name_resolved_to() {
-        let message = |host: &str| {
-            let address = "10.1.2.3".parse().expect("address");
-            EgressPolicy::default().check(host, 80, address).expect_err(host).to_string()
+    fn schemes_are_a_part_of_the_question() {
+        // covers C-19
+        let policy = policy(serde_json::json!({
+            "deny": [{"cidr": "0.0.0.0/0", "schemes": ["http"]}],
+            "tenants": {"acme": {"allow": [{"host": "a.com", "cidr": "10.0.0.0/8", "schemes": ["https"]}]}},
+        }));
+        let may = |scheme, address: &str| {
+            policy.check(Destination { scheme, ..at("a.com", 80) }, address.parse().expect(address)).is_ok()
         };
-        assert_eq!(
-            message("10.1.2.3"),
-            "the egress policy denies `10.1.2.3` port 80: it is private, and only globally routable addresses are reached; an operator can add the `allow` rule `{ host: \"10.1.2.3\", cidr: \"10.1.2.3/32\", ports: [80] }`"
-        );
-        assert!(!message("a.com").contains("10.1.2.3"), "{}", message("a.com"));
+        assert!(may(Scheme::Https, "10.0.0.1") && may(Scheme::Https, "1.1.1.1"));
+        assert!(!may(Scheme::Http, "10.0.0.1") && !may(Scheme::Http, "1.1.1.1"));
     }
 }

@@ -1,11 +1,42 @@
-//! One rule of an operator: `{ host: "*.example.com", cidr: "10.1.0.0/16", ports: [443] }`.
+//! One rule of an operator: `{ host = "*.example.com", cidr = "10.1.0.0/16", ports = [443], schemes = ["https"] }`.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Which hosts, addresses and ports a rule is about; what is left out stands for all.
+/// The schemes of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// What a request is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination<'a> {
+    /// Its scheme.
+    pub scheme: Scheme,
+    /// Its host, as the HTTP client sees it; IPv6 in brackets.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+}
+
+/// Which hosts, addresses, ports and schemes a rule is about; what is left out stands for all.
 ///
 /// A rule without `cidr` is about globally routable addresses only: a name alone never opens a private address,
 /// because whoever controls the name would decide which one.
@@ -15,6 +46,7 @@ pub struct EgressRule {
     host: Option<HostPattern>,
     cidr: Option<IpNet>,
     ports: Vec<u16>,
+    schemes: Vec<Scheme>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +94,12 @@ struct RawRule {
     cidr: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ports: Vec<u16>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    schemes: Vec<Scheme>,
 }
 
 impl EgressRule {
-    /// A rule from its parts.
+    /// A rule from its parts, for every scheme.
     ///
     /// # Errors
     /// See [`InvalidRule`].
@@ -76,7 +110,18 @@ impl EgressRule {
         if ports.contains(&0) {
             return Err(InvalidRule::Port);
         }
-        Ok(Self { host: host.map(parse_host).transpose()?, cidr: cidr.map(parse_cidr).transpose()?, ports })
+        Ok(Self {
+            host: host.map(parse_host).transpose()?,
+            cidr: cidr.map(parse_cidr).transpose()?,
+            ports,
+            schemes: Vec::new(),
+        })
+    }
+
+    /// The same, for these schemes only; for every one where there is none.
+    #[must_use]
+    pub fn for_schemes(self, schemes: Vec<Scheme>) -> Self {
+        Self { schemes, ..self }
     }
 
     /// The range, where the rule has one.
@@ -84,8 +129,9 @@ impl EgressRule {
         self.cidr
     }
 
-    /// Whether the rule is about this host and port.
-    pub(super) fn names(&self, host: &str, port: u16) -> bool {
+    /// Whether the rule is about this host, port and scheme. The host is without the dot of the root.
+    pub(super) fn names(&self, to: Destination<'_>) -> bool {
+        let Destination { scheme, host, port } = to;
         let host_fits = match &self.host {
             None => true,
             Some(HostPattern::Exactly(name)) => host == name,
@@ -93,7 +139,9 @@ impl EgressRule {
                 host.strip_suffix(parent.as_str()).is_some_and(|before| before.len() > 1 && before.ends_with('.'))
             }
         };
-        host_fits && (self.ports.is_empty() || self.ports.contains(&port))
+        host_fits
+            && (self.ports.is_empty() || self.ports.contains(&port))
+            && (self.schemes.is_empty() || self.schemes.contains(&scheme))
     }
 
     /// Whether the rule's range holds the address; a rule without a range holds them all.
@@ -135,7 +183,7 @@ fn parse_cidr(text: &str) -> Result<IpNet, InvalidRule> {
 impl TryFrom<RawRule> for EgressRule {
     type Error = InvalidRule;
     fn try_from(raw: RawRule) -> Result<Self, InvalidRule> {
-        Self::new(raw.host.as_deref(), raw.cidr.as_deref(), raw.ports)
+        Ok(Self::new(raw.host.as_deref(), raw.cidr.as_deref(), raw.ports)?.for_schemes(raw.schemes))
     }
 }
 
@@ -145,7 +193,25 @@ impl From<EgressRule> for RawRule {
             HostPattern::Exactly(name) => name,
             HostPattern::Below(parent) => format!("*.{parent}"),
         });
-        Self { host, cidr: rule.cidr.map(|cidr| cidr.to_string()), ports: rule.ports }
+        Self { host, cidr: rule.cidr.map(|cidr| cidr.to_string()), ports: rule.ports, schemes: rule.schemes }
+    }
+}
+
+/// As it stands in the configuration file.
+impl fmt::Display for EgressRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RawRule { host, cidr, ports, schemes } = self.clone().into();
+        let mut members = Vec::new();
+        members.extend(host.map(|host| format!("host = \"{host}\"")));
+        members.extend(cidr.map(|cidr| format!("cidr = \"{cidr}\"")));
+        if !ports.is_empty() {
+            members.push(format!("ports = {ports:?}"));
+        }
+        if !schemes.is_empty() {
+            let schemes: Vec<String> = schemes.iter().map(ToString::to_string).collect();
+            members.push(format!("schemes = {schemes:?}"));
+        }
+        write!(formatter, "{{ {} }}", members.join(", "))
     }
 }
 
@@ -157,16 +223,40 @@ mod tests {
         EgressRule::new(Some(host), None, vec![]).expect(host)
     }
 
+    fn at(host: &str, port: u16) -> Destination<'_> {
+        Destination { scheme: Scheme::Http, host, port }
+    }
+
+    #[test]
+    fn schemes() {
+        // covers C-19
+        let rule: EgressRule = serde_json::from_str(r#"{"host":"a.com","schemes":["https"]}"#).expect("a rule");
+        assert!(
+            rule.names(Destination { scheme: Scheme::Https, host: "a.com", port: 1 }) && !rule.names(at("a.com", 1))
+        );
+        for faulty in [r#"{"host":"a.com","schemes":["ftp"]}"#, r#"{"schemes":["https"]}"#] {
+            assert!(serde_json::from_str::<EgressRule>(faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn it_is_shown_as_the_configuration_file_has_it() {
+        let rule = EgressRule::new(Some("*.a.com"), Some("10.0.0.0/8"), vec![80, 443]).expect("a rule");
+        let rule = rule.for_schemes(vec![Scheme::Http, Scheme::Https]);
+        let shown = r#"{ host = "*.a.com", cidr = "10.0.0.0/8", ports = [80, 443], schemes = ["http", "https"] }"#;
+        assert_eq!(rule.to_string(), shown);
+    }
+
     #[test]
     fn hosts() {
-        assert!(rule("API.example.com").names("api.example.com", 1));
-        assert!(rule("*.example.com").names("a.b.example.com", 1));
+        assert!(rule("API.example.com").names(at("api.example.com", 1)));
+        assert!(rule("*.example.com").names(at("a.b.example.com", 1)));
         for other in ["example.com", ".example.com", "notexample.com", "a.example.com.evil"] {
-            assert!(!rule("*.example.com").names(other, 1), "{other}");
+            assert!(!rule("*.example.com").names(at(other, 1)), "{other}");
         }
-        assert!(rule("0x7f.1").names("127.0.0.1", 1));
+        assert!(rule("0x7f.1").names(at("127.0.0.1", 1)));
         let ports = EgressRule::new(None, Some("10.0.0.0/8"), vec![443]).expect("rule");
-        assert!(ports.names("x", 443) && !ports.names("x", 80));
+        assert!(ports.names(at("x", 443)) && !ports.names(at("x", 80)));
     }
 
     #[test]
@@ -186,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_itself_again_after_writing() {
-        let json = r#"{"host":"*.example.com","cidr":"10.0.0.0/8","ports":[443]}"#;
+        let json = r#"{"host":"*.example.com","cidr":"10.0.0.0/8","ports":[443],"schemes":["https"]}"#;
         let rule: EgressRule = serde_json::from_str(json).expect(json);
         assert_eq!(serde_json::to_string(&rule).expect("json"), json);
         assert!(serde_json::from_str::<EgressRule>(r#"{"host":"a.com","port":1}"#).is_err());

@@ -157,7 +157,7 @@ impl Call<'_> {
             let to = redirect::next(&leg.outgoing.url, status, answer.headers())?;
             // Its body is not read: the connection goes with it.
             drop(answer);
-            leg = self.redirected(leg, status, to, progress)?;
+            leg = self.redirected(leg, status, to, progress).await?;
             request = self.request_of(&leg, challenge.filter(|asked| asked.outlives_a_request())).await?;
         }
     }
@@ -184,7 +184,13 @@ impl Call<'_> {
     }
 
     /// The way that a redirect leads, if it may be gone.
-    fn redirected(&self, from: Leg, status: u16, mut to: Url, progress: &mut Progress) -> Result<Leg, ConnectorError> {
+    async fn redirected(
+        &self,
+        from: Leg,
+        status: u16,
+        mut to: Url,
+        progress: &mut Progress,
+    ) -> Result<Leg, ConnectorError> {
         let document = &self.request.connector().document;
         let abroad = from.abroad || to.origin() != document.base_url.origin();
         if abroad {
@@ -193,7 +199,9 @@ impl Call<'_> {
             redirect::without_key(&mut to, &document.authentication);
         }
         let target = Target::of(&to);
-        let client = self.sender.wire.open(&self.context.tenant, &target, &self.connection)?;
+        let (wire, tenant) = (&self.sender.wire, &self.context.tenant);
+        let tls = wire.tls_of(tenant, document, &target, abroad).await?;
+        let client = wire.open(tenant, &target, &self.connection, &tls)?;
         progress.hops.push(redirect::hop(status, &to, &self.masker));
         progress.target = target.clone();
         progress.traces = Traces { redirected: true, ..Traces::default() };

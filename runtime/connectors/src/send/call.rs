@@ -54,7 +54,10 @@ impl<'a> Call<'a> {
     /// Makes the call.
     pub(super) async fn run(&mut self) -> Result<Response, ConnectorError> {
         let target = Target::of(&self.request.request().uri);
-        let client = self.sender.wire.open(&self.context.tenant, &target, &self.connection)?;
+        let (wire, tenant) = (&self.sender.wire, &self.context.tenant);
+        let tls = wire.tls_of(tenant, &self.request.connector().document, &target, false);
+        let tls = timeout_at(self.budget.at, tls).await.map_err(|_| self.budget.passed(&target))??;
+        let client = wire.open(tenant, &target, &self.connection, &tls)?;
         let outgoing = Outgoing::new(self.context, self.request.request())?;
         let gate = self.sender.gates.of(&self.context.tenant, self.request.connector());
         let _place = self.place(&gate).await?;

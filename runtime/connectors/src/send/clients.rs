@@ -1,8 +1,9 @@
-//! HTTP clients: one for each tenant, origin and connection time-out.
+//! HTTP clients: one for each tenant, origin, TLS settings and connection time-out.
 //!
 //! A client pools connections, so it must not be shared by callers with different egress rules: a connection that
-//! one tenant may open would serve another that may not. And since a client serves one origin, its resolver knows
-//! the port that its answers are for.
+//! one tenant may open would serve another that may not. The same holds for TLS: a connection that was opened with
+//! another identity, or under other trust, is not one that this call would have opened. And since a client serves one
+//! origin, its resolver knows the scheme and the port that its answers are for.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,13 +11,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustls::client::Resumption;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use weir_engine::connector::Connection;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
-use super::timings::{Sessions, TimedLayer};
+use super::timings::TimedLayer;
+use super::tls::{CallTls, TlsBase, TlsKey};
 use super::transport::{self, Target};
 use crate::egress::EgressPolicy;
 use crate::error::error;
@@ -41,7 +42,7 @@ pub enum SetupError {
 pub(super) struct Clients {
     settings: ConnectorSettings,
     resolver: Arc<dyn Resolver>,
-    tls: ClientConfig,
+    tls: TlsBase,
     own_addresses: Arc<[IpAddr]>,
     kept: Mutex<Kept>,
 }
@@ -58,6 +59,14 @@ struct ClientKey {
     tenant: TenantId,
     target: Target,
     connect_timeout: Duration,
+    tls: TlsKey,
+}
+
+impl ClientKey {
+    /// Whether it is of a stored identity that has been saved anew: its connections are of no more use.
+    fn is_superseded_by(&self, newer: &Self) -> bool {
+        self.tenant == newer.tenant && self.tls.is_superseded_by(&newer.tls)
+    }
 }
 
 /// An HTTP client for one origin.
@@ -100,7 +109,7 @@ impl Policy {
         match target.literal() {
             Some(address) => self
                 .0
-                .check(&target.host, target.port, address)
+                .check(target.destination(), address)
                 .map_err(|denied| error(ConnectorErrorKind::EgressDenied, denied.to_string())),
             None => Ok(()),
         }
@@ -112,18 +121,6 @@ pub(super) fn public_roots() -> RootCertStore {
     RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
 }
 
-/// Ring, named here: whatever default another part of the process installs has no say.
-fn tls_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(SetupError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 impl Clients {
     pub(super) fn new(
         settings: ConnectorSettings,
@@ -131,23 +128,32 @@ impl Clients {
         roots: RootCertStore,
     ) -> Result<Self, SetupError> {
         let own_addresses = own_addresses::read().map_err(SetupError::OwnAddresses)?;
-        Ok(Self { settings, resolver, tls: tls_config(roots)?, own_addresses, kept: Mutex::default() })
+        let tls = TlsBase::new(roots, settings.tls_version_min).map_err(SetupError::Tls)?;
+        Ok(Self { settings, resolver, tls, own_addresses, kept: Mutex::default() })
     }
 
     /// The client for a tenant's calls to an origin.
+    ///
+    /// # Errors
+    /// `identity`, where the stored identities cannot be used.
     pub(super) fn client(
         &self,
         tenant: &TenantId,
         target: &Target,
         connection: &Connection,
+        tls: &CallTls,
     ) -> Result<Arc<Client>, ConnectorError> {
-        let key =
-            ClientKey { tenant: tenant.clone(), target: target.clone(), connect_timeout: connection.connect_timeout };
+        let key = ClientKey {
+            tenant: tenant.clone(),
+            target: target.clone(),
+            connect_timeout: connection.connect_timeout,
+            tls: tls.key().clone(),
+        };
         if let Some(client) = self.kept().used(&key) {
             return Ok(client);
         }
         // Without the lock: building parses roots and sets up TLS, and other tenants must not wait for that.
-        let client = Arc::new(self.build(&key)?);
+        let client = Arc::new(self.build(&key, tls)?);
         Ok(self.kept().keep(key, client, &self.settings.pool))
     }
 
@@ -155,7 +161,7 @@ impl Clients {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn build(&self, key: &ClientKey) -> Result<Client, ConnectorError> {
+    fn build(&self, key: &ClientKey, tls: &CallTls) -> Result<Client, ConnectorError> {
         let policy = EgressPolicy::of_tenant(&self.settings.egress, &key.tenant);
         let policy = Arc::new(policy.with_own_addresses(self.own_addresses.clone()));
         let resolver = CheckedResolver {
@@ -163,14 +169,13 @@ impl Clients {
             policy: policy.clone(),
             tenant: key.tenant.clone(),
             patience: key.connect_timeout / 2,
+            scheme: key.target.scheme,
             port: key.target.port,
         };
-        let mut tls = self.tls.clone();
-        tls.resumption = Resumption::store(Arc::new(Sessions::new(SESSIONS_MAX)));
         let ceilings = &self.settings.ceilings;
         let pool = &self.settings.pool;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(self.tls.config(tls)?)
             .dns_resolver(Arc::new(resolver))
             .connector_layer(TimedLayer)
             .no_proxy()
@@ -187,9 +192,6 @@ impl Clients {
         Ok(Client { http, policy: Policy(policy) })
     }
 }
-
-/// TLS sessions that a client can take up again.
-const SESSIONS_MAX: usize = 8;
 
 /// What HTTP/2 may hold: the ceiling of all documents, so that a response over its own document's limit is still
 /// read and named as what it is. RFC 9113 section 6.5.2 counts 32 bytes for each field besides name and value, and
@@ -214,6 +216,7 @@ impl Kept {
         if let Some(known) = self.used(&key) {
             return known;
         }
+        self.clients.retain(|known, _| !known.is_superseded_by(&key));
         let own = self.clients.keys().filter(|known| known.tenant == key.tenant).count();
         if own >= usize::from(pool.clients_per_tenant_max.max(1)) {
             self.forget_longest_unused(|known| known.tenant == key.tenant);
@@ -246,7 +249,8 @@ mod tests {
         let clients = Clients::new(settings, Arc::new(SystemResolver), RootCertStore::empty()).expect("clients");
         let client = |tenant: &str, host: &str| {
             let target = Target::of(&format!("http://{host}").parse().expect("url"));
-            clients.client(&tenant.parse().expect("tenant"), &target, &Connection::default()).expect("a client")
+            let tls = CallTls::default();
+            clients.client(&tenant.parse().expect("tenant"), &target, &Connection::default(), &tls).expect("a client")
         };
         let (other, first, second) = (client("other", "a.com"), client("acme", "a.com"), client("acme", "b.com"));
         assert!(Arc::ptr_eq(&first, &client("acme", "a.com")) && Arc::ptr_eq(&second, &client("acme", "b.com")));

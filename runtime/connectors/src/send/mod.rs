@@ -9,6 +9,8 @@ mod outgoing; // what is sent
 mod read; // what comes back
 mod wire; // one request to its own target
 mod clients;
+mod tls; // certificates that are shown and trusted
+mod tls_fault; // what went wrong in a handshake, in words
 mod transport;
 mod limit;
 mod timings;
@@ -58,7 +60,7 @@ impl Sender {
     /// Over these clients.
     fn over(clients: Clients, credentials: Arc<dyn Credentials>, settings: &ConnectorSettings) -> Self {
         let ceilings = settings.ceilings.effective();
-        let wire = Arc::new(Wire::new(clients, ceilings.clone()));
+        let wire = Arc::new(Wire::new(clients, credentials.clone(), ceilings.clone()));
         let authenticator = Authenticator::new(credentials, wire.clone());
         Self { authenticator, wire, gates: Gates::new(&settings.pool), ceilings }
     }

@@ -12,13 +12,14 @@ use rustls::{RootCertStore, ServerConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use weir_engine::connector::{BoundRequest, Connector, PermittedRequest};
+use weir_engine::connector::{BoundRequest, Connector, ConnectorDocument, PermittedRequest};
 use weir_engine::ids::{CredentialName, IdentityName, RequestId, TenantId};
 use weir_engine::message::{Method, Request};
 use weir_engine::ports::{CallContext, ConnectorErrorKind as Kind};
 
 use super::Sender;
 use super::clients::{Clients, public_roots};
+use super::transport::Target;
 use crate::credentials::{CredentialError, Credentials, Identity, StoredCredential};
 use crate::settings::ConnectorSettings;
 use crate::system_resolver::SystemResolver;
@@ -67,21 +68,51 @@ async fn server(name: &str, alpn: &[&str]) -> (u16, CertificateDer<'static>) {
     (port, certificate)
 }
 
+/// Trusts one certificate under the name `pin`, and shows another as `shown`.
+struct Pinned(CertificateDer<'static>);
+
+#[async_trait]
+impl Credentials for Pinned {
+    async fn credential(&self, _: &TenantId, _: &CredentialName) -> Result<Option<StoredCredential>, CredentialError> {
+        Ok(None)
+    }
+
+    async fn identity(&self, _: &TenantId, name: &IdentityName) -> Result<Option<Identity>, CredentialError> {
+        let pin = Identity { version: 1, certificates: vec![self.0.clone()], key: None };
+        let made = rcgen::generate_simple_self_signed(["partner.test".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let shown = Identity { version: 1, certificates: vec![made.cert.der().clone()], key: Some(Arc::new(key)) };
+        Ok(Some(if name.as_str() == "pin" { pin } else { shown }))
+    }
+}
+
 fn sender(roots: RootCertStore) -> Sender {
+    sender_with(roots, Arc::new(NoCredentials))
+}
+
+fn sender_with(roots: RootCertStore, credentials: Arc<dyn Credentials>) -> Sender {
     let settings: ConnectorSettings =
         serde_json::from_value(json!({"egress": {"allow": [{"cidr": "127.0.0.1/32"}]}})).expect("settings");
     let clients = Clients::new(settings.clone(), Arc::new(SystemResolver), roots).expect("tls");
-    Sender::over(clients, Arc::new(NoCredentials), &settings)
+    Sender::over(clients, credentials, &settings)
 }
 
 fn request(port: u16, path: &str) -> PermittedRequest {
+    permitted(document(port, &json!({})), path)
+}
+
+fn document(port: u16, tls: &serde_json::Value) -> ConnectorDocument {
     let document = json!({
         "connector": "api",
         "base-url": format!("https://127.0.0.1:{port}"),
         "connection": {"header-bytes-max": 2000},
+        "tls": tls,
         "functions": [{"name": "f"}],
     });
-    let document: weir_engine::connector::ConnectorDocument = serde_json::from_value(document).expect("a document");
+    serde_json::from_value(document).expect("a document")
+}
+
+fn permitted(document: ConnectorDocument, path: &str) -> PermittedRequest {
     let function = Arc::new(document.functions[0].clone());
     let uri = document.base_url.join(path).expect("a path");
     let request = Request { method: Method::Get, uri, headers: Vec::new(), body: None };
@@ -141,5 +172,41 @@ async fn a_certificate_that_is_not_trusted_or_for_another_name_is_refused() {
         let error = sender(roots).send(&context(), &request(port, "/0")).await.outcome.expect_err("refused");
         assert_eq!(error.kind, Kind::Tls, "{}", error.message);
         assert!(error.message.contains("certificate"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn trusted_identities_replace_the_public_roots() {
+    // covers C-07: a server that the public roots vouch for is a stranger to a connector with trust of its own
+    let (port, certificate) = server("127.0.0.1", &[]).await;
+    let (pinned_port, pinned) = server("127.0.0.1", &[]).await;
+    let sender = sender_with(trusting(certificate), Arc::new(Pinned(pinned)));
+    let kind = async |port, tls| {
+        let request = permitted(document(port, &tls), "/0");
+        sender.send(&context(), &request).await.outcome.err().map(|it| it.kind)
+    };
+    let pin = json!({"trusted": ["pin"]});
+    assert_eq!(kind(port, json!({})).await, None);
+    assert_eq!(kind(port, pin.clone()).await, Some(Kind::Tls));
+    assert_eq!(kind(pinned_port, pin).await, None);
+    assert_eq!(kind(pinned_port, json!({})).await, Some(Kind::Tls));
+}
+
+#[tokio::test]
+async fn the_identity_is_shown_to_its_own_origin_alone() {
+    // covers C-07, C-08: another host, port or scheme is another origin; the trust is the same everywhere
+    let pinned = rcgen::generate_simple_self_signed(["x.test".to_owned()]).expect("a certificate").cert.der().clone();
+    let sender = sender_with(public_roots(), Arc::new(Pinned(pinned)));
+    let document = document(8443, &json!({"trusted": ["pin"], "identity": "shown"}));
+    for (url, shown, trusted) in [
+        ("https://127.0.0.1:8443/other", true, true),
+        ("https://127.0.0.1:8444/", false, true),
+        ("https://127.0.0.2:8443/", false, true),
+        ("http://127.0.0.1:8443/", false, false),
+    ] {
+        let target = Target::of(&url.parse().expect("a URL"));
+        let tls = sender.tls_of(&context().tenant, &document, &target).await.expect("identities");
+        let key = format!("{:?}", tls.key());
+        assert_eq!((key.contains("shown"), key.contains("pin")), (shown, trusted), "{url}: {key}");
     }
 }

@@ -10,13 +10,15 @@ use weir_engine::connector::Connection;
 use weir_engine::duration_text;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind as Kind};
 
+use super::tls_fault;
+use crate::egress::{Destination, Scheme};
 use crate::error::error;
 use crate::resolve::NoAddress;
 
 /// Scheme, host and port of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Target {
-    scheme: String,
+    pub(super) scheme: Scheme,
     /// As the HTTP client sees it; IPv6 in brackets.
     pub(super) host: String,
     pub(super) port: u16,
@@ -26,10 +28,16 @@ impl Target {
     /// Of an `http` or `https` URL.
     pub(super) fn of(url: &Url) -> Self {
         Self {
-            scheme: url.scheme().to_owned(),
+            // Whatever is not `https` is not sent over TLS.
+            scheme: if url.scheme() == "https" { Scheme::Https } else { Scheme::Http },
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or_default(),
         }
+    }
+
+    /// As the egress policy sees it.
+    pub(super) fn destination(&self) -> Destination<'_> {
+        Destination { scheme: self.scheme, host: &self.host, port: self.port }
     }
 
     /// The address, where the host is one. The URL standard has made every spelling of an address (decimal, octal,
@@ -58,11 +66,7 @@ pub(super) fn explain(problem: &reqwest::Error, target: &Target, connection: &Co
         return error(Kind::ConnectTimeout, message);
     }
     if let Some(tls) = find::<rustls::Error>(problem) {
-        let message = format!(
-            "TLS with `{target}` failed: {}; check its certificate, its port and that it speaks TLS",
-            one_line(tls)
-        );
-        return error(Kind::Tls, message);
+        return error(Kind::Tls, tls_fault::explain(tls, target));
     }
     if problem.is_connect() {
         let why = match find::<io::Error>(problem).map(io::Error::kind) {
@@ -138,6 +142,6 @@ fn innermost<'a>(problem: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static
 }
 
 /// Text that an outside system may have had a hand in.
-fn one_line(problem: &dyn Error) -> String {
+pub(super) fn one_line(problem: &dyn Error) -> String {
     problem.to_string().chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
 }

@@ -10,12 +10,16 @@ use weir_engine::ports::ConnectorError;
 use super::clients::{Client, Clients};
 use super::limit::Limit;
 use super::read::{self, Reading};
+use super::tls::CallTls;
 use super::transport::Target;
+use crate::credentials::Credentials;
 use crate::settings::Ceilings;
 
 /// The way to outside systems. Nothing leaves but over it.
 pub(crate) struct Wire {
     clients: Clients,
+    /// For the TLS identities.
+    pub(super) credentials: Arc<dyn Credentials>,
     ceilings: Ceilings,
 }
 
@@ -27,8 +31,8 @@ pub(crate) struct Reply {
 }
 
 impl Wire {
-    pub(super) fn new(clients: Clients, ceilings: Ceilings) -> Self {
-        Self { clients, ceilings }
+    pub(super) fn new(clients: Clients, credentials: Arc<dyn Credentials>, ceilings: Ceilings) -> Self {
+        Self { clients, credentials, ceilings }
     }
 
     /// How an answer of a target is read.
@@ -40,14 +44,15 @@ impl Wire {
     /// ceilings.
     ///
     /// # Errors
-    /// `egress-denied` of an address; names are checked once they are resolved. `connect`.
+    /// `egress-denied` of an address; names are checked once they are resolved. `connect`, `identity`.
     pub(super) fn open(
         &self,
         tenant: &TenantId,
         target: &Target,
         connection: &Connection,
+        tls: &CallTls,
     ) -> Result<Arc<Client>, ConnectorError> {
-        let client = self.clients.client(tenant, target, connection)?;
+        let client = self.clients.client(tenant, target, connection, tls)?;
         client.policy.check_literal(target)?;
         Ok(client)
     }
@@ -68,7 +73,7 @@ impl Wire {
         let target = Target::of(request.url());
         let limit = Limit::request_timeout(connection.request_timeout);
         let reply = async {
-            let client = self.open(tenant, &target, &connection)?;
+            let client = self.open(tenant, &target, &connection, &CallTls::default())?;
             let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
             let status = response.status().as_u16();
             let response = read::response(response, &self.reading(&target, &connection)).await?;

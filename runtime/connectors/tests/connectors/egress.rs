@@ -227,7 +227,7 @@ async fn a_denial_says_what_an_operator_would_write() {
     let error = closed().error(document("http://0x7f.1:8080/x")).await;
     assert_eq!(
         error.message,
-        "`api.f`: the egress policy denies `127.0.0.1` port 8080: it is loopback, and only globally routable addresses are reached; an operator can add the `allow` rule `{ host: \"127.0.0.1\", cidr: \"127.0.0.1/32\", ports: [8080] }`"
+        "`api.f`: the egress policy denies `http://127.0.0.1:8080`: it is loopback, and only globally routable addresses are reached; an operator can write `allow = [{ host = \"127.0.0.1\", cidr = \"127.0.0.1/32\", ports = [8080], schemes = [\"http\"] }]` under `[connectors.egress.tenants.acme]`"
     );
 }
 

@@ -14,6 +14,8 @@ mod formats;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod interpolation;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod metrics;
@@ -25,5 +27,11 @@ mod retries;
 mod responses;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod spellings;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tls_server;
 #[cfg(test)]
 mod validation;

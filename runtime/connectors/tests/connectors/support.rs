@@ -230,9 +230,13 @@ impl Fixture {
     }
 
     pub(crate) fn with(settings: Value, resolver: FakeResolver) -> Self {
+        Self::with_credentials(settings, resolver, Arc::new(FakeCredentials))
+    }
+
+    pub(crate) fn with_credentials(settings: Value, resolver: FakeResolver, credentials: Arc<dyn Credentials>) -> Self {
         let settings: ConnectorSettings = serde_json::from_value(settings).expect("settings");
         let resolver = Arc::new(resolver);
-        let connectors = HttpConnectors::new(settings, Arc::new(FakeCredentials), resolver.clone()).expect("tls");
+        let connectors = HttpConnectors::new(settings, credentials, resolver.clone()).expect("tls");
         Self { connectors, resolver }
     }
 

@@ -51,6 +51,20 @@ fn base_urls() {
 }
 
 #[test]
+fn tls_settings() {
+    // covers C-07
+    let trusted: Vec<String> = (0..11).map(|number| format!("ca-{number}")).collect();
+    check(
+        with(document("http://a.com"), json!({"tls": {"trusted": trusted}})),
+        expect![[r#"
+            /tls [connector.document.tls] the base URL is `http`, so nothing of this would be used: write `https`, or leave `tls` out
+            /tls/trusted [connector.document.count] there are 11 trusted identities; a connector has at most 10, and one identity can hold many certificates"#]],
+    );
+    let most = json!({"tls": {"trusted": trusted[..10], "identity": "partner", "version-min": "1.3"}});
+    check(with(document("https://a.com"), most), expect![[r#""#]]);
+}
+
+#[test]
 fn functions_and_arguments() {
     // covers C-02
     let arguments = json!([

@@ -18,8 +18,10 @@ pub struct Tls {
     pub version_min: TlsVersion,
 }
 
-/// A version of TLS.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+/// A version of TLS; later ones are greater.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub enum TlsVersion {
     /// RFC 5246.
     #[default]

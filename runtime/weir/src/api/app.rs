@@ -40,7 +40,7 @@ pub(crate) struct App {
     pub(crate) keys: KeyRing,
     /// Tenants.
     pub(crate) tenants: Tenants,
-    /// Credentials.
+    /// Credentials and TLS identities.
     pub(crate) vault: Arc<Vault>,
     /// Ready-made connectors.
     pub(crate) templates: Arc<Templates>,

@@ -18,6 +18,7 @@ mod connectors;
 mod credentials;
 mod flows;
 mod health;
+mod identities;
 mod keys;
 mod openapi;
 mod plugins;
@@ -66,6 +67,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::fill))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
+        .routes(routes!(identities::list))
+        .routes(routes!(identities::put, identities::get, identities::delete))
         .routes(routes!(flows::list))
         .routes(routes!(flows::validate))
         .routes(routes!(flows::put, flows::get))

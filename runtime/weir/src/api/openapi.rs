@@ -26,6 +26,7 @@ use crate::problem::ProblemBody;
         (name = "plugins", description = "Uploaded components, versioned and immutable."),
         (name = "connectors", description = "Outside systems and their functions."),
         (name = "credentials", description = "Stored secrets: written, never read."),
+        (name = "identities", description = "TLS certificates and private keys; keys are written, never read."),
         (name = "flows", description = "Versioned documents of steps."),
         (name = "runs", description = "Executions of flows."),
         (name = "schemas", description = "JSON Schemas of the documents."),

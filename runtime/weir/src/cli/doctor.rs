@@ -171,7 +171,24 @@ fn server(common: &Common) -> Vec<Finding> {
     }
     findings.push(readiness(&client));
     findings.push(own_key(&client));
+    findings.extend(identities(&client));
     findings
+}
+
+/// TLS identities of the key's tenant that have expired or soon will. A key that may not see them sees nothing here.
+fn identities(client: &Client) -> Vec<Finding> {
+    let Ok(identities) = client.list("/v1/identities") else { return Vec::new() };
+    let warnings = identities.iter().flat_map(|identity| {
+        let name = identity.get("name").and_then(Value::as_str).unwrap_or_default();
+        let warnings = identity.get("warnings").and_then(Value::as_array).into_iter().flatten();
+        warnings.filter_map(Value::as_str).map(move |text| Finding::warn("TLS identity", format!("{name}: {text}")))
+    });
+    let findings: Vec<Finding> = warnings.collect();
+    match (identities.len(), findings.is_empty()) {
+        (0, _) => findings,
+        (count, true) => vec![Finding::ok("TLS identities", format!("{count}, none of which expires within 30 days"))],
+        (_, false) => findings,
+    }
 }
 
 fn readiness(client: &Client) -> Finding {

@@ -44,13 +44,14 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 15] = [
+    const AREAS: [&str; 16] = [
         "auth",
         "component",
         "connector",
         "document",
         "expression",
         "flow",
+        "identity",
         "limit",
         "object",
         "plugin",

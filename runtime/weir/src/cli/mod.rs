@@ -10,6 +10,8 @@ mod document; // what `flow` and `connector` have in common
 mod error;
 mod explain;
 mod flow;
+mod identity;
+mod identity_files; // PKCS#12 and encrypted keys, opened before they are sent
 mod journal; // a run's journal as a person wants to read it
 mod key;
 mod plugin;
@@ -64,6 +66,9 @@ enum Command {
     /// Set credentials; nobody can read them back
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Set TLS certificates and keys; nobody can read the keys back
+    #[command(subcommand)]
+    Identity(identity::Command),
     /// Check, save and look at flows
     #[command(subcommand)]
     Flow(flow::Command),
@@ -123,6 +128,7 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Plugin(command) => plugin::run(command, &common),
         Command::Connector(command) => connector::run(command, &common),
         Command::Credential(command) => credential::run(command, &common),
+        Command::Identity(command) => identity::run(command, &common),
         Command::Flow(command) => flow::run(command, &common),
         Command::Run(command) => run::run(command, &common),
         Command::Tenant(command) => tenant::run(command, &common),

@@ -59,6 +59,7 @@ codes! {
     INVALID_DOCUMENT = "document.invalid" 422 "The document has faults";
     NAME_MISMATCH = "document.name-mismatch" 422 "The document has another name than the path";
     TEMPLATE_SETTINGS = "connector.template-settings" 422 "The template's settings cannot be used";
+    INVALID_IDENTITY = "identity.invalid" 422 "The certificates or the private key cannot be used";
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";

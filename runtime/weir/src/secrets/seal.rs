@@ -6,7 +6,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::binding::Binding;
 use crate::auth::{NoRandomness, fill_random};
 
 const NONCE_BYTES: usize = 24;
@@ -35,28 +35,28 @@ impl SealKey {
         Self(XChaCha20Poly1305::new(&(*bytes).into()))
     }
 
-    /// Seals bytes for the record of that identity.
+    /// Seals bytes for the record of that binding.
     ///
     /// # Errors
     /// No randomness for the nonce.
-    pub(super) fn seal(&self, identity: &Identity<'_>, plain: &[u8]) -> Result<Sealed, NoRandomness> {
+    pub(super) fn seal(&self, binding: &Binding<'_>, plain: &[u8]) -> Result<Sealed, NoRandomness> {
         let mut nonce = [0; NONCE_BYTES];
         fill_random(&mut nonce)?;
-        let payload = Payload { msg: plain, aad: &identity.associated_data() };
+        let payload = Payload { msg: plain, aad: &binding.associated_data() };
         // Fails for messages of 256 GiB only; credentials have a limit of kilobytes.
         let ciphertext = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| NoRandomness)?;
         Ok(Sealed { nonce: BASE64_STANDARD.encode(nonce), ciphertext: BASE64_STANDARD.encode(ciphertext) })
     }
 
-    /// Opens what was sealed for the record of that identity.
+    /// Opens what was sealed for the record of that binding.
     ///
     /// # Errors
     /// See [`NotOpened`].
-    pub(super) fn open(&self, identity: &Identity<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+    pub(super) fn open(&self, binding: &Binding<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
         let nonce: [u8; NONCE_BYTES] =
             BASE64_STANDARD.decode(&sealed.nonce).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NotOpened)?;
         let ciphertext = BASE64_STANDARD.decode(&sealed.ciphertext).map_err(|_| NotOpened)?;
-        let payload = Payload { msg: &ciphertext, aad: &identity.associated_data() };
+        let payload = Payload { msg: &ciphertext, aad: &binding.associated_data() };
         self.0.decrypt(&XNonce::from(nonce), payload).map(Zeroizing::new).map_err(|_| NotOpened)
     }
 }
@@ -76,26 +76,26 @@ mod tests {
         // keeps K-03
         let key = SealKey::new(&[7; KEY_BYTES]);
         let (acme, other) = (tenant("acme"), tenant("other"));
-        let identity = Identity { tenant: &acme, kind: "credential", name: "upstream", version: 2 };
-        let sealed = key.seal(&identity, b"secret").unwrap();
-        assert_eq!(key.open(&identity, &sealed).unwrap().as_slice(), b"secret");
+        let binding = Binding { tenant: &acme, kind: "credential", name: "upstream", version: 2 };
+        let sealed = key.seal(&binding, b"secret").unwrap();
+        assert_eq!(key.open(&binding, &sealed).unwrap().as_slice(), b"secret");
         for moved in [
-            Identity { tenant: &other, ..identity },
-            Identity { kind: "data-key", ..identity },
-            Identity { name: "upstrea", ..identity },
-            Identity { version: 1, ..identity },
+            Binding { tenant: &other, ..binding },
+            Binding { kind: "data-key", ..binding },
+            Binding { name: "upstrea", ..binding },
+            Binding { version: 1, ..binding },
         ] {
             assert_eq!(key.open(&moved, &sealed), Err(NotOpened), "{moved:?}");
         }
-        assert_eq!(SealKey::new(&[8; KEY_BYTES]).open(&identity, &sealed), Err(NotOpened));
+        assert_eq!(SealKey::new(&[8; KEY_BYTES]).open(&binding, &sealed), Err(NotOpened));
     }
 
     #[test]
     fn the_same_secret_is_never_sealed_to_the_same_bytes() {
         let key = SealKey::new(&[7; KEY_BYTES]);
         let acme = tenant("acme");
-        let identity = Identity { tenant: &acme, kind: "credential", name: "a", version: 1 };
-        assert_ne!(key.seal(&identity, b"secret").unwrap(), key.seal(&identity, b"secret").unwrap());
+        let binding = Binding { tenant: &acme, kind: "credential", name: "a", version: 1 };
+        assert_ne!(key.seal(&binding, b"secret").unwrap(), key.seal(&binding, b"secret").unwrap());
     }
 
     proptest! {
@@ -104,8 +104,8 @@ mod tests {
             // keeps K-03
             let key = SealKey::new(&[7; KEY_BYTES]);
             let acme = tenant("acme");
-            let identity = Identity { tenant: &acme, kind: "credential", name: "a", version: 1 };
-            let sealed = key.seal(&identity, &plain).unwrap();
+            let binding = Binding { tenant: &acme, kind: "credential", name: "a", version: 1 };
+            let sealed = key.seal(&binding, &plain).unwrap();
             let flip = |text: &str, at: usize| {
                 let mut bytes = BASE64_STANDARD.decode(text).unwrap();
                 let bit = at % (bytes.len() * 8);
@@ -114,15 +114,15 @@ mod tests {
             };
             let nonce = Sealed { nonce: flip(&sealed.nonce, at), ..sealed.clone() };
             let ciphertext = Sealed { ciphertext: flip(&sealed.ciphertext, at), ..sealed.clone() };
-            prop_assert_eq!(key.open(&identity, &nonce), Err(NotOpened));
-            prop_assert_eq!(key.open(&identity, &ciphertext), Err(NotOpened));
+            prop_assert_eq!(key.open(&binding, &nonce), Err(NotOpened));
+            prop_assert_eq!(key.open(&binding, &ciphertext), Err(NotOpened));
         }
 
         #[test]
         fn any_text_opens_or_does_not(nonce in ".{0,48}", ciphertext in ".{0,48}") {
             let acme = tenant("acme");
-            let identity = Identity { tenant: &acme, kind: "credential", name: "a", version: 1 };
-            let opened = SealKey::new(&[7; KEY_BYTES]).open(&identity, &Sealed { nonce, ciphertext });
+            let binding = Binding { tenant: &acme, kind: "credential", name: "a", version: 1 };
+            let opened = SealKey::new(&[7; KEY_BYTES]).open(&binding, &Sealed { nonce, ciphertext });
             prop_assert!(opened.is_err());
         }
     }

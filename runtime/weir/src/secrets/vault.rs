@@ -1,4 +1,4 @@
-//! The stored credentials of all tenants.
+//! The stored secrets of all tenants.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use weir_engine::ports::{
 };
 use weir_engine::time::Timestamp;
 
+use super::binding::Binding;
 use super::credential::CredentialSecret;
-use super::identity::Identity;
 use super::master::MasterKey;
 use super::seal::{KEY_BYTES, SealKey, Sealed};
 use crate::auth::{NoRandomness, fill_random};
@@ -96,10 +96,23 @@ struct DataKeyRow {
 
 type DataKeys = HashMap<(TenantId, u32), Arc<SealKey>>;
 
-/// Seals and opens credentials.
+/// Which definition.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// Whose.
+    pub(super) tenant: &'a TenantId,
+    /// Of what kind.
+    pub(super) kind: DefinitionKind,
+    /// The kind in the seal's binding, and for people.
+    pub(super) noun: &'static str,
+    /// Its name.
+    pub(super) name: &'a str,
+}
+
+/// Seals and opens credentials; identities are in a file of their own.
 pub(crate) struct Vault {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
     master: MasterKey,
     data_keys: Mutex<DataKeys>,
 }
@@ -121,9 +134,27 @@ impl Vault {
         secret: &CredentialSecret,
         expected: Expectation,
     ) -> Result<SavedCredential, VaultError> {
-        let (data_key, key) = self.current_data_key(tenant).await?;
         let plain = secret.to_plain().map_err(|_| not_opened(tenant, "credential", name.as_str()))?;
-        let mut stored = self.row(tenant, name).await?.map(|row| row.version);
+        let place = Place { tenant, kind: DefinitionKind::Credential, noun: "credential", name: name.as_str() };
+        let row = |data_key, sealed| {
+            let row = CredentialRow { kind: secret.kind().to_owned(), data_key, sealed };
+            serde_json::json!(row)
+        };
+        let (saved, created) = self.seal_and_save(place, &plain, row, expected).await?;
+        Ok(SavedCredential { metadata: metadata(saved)?, created })
+    }
+
+    /// Seals bytes for the next version of a definition, and saves it. Whether there was none before comes with it.
+    pub(super) async fn seal_and_save(
+        &self,
+        place: Place<'_>,
+        plain: &[u8],
+        row: impl Fn(u32, Sealed) -> serde_json::Value,
+        expected: Expectation,
+    ) -> Result<(Definition, bool), VaultError> {
+        let Place { tenant, kind, noun, name } = place;
+        let (data_key, key) = self.current_data_key(tenant).await?;
+        let mut stored = self.store.definition(tenant, kind, name, None).await?.map(|row| row.version);
         let created = stored.is_none();
         for _ in 0..SAVE_ATTEMPTS_MAX {
             check(expected, stored, created)?;
@@ -132,16 +163,28 @@ impl Vault {
                 None => (1, Expectation::Absent),
                 Some(stored) => (stored.saturating_add(1), Expectation::Version(stored)),
             };
-            let identity = Identity { tenant, kind: "credential", name: name.as_str(), version };
-            let row = CredentialRow { kind: secret.kind().to_owned(), data_key, sealed: key.seal(&identity, &plain)? };
-            match self.save(tenant, DefinitionKind::Credential, name.as_str(), &row, exactly).await {
+            let sealed = key.seal(&Binding { tenant, kind: noun, name, version }, plain)?;
+            match self.save(tenant, kind, name, &row(data_key, sealed), exactly).await {
                 // A name that was removed goes on with its old numbers: now the next one is known.
                 Ok(saved) if saved.version != version => stored = Some(saved.version),
                 Err(StoreError::VersionConflict { stored: newest }) => stored = newest,
-                saved => return Ok(SavedCredential { metadata: metadata(saved?)?, created }),
+                saved => return Ok((saved?, created)),
             }
         }
         Err(StoreError::VersionConflict { stored }.into())
+    }
+
+    /// Opens what was sealed for a version of a definition.
+    pub(super) async fn unseal(
+        &self,
+        place: Place<'_>,
+        version: u32,
+        data_key: u32,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let Place { tenant, noun, name, .. } = place;
+        let key = self.data_key(tenant, data_key).await?;
+        key.open(&Binding { tenant, kind: noun, name, version }, sealed).map_err(|_| not_opened(tenant, noun, name))
     }
 
     /// What may be told of a credential.
@@ -191,9 +234,8 @@ impl Vault {
         };
         let failed = || not_opened(tenant, "credential", name.as_str());
         let row: CredentialRow = serde_json::from_value(definition.body).map_err(|_| failed())?;
-        let key = self.data_key(tenant, row.data_key).await?;
-        let identity = Identity { tenant, kind: "credential", name: name.as_str(), version: definition.version };
-        let plain = key.open(&identity, &row.sealed).map_err(|_| failed())?;
+        let place = Place { tenant, kind: DefinitionKind::Credential, noun: "credential", name: name.as_str() };
+        let plain = self.unseal(place, definition.version, row.data_key, &row.sealed).await?;
         let secret = CredentialSecret::from_plain(&plain).map_err(|_| failed())?;
         Ok(Some((definition.version, secret)))
     }
@@ -227,8 +269,8 @@ impl Vault {
         }
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         fill_random(bytes.as_mut())?;
-        let identity = Identity { tenant, kind: "data-key", name: DATA_KEY, version: 1 };
-        let wrapped = self.master.seal.seal(&identity, bytes.as_ref())?;
+        let binding = Binding { tenant, kind: "data-key", name: DATA_KEY, version: 1 };
+        let wrapped = self.master.seal.seal(&binding, bytes.as_ref())?;
         let row = DataKeyRow { master: self.master.id.clone(), wrapped };
         match self.save(tenant, DefinitionKind::DataKey, DATA_KEY, &row, Expectation::Absent).await {
             // Somebody else made it in the meantime: theirs holds.
@@ -250,8 +292,8 @@ impl Vault {
             let (wrapped_with, present) = (row.master, self.master.id.clone());
             return Err(VaultError::OtherMasterKey { tenant: tenant.clone(), wrapped_with, present });
         }
-        let identity = Identity { tenant, kind: "data-key", name: DATA_KEY, version };
-        let plain = self.master.seal.open(&identity, &row.wrapped).map_err(|_| failed())?;
+        let binding = Binding { tenant, kind: "data-key", name: DATA_KEY, version };
+        let plain = self.master.seal.open(&binding, &row.wrapped).map_err(|_| failed())?;
         let bytes: &[u8; KEY_BYTES] = plain.as_slice().try_into().map_err(|_| failed())?;
         let key = Arc::new(SealKey::new(bytes));
         cached.insert(slot, Arc::clone(&key));
@@ -269,7 +311,7 @@ fn check(expected: Expectation, stored: Option<u32>, created: bool) -> Result<()
     if holds { Ok(()) } else { Err(StoreError::VersionConflict { stored }) }
 }
 
-fn not_opened(tenant: &TenantId, kind: &'static str, name: &str) -> VaultError {
+pub(super) fn not_opened(tenant: &TenantId, kind: &'static str, name: &str) -> VaultError {
     VaultError::NotOpened { tenant: tenant.clone(), kind, name: name.to_owned() }
 }
 

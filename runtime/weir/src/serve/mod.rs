@@ -1,6 +1,7 @@
 //! The server: start, serve, drain, stop.
 
 mod bootstrap; // the first operator's key
+mod expiry; // counts identities that expire soon
 mod error; // why the server did not start
 mod listener; // connections, with their limits
 mod wire; // ports and what fills them
@@ -59,6 +60,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     }
     let listening = Listening::start(bound, &server, &app).await?;
     let work = tokio::spawn(Arc::clone(&app.engine).work());
+    let counting = tokio::spawn(expiry::count(Arc::clone(&app)));
     phase.send_replace(Phase::Serving);
     output::remark(&format!("weir: serving on http://{}", listening.address));
 
@@ -66,6 +68,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     output::remark(&format!("weir: {name}: finishing what is in flight"));
     phase.send_replace(Phase::Draining);
     listening.stop();
+    counting.abort();
     drain(&app.engine, &server, listening, work).await;
     Ok(())
 }

@@ -22,7 +22,7 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, MasterKey, MasterKeySource, Vault, VaultError};
+use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{output, private_file};
@@ -61,7 +61,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     for note in plugins.notes() {
         tracing::warn!("{note}");
     }
-    let opened: Arc<dyn Credentials> = Arc::new(Opened(Arc::clone(&vault)));
+    let opened: Arc<dyn Credentials> = Arc::new(Opened(Arc::clone(&vault), ExpiryLog::default()));
     let connectors = HttpConnectors::new(config.connectors.clone(), opened, Arc::new(SystemResolver))?;
     let ports = Ports {
         plugins: Arc::clone(&plugins) as Arc<dyn Plugins>,
@@ -113,7 +113,7 @@ fn master_key(config: &Config) -> Result<MasterKey, ServeError> {
 }
 
 /// Stored credentials, opened for the connectors.
-struct Opened(Arc<Vault>);
+struct Opened(Arc<Vault>, ExpiryLog);
 
 #[async_trait]
 impl Credentials for Opened {
@@ -124,18 +124,29 @@ impl Credentials for Opened {
     ) -> Result<Option<StoredCredential>, CredentialError> {
         let found = self.0.open(tenant, name).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, %tenant, %name, "a credential could not be opened");
-            CredentialError(match error {
-                VaultError::Store(error) => format!("the store failed ({})", error.code()),
-                _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
-            })
+            not_opened(&error)
         })?;
         let Some((version, secret)) = found else { return Ok(None) };
         Ok(Some(StoredCredential { version, credential: opened(secret)? }))
     }
 
-    async fn identity(&self, _: &TenantId, _: &IdentityName) -> Result<Option<Identity>, CredentialError> {
-        Ok(None)
+    async fn identity(&self, tenant: &TenantId, name: &IdentityName) -> Result<Option<Identity>, CredentialError> {
+        let found = self.0.open_identity(tenant, name).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, %tenant, %name, "an identity could not be opened");
+            not_opened(&error)
+        })?;
+        Ok(found.map(|found| {
+            self.1.used(tenant, name, found.expires_at, SystemClock.now());
+            found.identity
+        }))
     }
+}
+
+fn not_opened(error: &VaultError) -> CredentialError {
+    CredentialError(match error {
+        VaultError::Store(error) => format!("the store failed ({})", error.code()),
+        _ => "it cannot be opened with the server's master key; set it again, or ask the operator".to_owned(),
+    })
 }
 
 /// The credential in the connectors' words.

@@ -37,6 +37,8 @@ use crate::tenants::Tenants;
 /// A connector that nobody can reach.
 pub(super) const CONNECTOR: &str =
     "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n";
+/// A private key that was made for tests.
+pub(super) const KEY: &str = include_str!("../../cli/identity_files/plain-key.pem");
 /// A flow that needs nothing from outside.
 pub(super) const FLOW: &str = "flow: hello\nsteps:\n  - id: greet\n    claims: [{ key: greeting, type: dynamic, value: \"${event.name}\" }]\n  - id: done\n    end: {}\n";
 
@@ -275,6 +277,7 @@ impl House {
             Ask::new("PUT", "/v1/connectors/api").body(yaml, CONNECTOR),
             Ask::new("PUT", "/v1/flows/hello").body(yaml, FLOW),
             Ask::new("PUT", "/v1/credentials/upstream").json(&json!({ "type": "bearer", "token": "c4nary" })),
+            Ask::new("PUT", "/v1/identities/partner").json(&json!({ "private_key": KEY })),
             Ask::new("PUT", "/v1/plugins/sign/versions/1.0.0").body("application/wasm", "\0asm"),
         ] {
             let answer = self.ask(ask.key(&self.admin)).await;

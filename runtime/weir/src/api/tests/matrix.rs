@@ -34,9 +34,9 @@ fn routes() -> Vec<Route> {
 
 /// The path with things that exist in `acme`.
 fn filled(path: &str, run: &str, key: &str) -> String {
-    let name = ["connector-templates", "connectors", "flows", "credentials", "plugins"]
+    let name = ["connector-templates", "connectors", "flows", "credentials", "identities", "plugins"]
         .iter()
-        .zip(["generic-http", "api", "hello", "upstream", "sign"])
+        .zip(["generic-http", "api", "hello", "upstream", "partner", "sign"])
         .find(|(resource, _)| path.contains(*resource))
         .map_or("", |(_, name)| name);
     let id = if path.contains("/runs/") { run } else { key };
@@ -54,6 +54,7 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("put", "/v1/connectors/{name}") => ask.body("application/yaml", super::house::CONNECTOR),
         ("put" | "post", "/v1/flows/{name}" | "/v1/flows/validate") => ask.body("application/yaml", super::house::FLOW),
         ("put", "/v1/credentials/{name}") => ask.json(&json!({ "type": "bearer", "token": "other" })),
+        ("put", "/v1/identities/{name}") => ask.json(&json!({ "private_key": super::house::KEY })),
         ("put", _) => ask.body("application/wasm", "\0asm other"),
         ("post", "/v1/flows/{name}/live") => ask.json(&json!({ "version": 1 })),
         ("post", "/v1/flows/{name}/runs") => ask.json(&json!({ "event": { "name": "x" } })),
@@ -178,7 +179,7 @@ async fn what_another_tenant_writes_changes_nothing_here() {
         house.ask(ask(route, &filled(&route.path, &run, &id)).key(&house.stranger)).await;
     }
     assert_eq!(look().await, before);
-    for list in ["/v1/connectors", "/v1/flows", "/v1/credentials", "/v1/plugins", "/v1/runs"] {
+    for list in ["/v1/connectors", "/v1/flows", "/v1/credentials", "/v1/identities", "/v1/plugins", "/v1/runs"] {
         let acme = house.ask(Ask::new("GET", list).key(&house.admin)).await;
         let other = house.ask(Ask::new("GET", list).key(&house.stranger)).await;
         assert_eq!(acme.body["items"].as_array().unwrap().len(), 1, "{list}");

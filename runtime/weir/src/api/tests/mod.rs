@@ -6,6 +6,7 @@ mod connector_tests;
 mod background_calls;
 mod definitions;
 mod edge;
+mod identities;
 mod limits;
 mod matrix;
 mod runs;
