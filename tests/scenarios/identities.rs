@@ -136,7 +136,8 @@ async fn a_partner_with_a_ca_of_its_own_is_called_with_a_client_certificate() {
     assert!(doctor.contains("TLS identity: client: the certificate of"), "{doctor}");
     assert!(house.server.log().contains("a TLS identity was used that has expired or will"), "{}", house.server.log());
 
-    // Another identity under the same name, out of a PKCS#12 file: the partner does not know its issuer.
+    // Another identity under the same name, out of a PKCS#12 file: the partner does not know its issuer, and its
+    // certificate is of X.509 version 1.
     let p12 = paths::root().join("runtime/weir/src/cli/identity_files/partner.p12").display().to_string();
     let set = ["identity", "set", "client", "--pkcs12", &p12, "--password-from-env", "P12_PASSWORD"];
     let saved = cli(&house, &set, ("P12_PASSWORD", "correct-horse"));

@@ -173,7 +173,11 @@ mod tests {
                 (false, Some(prefix)) => std::net::Ipv6Addr::from_bits(prefix | u128::from(v4_bits)).into(),
                 (false, None) => std::net::Ipv6Addr::from_bits(bits).into(),
             };
-            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            let host = match address {
+                IpAddr::V4(address) => url::Host::<String>::Ipv4(address),
+                IpAddr::V6(address) => url::Host::Ipv6(address),
+            };
+            let host = host.to_string();
             let to = Destination { scheme: Scheme::Https, host: &host, port: 443 };
             for reach in ["public", "nothing"] {
                 let settings = |allow: &[EgressRule]| -> EgressSettings {

@@ -12,9 +12,11 @@ use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use weir_engine::connector::{ConnectorDocument, TlsVersion};
 use weir_engine::ids::{IdentityName, TenantId};
@@ -179,14 +181,28 @@ impl TlsBase {
             .map_err(faulty_setup)?
             .dangerous()
             .with_custom_certificate_verifier(trust);
-        let shown = tls.identity.as_ref().and_then(|it| Some((it.certificates.clone(), it.key.as_ref()?.clone_key())));
-        let mut config = match shown {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(faulty_setup)?,
+        let mut config = match tls.identity.as_ref() {
+            Some(identity) => {
+                let shown = self.shown(identity).map_err(faulty_setup)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.resumption = Resumption::store(Arc::new(Sessions::new(SESSIONS_MAX)));
         Ok(config)
+    }
+
+    /// An identity as rustls takes it. Certificates of X.509 version 1, which rustls itself cannot read, are shown all
+    /// the same: whether they will do is the server's to say.
+    fn shown(&self, identity: &Identity) -> Result<CertifiedKey, rustls::Error> {
+        let key = identity.key.as_ref().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let key = self.provider.key_provider.load_private_key(key.clone_key())?;
+        let shown = CertifiedKey::new(identity.certificates.clone(), key);
+        match shown.keys_match() {
+            Err(mismatch @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(mismatch),
+            _ => Ok(shown),
+        }
     }
 }
 
