@@ -72,14 +72,6 @@ struct Attempt<'a> {
     masker: &'a mut Masker,
 }
 
-impl Challenge {
-    /// Whether it is for later requests of the call too: they need no further token, but the nonce is still the one
-    /// to use.
-    pub(crate) fn outlives_a_request(&self) -> bool {
-        matches!(self, Self::Digest(_))
-    }
-}
-
 impl Authenticator {
     /// Stored credentials, and the wire to token endpoints.
     pub(crate) fn new(credentials: Arc<dyn Credentials>, wire: Arc<Wire>) -> Self {
