@@ -13,6 +13,7 @@ mod demo_flow;
 mod durability;
 mod hostile_guests;
 mod house;
+mod responses;
 mod secrets;
 mod tenants;
 mod tidy;
