@@ -17,6 +17,7 @@ mod durability;
 mod hostile_guests;
 mod house;
 mod real_world; // systems that others have written
+mod responses;
 mod secrets;
 mod templates;
 mod tenants;
