@@ -18,6 +18,7 @@ mod hostile_guests;
 mod house;
 mod identities;
 mod real_world; // systems that others have written
+mod responses;
 mod secrets;
 mod templates;
 mod tenants;

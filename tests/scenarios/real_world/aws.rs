@@ -50,7 +50,8 @@ fn botocore_signs_in_the_same_way() {
         ("wrong", "wrong", "execute-api", 403),
     ] {
         tenant.apply(&connector(&aws.url, name, credential, service));
-        for id in ["plain", "a b", "ü/ö", "~._-", "%2F", "a+b=c&d", "*'()!"] {
+        let awkward = ["plain", "a b~._-", "ü/ö%2F", "a+b=c&d*'()!"];
+        for id in if status == 200 { &awkward[..] } else { &awkward[..1] } {
             for function in ["get", "put"] {
                 let tried = tenant.test(&format!("{name}.{function}"), &[&format!("id={id}")]);
                 let body = tried.body();

@@ -72,9 +72,6 @@ functions:
     assert_eq!((head.status(), head.body()), (Some(200), &Value::Null));
     let options = tenant.test("bin.options", &[]);
     assert!(options.result()["headers"]["allow"].as_str().unwrap().contains("OPTIONS"), "{options:?}");
-    // Before anything is sent.
-    let refused = tenant.test("bin.post", &["text=x", "number=7"]);
-    assert_eq!(refused.status(), Some(200));
 }
 
 #[test]
@@ -122,12 +119,10 @@ fn what_httpbin_delays_longer_than_the_time_out_is_its_own_error() {
         "
 connector: bin
 base-url: {}
-connection: {{ request-timeout: 400ms, connect-timeout: 100ms }}
+connection: {{ request-timeout: 1s }}
 functions:
   - name: slow
     endpoint: /delay/3
-  - name: quick
-    endpoint: /delay/0
   - name: drip
     endpoint: /drip?duration=3&numbytes=3&delay=0
     response: {{ format: none }}
@@ -137,12 +132,11 @@ functions:
     for name in ["slow", "drip"] {
         let tried = tenant.test(&format!("bin.{name}"), &[]);
         assert_eq!(tried.code(), "connector.request-timeout", "{name}");
-        assert!(tried.message().contains("400ms"), "{}", tried.message());
+        assert!(tried.message().contains("1s"), "{}", tried.message());
         assert_eq!(
             tried.shown["attempts"].as_array().map(Vec::len),
             Some(1),
             "a time-out is no reason for another: {name}"
         );
     }
-    assert_eq!(tenant.test("bin.quick", &[]).status(), Some(200));
 }

@@ -38,6 +38,7 @@ fn nginx(authority: &Authority) -> Option<Nginx> {
             ssl_certificate_key server.key;
             server {{
                 listen 127.0.0.1:{asking} ssl;
+                ssl_protocols TLSv1.2 TLSv1.3;
                 ssl_client_certificate ca.pem;
                 ssl_verify_client on;
                 location / {{ return 200 '{{\"client\":\"$ssl_client_s_dn\",\"protocol\":\"$ssl_protocol\"}}'; }}

@@ -10,6 +10,7 @@ mod hmac;
 mod oauth2;
 mod owned;
 mod stored;
+mod sts;
 mod token_cache;
 mod www_authenticate;
 
@@ -27,7 +28,8 @@ use weir_engine::ports::{CallContext, ConnectorError, ConnectorErrorKind};
 pub(crate) use self::hmac::parse_signed;
 use self::oauth2::{Grant, TokenAsk};
 pub(crate) use self::owned::sets_header;
-use self::stored::{Stored, Versioned, faulty};
+use self::stored::{AwsKeys, Stored, Versioned, faulty};
+use self::sts::RoleAsk;
 use self::token_cache::{CacheKey, TokenCache};
 use crate::credentials::Credentials;
 use crate::error::{error, interpolation};
@@ -42,6 +44,8 @@ pub(crate) struct Authenticator {
     credentials: Arc<dyn Credentials>,
     wire: Arc<Wire>,
     tokens: TokenCache<SecretString>,
+    /// The keys of roles.
+    roles: TokenCache<AwsKeys>,
     nonces: digest::Nonces,
     /// Parsed texts to sign, by their source.
     signed: Cache<String, Template>,
@@ -68,19 +72,11 @@ struct Attempt<'a> {
     masker: &'a mut Masker,
 }
 
-impl Challenge {
-    /// Whether it is for later requests of the call too: they need no further token, but the nonce is still the one
-    /// to use.
-    pub(crate) fn outlives_a_request(&self) -> bool {
-        matches!(self, Self::Digest(_))
-    }
-}
-
 impl Authenticator {
     /// Stored credentials, and the wire to token endpoints.
     pub(crate) fn new(credentials: Arc<dyn Credentials>, wire: Arc<Wire>) -> Self {
         let (tokens, nonces) = (TokenCache::default(), digest::Nonces::default());
-        Self { credentials, wire, tokens, nonces, signed: Cache::new(SIGNED_MAX) }
+        Self { credentials, wire, tokens, roles: TokenCache::default(), nonces, signed: Cache::new(SIGNED_MAX) }
     }
 
     /// Authenticates one attempt just before it is sent: sets headers, changes the query, signs. `challenge` is what
@@ -118,11 +114,7 @@ impl Authenticator {
             Authentication::Oauth2ClientCredentials { .. }
             | Authentication::Oauth2Password { .. }
             | Authentication::Oauth2JwtBearer { .. } => self.granted(attempt, &stored).await,
-            Authentication::AwsSigv4 { credential, region, service } => {
-                let keys = stored.aws(credential).await?.it;
-                let scope = aws_sigv4::Scope { region, service };
-                aws_sigv4::apply(&keys, scope, SystemTime::now(), attempt.outgoing, attempt.masker)
-            }
+            Authentication::AwsSigv4 { .. } => self.aws(attempt, &stored).await,
             Authentication::Hmac { .. } => self.hmac(attempt, &stored).await,
         }
     }
@@ -163,6 +155,26 @@ impl Authenticator {
         };
         let applied = self.nonces.apply(key, challenge, &pair, attempt.outgoing, attempt.masker).await;
         applied.map_err(|problem| faulty(credential, problem))
+    }
+
+    /// Signs with the stored keys, or with those of the role that they may assume.
+    async fn aws(&self, attempt: Attempt<'_>, stored: &Stored<'_>) -> Result<(), ConnectorError> {
+        let Authentication::AwsSigv4 { credential, region, service, assume_role } = &attempt.document.authentication
+        else {
+            return Ok(());
+        };
+        let Versioned { version, it: mut keys } = stored.aws(credential).await?;
+        if let Some(role) = assume_role {
+            attempt.masker.add(keys.secret_access_key.expose_secret().as_bytes());
+            let key = attempt.key(String::new(), vec![version])?;
+            let ask = RoleAsk { role: role.clone(), region: region.clone(), keys };
+            let (wire, tenant) = (self.wire.clone(), attempt.context.tenant.clone());
+            let connection = attempt.document.connection.clone();
+            let load = async move { ask.ask(&wire, &tenant, &connection).await };
+            keys = self.roles.get(key, |_| false, load).await?;
+        }
+        let scope = aws_sigv4::Scope { region, service };
+        aws_sigv4::apply(&keys, scope, SystemTime::now(), attempt.outgoing, attempt.masker)
     }
 
     async fn hmac(&self, attempt: Attempt<'_>, stored: &Stored<'_>) -> Result<(), ConnectorError> {
@@ -258,6 +270,11 @@ impl Attempt<'_> {
         let connector = self.document.connector.to_string();
         Ok(CacheKey { tenant: self.context.tenant.clone(), connector, settings, versions })
     }
+}
+
+/// Text that an outside system wrote, for a message.
+fn one_line(text: &str) -> String {
+    text.chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 /// A header value that no `Debug` shows.

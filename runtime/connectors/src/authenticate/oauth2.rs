@@ -20,7 +20,7 @@ use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
 use super::stored::{Client, Pair, faulty_identity};
 use super::token_cache::{DEFAULT_LIFE, Granted, use_until};
-use super::{assertion, basic};
+use super::{assertion, basic, one_line};
 use crate::error::error;
 use crate::mask::Masker;
 use crate::send::Wire;
@@ -216,11 +216,6 @@ fn refused(status: u16, body: &[u8]) -> ConnectorError {
 
 fn failed(message: String) -> ConnectorError {
     error(ConnectorErrorKind::Token, message)
-}
-
-/// Text that an outside system wrote.
-fn one_line(text: &str) -> String {
-    text.chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use url::Url;
 use weir_engine::message::Response;
 use weir_engine::ports::{Attempt, ConnectorError, ConnectorErrorKind as Kind, Hop, Timings};
 
-use super::call::Call;
+use super::call::{Call, outlives_a_request};
 use super::clients::Client;
 use super::gate::Verdict;
 use super::limit::Limit;
@@ -158,7 +158,7 @@ impl Call<'_> {
             // Its body is not read: the connection goes with it.
             drop(answer);
             leg = self.redirected(leg, status, to, progress).await?;
-            request = self.request_of(&leg, challenge.filter(|asked| asked.outlives_a_request())).await?;
+            request = self.request_of(&leg, challenge.filter(|asked| outlives_a_request(asked))).await?;
         }
     }
 

@@ -111,7 +111,7 @@ impl<'a> Call<'a> {
                 Ok(Answer::Response(response)) => Ok(response),
                 Err(error) => Err(error),
             };
-            challenge = challenge.filter(Challenge::outlives_a_request);
+            challenge = challenge.filter(outlives_a_request);
             made += 1;
             let Some(wait) = self.wait(made, &traces) else { return outcome };
             sleep(wait).await;
@@ -161,4 +161,10 @@ impl<'a> Call<'a> {
         }
         Ok(request)
     }
+}
+
+/// Whether what an answer asked for is for later requests of the call too: they need no further token, but the nonce is
+/// still the one to use.
+pub(super) fn outlives_a_request(asked: &Challenge) -> bool {
+    matches!(asked, Challenge::Digest(_))
 }

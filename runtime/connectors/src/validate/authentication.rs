@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use url::Url;
-use weir_engine::connector::{ApiKeyPlace, Assertion, Authentication, TokenRequest, check_header};
+use weir_engine::connector::{ApiKeyPlace, Assertion, AssumeRole, Authentication, TokenRequest, check_header};
 use weir_engine::message::Header;
 
 use crate::authenticate::parse_signed;
@@ -31,7 +31,8 @@ pub(super) fn authentication(authentication: &Authentication) -> Vec<Fault> {
             token_request(token, false, &mut faults);
             self::assertion(assertion, &mut faults);
         }
-        Authentication::AwsSigv4 { region, service, .. } => {
+        Authentication::AwsSigv4 { region, service, assume_role, .. } => {
+            faults.extend(assume_role.iter().flat_map(role));
             for (name, value) in [("region", region), ("service", service)] {
                 if !is_aws_name(value) {
                     let message = format!(
@@ -67,6 +68,21 @@ fn is_text(text: &str) -> bool {
 
 fn is_aws_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+}
+
+fn role(role: &AssumeRole) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if !(role.role_arn.starts_with("arn:") && is_text(&role.role_arn)) {
+        let message = "`role-arn` must be the ARN of a role, such as `arn:aws:iam::123456789012:role/weir`";
+        faults.push(fault("/assume-role/role-arn", message));
+    }
+    if role.external_id.as_ref().is_some_and(|id| !is_text(id)) {
+        faults.push(fault("/assume-role/external-id", format!("`external-id` must be {TEXT}")));
+    }
+    if let Some(url) = &role.url {
+        faults.extend(token_url(url).map(|message| fault("/assume-role/url", message)));
+    }
+    faults
 }
 
 /// Most scopes and most parameters of a token request.
@@ -113,11 +129,11 @@ fn token_request(token: &TokenRequest, has_client: bool, faults: &mut Vec<Fault>
 
 fn token_url(url: &Url) -> impl Iterator<Item = &'static str> {
     let wrong = [
-        (!matches!(url.scheme(), "http" | "https"), "the token URL must be an `https` or `http` URL"),
-        (url.fragment().is_some(), "the token URL has a fragment, which is never sent; leave it out"),
+        (!matches!(url.scheme(), "http" | "https"), "this URL must be an `https` or `http` URL"),
+        (url.fragment().is_some(), "this URL has a fragment, which is never sent; leave it out"),
         (
             !url.username().is_empty() || url.password().is_some(),
-            "the token URL holds a user name or a password; store a credential and name it in `authentication`",
+            "this URL holds a user name or a password; store a credential and name it in `authentication`",
         ),
     ];
     wrong.into_iter().filter_map(|(is_wrong, message)| is_wrong.then_some(message))

@@ -74,6 +74,9 @@ pub enum Authentication {
         region: String,
         /// The service's signing name, such as `execute-api`.
         service: String,
+        /// The role whose temporary keys sign; without one the credential's own do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assume_role: Option<AssumeRole>,
     },
     /// A keyed hash over a text of the request, with a stored credential of type `hmac-key`.
     Hmac {
@@ -102,6 +105,20 @@ pub enum Authentication {
 
 fn body_alone() -> String {
     "${request.body}".to_owned()
+}
+
+/// A role that is assumed with AWS STS, for an hour at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AssumeRole {
+    /// The role's ARN.
+    pub role_arn: String,
+    /// What the role's trust policy may want besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The STS endpoint; the region's own by default. The egress policy holds for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<url::Url>,
 }
 
 /// Where an API key goes.

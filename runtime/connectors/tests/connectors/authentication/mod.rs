@@ -2,6 +2,7 @@
 
 mod digest;
 mod refusals;
+mod roles;
 mod schemes;
 mod support;
 mod token_endpoints;

@@ -77,9 +77,9 @@ fn token_requests() {
     check(
         json!({"type": "oauth2-client-credentials", "client": "c", "token": token}),
         expect![[r#"
-            /authentication/token/url [connector.document.authentication] the token URL must be an `https` or `http` URL
-            /authentication/token/url [connector.document.authentication] the token URL has a fragment, which is never sent; leave it out
-            /authentication/token/url [connector.document.authentication] the token URL holds a user name or a password; store a credential and name it in `authentication`
+            /authentication/token/url [connector.document.authentication] this URL must be an `https` or `http` URL
+            /authentication/token/url [connector.document.authentication] this URL has a fragment, which is never sent; leave it out
+            /authentication/token/url [connector.document.authentication] this URL holds a user name or a password; store a credential and name it in `authentication`
             /authentication/token/scopes/0 [connector.document.authentication] a scope is 1 to 1024 visible ASCII characters without `"` and `\` (RFC 6749 section 3.3); give each scope an entry of its own
             /authentication/token/scopes/1 [connector.document.authentication] a scope is 1 to 1024 visible ASCII characters without `"` and `\` (RFC 6749 section 3.3); give each scope an entry of its own
             /authentication/token/parameters/a~1b [connector.document.authentication] a parameter's name and value must be 1 to 1024 bytes without control characters
@@ -124,6 +124,14 @@ fn signatures() {
         expect![[r#"
             /authentication/region [connector.document.authentication] `region` must be 1 to 64 letters, digits, `-`, `_` and `.`, such as `eu-central-1` and `execute-api`
             /authentication/service [connector.document.authentication] `service` must be 1 to 64 letters, digits, `-`, `_` and `.`, such as `eu-central-1` and `execute-api`"#]],
+    );
+    let role = json!({"role-arn": "weir", "external-id": "", "url": "file:///x"});
+    check(
+        json!({"type": "aws-sigv4", "credential": "c", "region": "r", "service": "s", "assume-role": role}),
+        expect![[r#"
+            /authentication/assume-role/role-arn [connector.document.authentication] `role-arn` must be the ARN of a role, such as `arn:aws:iam::123456789012:role/weir`
+            /authentication/assume-role/external-id [connector.document.authentication] `external-id` must be 1 to 1024 bytes without control characters
+            /authentication/assume-role/url [connector.document.authentication] this URL must be an `https` or `http` URL"#]],
     );
     check(
         json!({"type": "hmac", "credential": "c", "header": "Host", "timestamp-header": "host", "prefix": "a\n", "signed": "constant"}),
