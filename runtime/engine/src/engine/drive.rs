@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::{Engine, Trouble};
@@ -15,6 +15,7 @@ use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{Ending, Event, JournalEntry, Run, RunState, StepError, StepOutcome, StepRecord};
 use crate::step::{Attempt, Outcome, attempt, step_error};
+use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
 /// Why a run is not driven on by this process.
@@ -173,6 +174,9 @@ impl Engine {
             scope: scope_of(claimed),
             until: Instant::now() + budget,
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
+            diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
+            sensitive_names: &self.settings.diagnostics.sensitive_names,
+            shown: OnceCell::new(),
         };
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
@@ -227,6 +231,8 @@ impl Engine {
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
         over.entry.record = outcome.entry.record;
+        over.entry.diagnostics = outcome.entry.diagnostics;
+        over.entry.diagnostics_dropped = outcome.entry.diagnostics_dropped;
         over
     }
 
@@ -238,6 +244,7 @@ impl Engine {
         let run = Run { fence: claimed.lease.fence, ..run };
         let ended = run.ending().is_some();
         let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
+        let diagnostics = entry.diagnostics.clone();
         let commit =
             CommitStep { run: run.clone(), lease: claimed.lease.clone(), changes: changes.clone(), entry, keep_until };
         self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
@@ -246,6 +253,7 @@ impl Engine {
             claimed.lease.until = until;
         }
         self.progress.committed(run.id, run.revision);
+        self.feed.committed(&run.tenant, &diagnostics);
         claimed.run = run;
         Ok(())
     }
@@ -281,6 +289,8 @@ fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp
         record: StepRecord::NotRun,
         outcome: StepOutcome::End(ending),
         changes: Vec::new(),
+        diagnostics: Vec::new(),
+        diagnostics_dropped: 0,
     };
     Outcome { run, entry, changes: Vec::new() }
 }

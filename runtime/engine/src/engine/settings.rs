@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::DiagnosticSettings;
+
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -31,6 +33,9 @@ pub struct EngineSettings {
     /// The longest deadline that a flow may ask for. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
+    /// What is told of steps to people. A section of its own.
+    #[serde(skip)]
+    pub diagnostics: DiagnosticSettings,
 }
 
 impl Default for EngineSettings {
@@ -45,6 +50,7 @@ impl Default for EngineSettings {
             step_bytes_max: 32 << 20,
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
+            diagnostics: DiagnosticSettings::default(),
         }
     }
 }

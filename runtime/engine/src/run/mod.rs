@@ -1,10 +1,13 @@
 //! A run: its record, its context and its journal. Pure data.
 
 mod context;
+mod diagnostic; // log entries for people
 mod journal;
+mod masking; // what a journal shows
 mod record;
 
 pub use self::context::{ContextChange, ContextKey, InvalidContextKey, RunContext};
+pub use self::diagnostic::{DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,

@@ -82,7 +82,11 @@ async fn the_call(
     let response = post_response(attempt, call, &request, response, record).await?;
     record.final_response = Some(response.clone());
     let elapsed_us = record.exchange.as_ref().map_or(0, |exchange| exchange.elapsed_us);
-    conclude(attempt, call, &permitted, &response, elapsed_us, changes)
+    conclude(attempt, call, &permitted, &response, elapsed_us, changes).inspect_err(|stop| {
+        if let Stop::Trouble(trouble) = stop {
+            attempt.log_unusable(&permitted, trouble);
+        }
+    })
 }
 
 async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -> Result<BoundRequest, Stop> {
@@ -94,7 +98,8 @@ async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -
         _ => Map::new(),
     };
     record.arguments = Value::Object(arguments.clone());
-    let bound = ports.connectors.bind(&connector, &call.function.function, &arguments, &attempt.scope)?;
+    let bound = ports.connectors.bind(&connector, &call.function.function, &arguments, &attempt.scope);
+    let bound = bound.inspect_err(|error| attempt.log_unbound(&connector, &call.function.function, error))?;
     record.bound_request = Some(bound.request().clone());
     Ok(bound)
 }
@@ -108,6 +113,7 @@ async fn pre_call(
     for (index, hook) in call.pre_call.iter().enumerate() {
         let prepared = prepare(attempt, hook, &format!("pre-call.{index}")).await.map_err(stop)?;
         let report = attempt.ports.plugins.pre_call(&prepared.invocation, &request, &prepared.calls).await;
+        attempt.log_plugin(&prepared.invocation, &report).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.pre_call.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
@@ -139,7 +145,9 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
     };
     record.sent_request = Some(permitted.request().clone());
     record.idempotency_key = Some(context.idempotency_key.clone());
+    attempt.log_request(&context, permitted).await;
     let exchange: Exchange = attempt.ports.connectors.send(&context, permitted).await;
+    attempt.log_exchange(&context, permitted, &exchange).await;
     let outcome = exchange.outcome.clone();
     record.exchange = Some(exchange);
     let response = outcome?;
@@ -158,6 +166,7 @@ async fn post_response(
         let prepared = prepare(attempt, hook, &format!("post-response.{index}")).await.map_err(stop)?;
         let report =
             attempt.ports.plugins.post_response(&prepared.invocation, request, &response, &prepared.calls).await;
+        attempt.log_plugin(&prepared.invocation, &report).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.post_response.push(HookRecord { invocation: prepared.invocation, report, granted_calls });

@@ -234,7 +234,14 @@ impl House {
     }
 
     pub(crate) fn start_of(&self, event: Value) -> StartRun {
-        StartRun { tenant: self.tenant.clone(), flow: "f".parse().unwrap(), version: None, event, client_key: None }
+        StartRun {
+            tenant: self.tenant.clone(),
+            flow: "f".parse().unwrap(),
+            version: None,
+            event,
+            client_key: None,
+            request_id: None,
+        }
     }
 
     /// Runs the flow to its end.

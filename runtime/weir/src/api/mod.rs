@@ -14,6 +14,7 @@ mod views; // how objects look from outside
 
 mod connectors;
 mod credentials;
+mod diagnostics; // log entries of runs, stored and live
 mod flows;
 mod health;
 mod keys;
@@ -68,6 +69,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(run_events::events))
+        .routes(routes!(diagnostics::of_run))
+        .routes(routes!(diagnostics::live))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))
         .routes(routes!(health::live))

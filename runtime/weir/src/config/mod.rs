@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use weir_connectors::ConnectorSettings;
 use weir_engine::engine::EngineSettings;
+use weir_engine::run::DiagnosticSettings;
 use weir_plugins::HostSettings;
 
 pub(crate) use self::given::{Given, Sources};
@@ -31,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The store on disk.
     pub(crate) store: weir_stores::SledSettings,
-    /// Runs.
+    /// Runs, with what is told of them.
     pub(crate) engine: EngineSettings,
     /// Plugins.
     pub(crate) plugins: HostSettings,
@@ -194,10 +195,14 @@ fn plugins(reader: &mut Reader, data: &DataConfig) -> HostSettings {
 
 fn engine(reader: &mut Reader) -> EngineSettings {
     let settings: EngineSettings = reader.section("engine");
+    let diagnostics: DiagnosticSettings = reader.section("diagnostics");
+    for (setting, wanted) in diagnostics.faults() {
+        reader.out_of_bounds(&format!("diagnostics.{setting}"), wanted);
+    }
     for fault in settings.faults() {
         reader.out_of_bounds(&format!("engine.{}", fault.setting), fault.wanted);
     }
-    settings
+    EngineSettings { diagnostics, ..settings }
 }
 
 fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
