@@ -44,13 +44,15 @@ pub mod codes {
     pub const TIMEOUT: &str = "connector.document.timeout";
     /// A limit of 0 or over its ceiling (C-20).
     pub const LIMIT: &str = "connector.document.limit";
+    /// A name of `sensitive` that nothing can have (D-04).
+    pub const SENSITIVE: &str = "connector.document.sensitive";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
     pub const COUNT: &str = "connector.document.count";
 
     /// Every code.
-    pub const ALL: [&str; 14] = [
+    pub const ALL: [&str; 15] = [
         BASE_URL,
         DUPLICATE,
         ARGUMENT_NAME,
@@ -63,6 +65,7 @@ pub mod codes {
         HEADER,
         TIMEOUT,
         LIMIT,
+        SENSITIVE,
         NO_FUNCTIONS,
         COUNT,
     ];

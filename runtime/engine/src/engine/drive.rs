@@ -252,8 +252,9 @@ impl Engine {
         if let Some(until) = keep_until {
             claimed.lease.until = until;
         }
-        self.progress.committed(run.id, run.revision);
+        // Before those who wait for the run: when it is over for them, all of it has been told.
         self.feed.committed(&run.tenant, &diagnostics);
+        self.progress.committed(run.id, run.revision);
         claimed.run = run;
         Ok(())
     }

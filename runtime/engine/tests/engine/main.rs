@@ -3,6 +3,7 @@
 
 mod actions;
 mod calls;
+mod diagnostics;
 mod house;
 mod lifecycle;
 mod recovery;

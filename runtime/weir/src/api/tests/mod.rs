@@ -3,6 +3,7 @@
 mod house;
 
 mod definitions;
+mod diagnostics;
 mod edge;
 mod limits;
 mod matrix;
