@@ -10,6 +10,7 @@ mod api; // the API without its command line: answers to good and bad requests
 mod bad_input;
 mod command_line;
 mod demo_flow;
+mod diagnostics;
 mod durability;
 mod hostile_guests;
 mod house;

@@ -119,19 +119,19 @@ impl Engine {
         self.feed.follow(tenant, filter, self.settings.diagnostics.reader_entries_max)
     }
 
-    /// The names whose values nobody is shown of a run (D-04): those that the connectors of its flow mark now, and the
-    /// operator's.
+    /// The names whose values nobody is shown of a run (D-04): those that are sensitive by themselves, those that the
+    /// connectors of its flow mark now, and the operator's.
     ///
     /// # Errors
     /// The store's.
-    pub async fn marked_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
+    pub async fn hidden_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
         let definitions = &self.ports.definitions;
         let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await? {
             Some((_, flow)) => definitions.marked_names(&run.tenant, &flow).await?,
             None => SensitiveNames::default(),
         };
         names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
-        Ok(names)
+        Ok(names.and_standard())
     }
 
     /// Ends the leases of a process that is gone, and claims its runs. The number of runs that go on.

@@ -68,7 +68,7 @@ pub(super) async fn events(
         Problem::new(&code::TOO_MANY_STREAMS, detail).with_header(RETRY_AFTER, "10")
     })?;
     let changes = app.engine.watch(run.id);
-    let names = app.engine.marked_names(&run).await?;
+    let names = app.engine.hidden_names(&run).await?;
     let principal = caller.principal.clone();
     let live = Live { app, principal, run: run.id, names, after, changes, is_over: false, _place: place };
     let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);

@@ -237,7 +237,7 @@ pub(super) async fn journal(
     let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
     let run = find(&app, caller.tenant(), &id).await?;
     let mut items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
-    let names = app.engine.marked_names(&run).await?;
+    let names = app.engine.hidden_names(&run).await?;
     items.iter_mut().for_each(|entry| entry.mask(&names));
     let last = items.last().map(|entry| entry.sequence);
     let next_after = last.filter(|last| *last < run.revision);
@@ -256,7 +256,7 @@ pub(super) async fn context(
     let run = find(&app, caller.tenant(), &id).await?;
     let context = app.store.run_context(caller.tenant(), run.id).await?.ok_or_else(|| Problem::not_found("run"))?;
     let mut context = context.to_json();
-    app.engine.marked_names(&run).await?.mask_json(&mut context);
+    app.engine.hidden_names(&run).await?.mask_json(&mut context);
     Ok(Json(context))
 }
 
