@@ -19,6 +19,7 @@ pub(crate) use self::definitions::Trouble;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
+use crate::connector::ConnectorDocument;
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::{DiagnosticFilter, Run};
@@ -116,7 +117,7 @@ impl Engine {
     /// The tenant's diagnostic entries from now on, as soon as their steps are durable. Of runs that this process
     /// drives.
     pub fn follow_diagnostics(&self, tenant: &TenantId, filter: DiagnosticFilter) -> DiagnosticReader {
-        self.feed.follow(tenant, filter, self.settings.diagnostics.reader_entries_max)
+        self.feed.follow(tenant, filter, &self.settings.diagnostics)
     }
 
     /// The names whose values nobody is shown of a run (D-04): those that are sensitive by themselves, those that the
@@ -132,6 +133,12 @@ impl Engine {
         };
         names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
         Ok(names.and_standard())
+    }
+
+    /// The names whose values nobody is shown of one call of a connector, outside of any run (D-04).
+    pub fn hidden_names_of(&self, connector: &ConnectorDocument) -> SensitiveNames {
+        let of_operator = &self.settings.diagnostics.sensitive_names;
+        SensitiveNames::marked(connector.sensitive.iter().chain(of_operator).map(String::as_str)).and_standard()
     }
 
     /// Ends the leases of a process that is gone, and claims its runs. The number of runs that go on.

@@ -49,6 +49,13 @@ pub struct DiagnosticEntry {
     pub trace_id: Option<RequestId>,
 }
 
+impl DiagnosticEntry {
+    /// Its size as JSON.
+    pub(crate) fn bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
+    }
+}
+
 /// Whether what an entry tells of went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are D-01's")]
@@ -152,6 +159,8 @@ pub struct DiagnosticSettings {
     pub step_entries_max: usize,
     /// Most entries that wait for one reader of the live view; further ones are missed and counted. 256 by default.
     pub reader_entries_max: usize,
+    /// Most bytes of them, together. 1 MiB by default.
+    pub reader_bytes_max: usize,
     /// Names of headers, query parameters and members whose values are never shown, besides those that are sensitive
     /// by themselves and those that connectors mark. None by default.
     pub sensitive_names: Vec<String>,
@@ -159,7 +168,13 @@ pub struct DiagnosticSettings {
 
 impl Default for DiagnosticSettings {
     fn default() -> Self {
-        Self { body_bytes_max: 8 << 10, step_entries_max: 200, reader_entries_max: 256, sensitive_names: Vec::new() }
+        Self {
+            body_bytes_max: 8 << 10,
+            step_entries_max: 200,
+            reader_entries_max: 256,
+            reader_bytes_max: 1 << 20,
+            sensitive_names: Vec::new(),
+        }
     }
 }
 
@@ -173,6 +188,7 @@ impl DiagnosticSettings {
             ("body-bytes-max", "from 64 to 1048576", (64..=1 << 20).contains(&self.body_bytes_max)),
             ("step-entries-max", "from 1 to 10000", (1..=10_000).contains(&self.step_entries_max)),
             ("reader-entries-max", "from 1 to 100000", (1..=100_000).contains(&self.reader_entries_max)),
+            ("reader-bytes-max", "from 65536 to 1073741824", (64 << 10..=1 << 30).contains(&self.reader_bytes_max)),
             ("sensitive-names", "at most 100 names with a letter or digit in each", names_fit),
         ];
         checks.into_iter().filter(|(_, _, good)| !good).map(|(name, wanted, _)| (name, wanted)).collect()

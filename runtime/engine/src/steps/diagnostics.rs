@@ -305,8 +305,7 @@ impl Attempt<'_> {
     pub(crate) fn take_diagnostics(&self) -> (Vec<DiagnosticEntry>, u32) {
         let (mut entries, mut dropped) = self.diagnostics.take();
         entries.retain(|entry| {
-            let bytes = serde_json::to_vec(entry).map_or(usize::MAX, |json| json.len());
-            let fits = self.keep(bytes).is_ok();
+            let fits = self.keep(entry.bytes()).is_ok();
             dropped = dropped.saturating_add(u32::from(!fits));
             fits
         });

@@ -277,6 +277,23 @@ async fn a_slow_reader_learns_how_much_it_missed() {
     assert_eq!((second.missed, second.entry), (3, None));
 }
 
+#[tokio::test]
+async fn what_waits_for_a_reader_is_bounded_in_bytes() {
+    // covers D-02; keeps A4
+    let mut house = house(CALL, "{ request: info, success: info }", Script::default()).await;
+    let (_, journal) = house.run(json!({ "q": "x" })).await;
+    let both: usize = journal[0].diagnostics.iter().map(|entry| serde_json::to_vec(entry).unwrap().len()).sum();
+    for (bytes, missed) in [(both, 0), (both - 1, 1)] {
+        house.settings.diagnostics.reader_bytes_max = bytes;
+        let engine = house.engine();
+        let mut reader = engine.follow_diagnostics(&house.tenant, DiagnosticFilter::default());
+        let started = engine.start(house.start_of(json!({ "q": "x" }))).await.unwrap();
+        engine.wait(&house.tenant, started.run.id, std::time::Duration::from_secs(60)).await.unwrap();
+        assert!(reader.next().await.unwrap().entry.is_some());
+        assert_eq!(reader.next().await.unwrap().missed, missed);
+    }
+}
+
 #[test]
 fn filters_take_what_fulfils_all_of_them() {
     // covers D-02

@@ -311,6 +311,12 @@ mod tests {
 
     #[test]
     fn limits_hold_at_their_ends() {
+        for (value, good) in [("64", true), ("63", false), ("1048576", true), ("1048577", false)] {
+            assert_eq!(read("", &[("WEIR_DIAGNOSTICS_BODY_BYTES_MAX", value)], &[]).is_ok(), good, "{value}");
+        }
+        let named = read("[diagnostics]\nsensitive-names = ['ssn']", &[], &[]).unwrap();
+        assert_eq!(named.engine.diagnostics.sensitive_names, ["ssn"]);
+        assert!(read("[diagnostics]\nsensitive-names = ['--']", &[], &[]).is_err());
         for (value, good) in [("4", true), ("3", false), ("120", true), ("121", false)] {
             assert_eq!(read("", &[("WEIR_LIMITS_JSON_DEPTH", value)], &[]).is_ok(), good, "{value}");
         }

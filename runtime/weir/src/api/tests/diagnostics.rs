@@ -136,6 +136,22 @@ async fn a_live_view_shows_what_its_tenant_and_its_filter_say() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_too_slow_is_told_how_much_it_missed() {
+    // covers D-02; keeps A4
+    let house = House::new().await;
+    furnish(&house, &house.admin).await;
+    let mut slow = follow(&house, &house.admin, "").await;
+    // Three entries each; 256 may wait (`diagnostics.reader-entries-max`).
+    for _ in 0..86 {
+        run(&house, &house.admin).await;
+    }
+    for _ in 0..256 {
+        assert_eq!(slow.next().await.unwrap().0, "entry");
+    }
+    assert_eq!(slow.next().await.unwrap(), ("missed".to_owned(), json!({ "missed": 2 })));
+}
+
+#[tokio::test]
 async fn live_views_have_places() {
     // keeps A4: N and N + 1
     let house = House::with(|limits| limits.event_streams = 1).await;
