@@ -98,9 +98,10 @@ fn follow(client: &Client, options: &Options, common: &Common) -> Result<Exit, C
             let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
             match event.name.as_str() {
                 "entry" => show(&data, common.output),
-                "missed" => {
-                    output::remark(&format!("weir: {} entries came too fast and are missed here", data["missed"]))
-                }
+                "missed" => output::remark(&format!(
+                    "weir: {} entries came too fast and are missed here",
+                    table::text(&data, "missed")
+                )),
                 _ => {}
             }
         }
