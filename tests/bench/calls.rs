@@ -77,7 +77,7 @@ impl Bare {
         let bytes = request.send().await?.bytes().await?;
         let answer: Value = serde_json::from_slice(&bytes)?;
         let elapsed = started.elapsed();
-        anyhow::ensure!(read.body.get("score").is_some(), "no score");
+        anyhow::ensure!(answer.get("score").is_some(), "no score");
         Ok(elapsed)
     }
 }

@@ -90,8 +90,14 @@ async fn drive(engine: &Arc<Engine>, tenant: &TenantId, callers: usize) -> anyho
             while started.elapsed() < TIME {
                 let begun = Instant::now();
                 let flow = "three".parse().map_err(anyhow::Error::new)?;
-                let start =
-                    StartRun { tenant: tenant.clone(), flow, version: None, event: json!({}), client_key: None };
+                let start = StartRun {
+                    tenant: tenant.clone(),
+                    flow,
+                    version: None,
+                    event: json!({}),
+                    client_key: None,
+                    request_id: None,
+                };
                 let run = engine.start(start).await?.run.id;
                 engine.wait(&tenant, run, Duration::from_secs(30)).await?;
                 latencies.push(begun.elapsed());

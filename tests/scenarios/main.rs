@@ -13,6 +13,7 @@ mod command_line;
 mod conformance; // vectors
 mod connector_tests;
 mod demo_flow;
+mod diagnostics;
 mod durability;
 mod hostile_guests;
 mod house;

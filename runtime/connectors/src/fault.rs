@@ -52,6 +52,8 @@ pub mod codes {
     pub const RETRY: &str = "connector.document.retry";
     /// TLS settings that would never be used (C-07).
     pub const TLS: &str = "connector.document.tls";
+    /// A name of `sensitive` that nothing can have (D-04).
+    pub const SENSITIVE: &str = "connector.document.sensitive";
     /// There is no function (C-01).
     pub const NO_FUNCTIONS: &str = "connector.document.no-functions";
     /// More functions, headers or arguments than there may be (E-03).
@@ -61,7 +63,7 @@ pub mod codes {
     pub const AUTHENTICATION: &str = "connector.document.authentication";
 
     /// Every code.
-    pub const ALL: [&str; 19] = [
+    pub const ALL: [&str; 20] = [
         BASE_URL,
         AUTHENTICATION,
         DUPLICATE,
@@ -79,6 +81,7 @@ pub mod codes {
         TRANSFORMATION,
         RETRY,
         TLS,
+        SENSITIVE,
         NO_FUNCTIONS,
         COUNT,
     ];

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use weir_engine::connector::{Argument, Connection, ConnectorDocument, Tls};
 use weir_engine::expression::type_name;
+use weir_engine::sensitive::{NAME_BYTES_MAX as NAME_BYTES_MAX_SENSITIVE, NAMES_MAX, is_name};
 
 use crate::bind::{HeaderField, compile_function, name_of, of_type, shared_headers};
 use crate::fault::{Fault, codes};
@@ -21,6 +22,7 @@ pub fn validate(document: &ConnectorDocument, ceilings: &Ceilings) -> Vec<Fault>
     faults.extend(count("/headers", document.headers.len(), HEADERS_MAX));
     let (shared, of_headers) = shared_headers(document);
     faults.extend(of_headers);
+    faults.extend(sensitive(&document.sensitive));
     let ceilings = ceilings.effective();
     faults.extend(connection(&document.connection, &ceilings));
     faults.extend(tls(document));
@@ -68,6 +70,19 @@ fn base_url(url: &url::Url) -> Vec<Fault> {
         );
     }
     messages.into_iter().map(|message| Fault::new("/base-url", codes::BASE_URL, message)).collect()
+}
+
+fn sensitive(names: &[String]) -> Vec<Fault> {
+    let bad = names.iter().enumerate().filter(|(_, name)| !is_name(name));
+    let bad = bad.map(|(index, _)| {
+        let message = format!("a name has a letter or a digit, and at most {NAME_BYTES_MAX_SENSITIVE} bytes");
+        Fault::new(format!("/sensitive/{index}"), codes::SENSITIVE, message)
+    });
+    let count = (names.len() > NAMES_MAX).then(|| {
+        let message = format!("there are {} of these; a connector marks at most {NAMES_MAX}", names.len());
+        Fault::new("/sensitive", codes::COUNT, message)
+    });
+    count.into_iter().chain(bad).collect()
 }
 
 fn connection(connection: &Connection, ceilings: &Ceilings) -> Vec<Fault> {

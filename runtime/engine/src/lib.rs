@@ -11,6 +11,7 @@ pub mod run; // record, context and journal of a run
 pub mod action; // operations and the rules for them
 pub mod connector; // what a connector is, and the proof that a request may be sent
 pub mod message; // requests and responses
+pub mod sensitive; // redaction by name
 pub mod expression; // CEL and `${…}`
 pub mod schema; // JSON Schemas of tenants, bounded in cost
 pub mod flow; // what an author writes, checked and compiled

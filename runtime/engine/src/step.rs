@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
@@ -20,7 +21,9 @@ use crate::ports::StoreError;
 use crate::run::{
     ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord,
 };
+use crate::sensitive::SensitiveNames;
 use crate::steps;
+use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
 /// Everything that a step may use.
@@ -37,6 +40,18 @@ pub(crate) struct Attempt<'a> {
     pub(crate) bytes_left: AtomicUsize,
     /// Where a call is tried: the connector that is meant by its name, saved or not (C-16).
     pub(crate) tried: Option<&'a Arc<Connector>>,
+    /// What is told of it to people.
+    pub(crate) diagnostics: Diagnostics<'a>,
+    /// The names that operators add to those that connectors mark.
+    pub(crate) sensitive_names: &'a [String],
+    /// What hooks see; made when the first one asks.
+    pub(crate) shown: OnceCell<Shown>,
+}
+
+/// What hooks and people see of a step's data.
+pub(crate) struct Shown {
+    names: SensitiveNames,
+    scope: Scope,
 }
 
 /// What a step did and where it wants to go. Nothing of it is durable yet.
@@ -107,6 +122,7 @@ fn conclude(
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
     let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
         sequence: run.revision,
         step: attempt.step.id.clone(),
@@ -115,6 +131,8 @@ fn conclude(
         record,
         outcome,
         changes: changes.clone(),
+        diagnostics,
+        diagnostics_dropped,
     };
     Ok(Outcome { run, entry, changes })
 }
@@ -185,6 +203,27 @@ impl Attempt<'_> {
                 Err(step_error("run.step-too-large", message))
             }
         }
+    }
+
+    /// The names that the flow's connectors and the operator mark as sensitive (D-04).
+    pub(crate) async fn marked(&self) -> Result<&SensitiveNames, StoreError> {
+        self.shown().await.map(|shown| &shown.names)
+    }
+
+    /// What the input of a hook is made of: the scope without what is marked as sensitive. The request and the response
+    /// of its own call a hook sees as they are, because what it returns is what is sent and kept.
+    pub(crate) async fn hook_scope(&self) -> Result<&Scope, StoreError> {
+        self.shown().await.map(|shown| &shown.scope)
+    }
+
+    async fn shown(&self) -> Result<&Shown, StoreError> {
+        let make = async || {
+            let mut names = self.ports.definitions.marked_names(&self.run.tenant, self.flow).await?;
+            names.mark(self.sensitive_names.iter().map(String::as_str));
+            let scope = self.scope.masked(&names);
+            Ok(Shown { names, scope })
+        };
+        self.shown.get_or_try_init(make).await
     }
 
     /// A key for one call: the same whenever this call is made again, also after a crash (F-06).

@@ -65,6 +65,24 @@ fn tls_settings() {
 }
 
 #[test]
+fn sensitive_names() {
+    // covers D-04; keeps A4: N and N + 1
+    let marked = |names: Value| with(document("https://a.com"), json!({ "sensitive": names }));
+    check(marked(json!(["national-number", "x".repeat(128)])), expect![[r#""#]]);
+    check(
+        marked(json!(["--", "x".repeat(129)])),
+        expect![[r#"
+        /sensitive/0 [connector.document.sensitive] a name has a letter or a digit, and at most 128 bytes
+        /sensitive/1 [connector.document.sensitive] a name has a letter or a digit, and at most 128 bytes"#]],
+    );
+    check(marked(vec!["a"; 100].into()), expect![[r#""#]]);
+    check(
+        marked(vec!["a"; 101].into()),
+        expect!["/sensitive [connector.document.count] there are 101 of these; a connector marks at most 100"],
+    );
+}
+
+#[test]
 fn functions_and_arguments() {
     // covers C-02
     let arguments = json!([

@@ -32,6 +32,11 @@ pub struct ConnectorDocument {
     /// Sent with every function, before the function's own headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderTemplate>,
+    /// Names of headers, query parameters and members whose values are shown to nobody (D-04): not in the log, the
+    /// journal or a test's result, and not in the input of a plugin, in every flow that uses the connector. Compared
+    /// without regard to case and to anything but letters and digits. At most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensitive: Vec<String>,
     /// Time-outs and limits.
     #[serde(default)]
     pub connection: Connection,

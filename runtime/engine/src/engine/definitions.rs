@@ -10,6 +10,7 @@ use crate::flow::{self, Flow, PluginRequirement};
 use crate::ids::{ConnectorName, FlowName, TenantId};
 use crate::ports::{Definition, DefinitionKind, PageRequest, PluginRef, Store, StoreError};
 use crate::run::StepError;
+use crate::sensitive::SensitiveNames;
 use crate::step::step_error;
 
 /// Why something that a step needs could not be had.
@@ -121,6 +122,19 @@ impl Definitions {
             step_error("connector.unknown", format!("connector `{name}` has no version {version} any more"))
         })?;
         Ok(self.read_connector(&found, name)?)
+    }
+
+    /// The names that the connectors of a flow mark as sensitive, as they are now. A connector that is gone marks none.
+    pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
+        let mut names = SensitiveNames::default();
+        for connector in flow.connectors() {
+            match self.connector(tenant, connector).await {
+                Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),
+                Err(Trouble::Step(_)) => {}
+                Err(Trouble::Store(error)) => return Err(error),
+            }
+        }
+        Ok(names)
     }
 
     fn read_connector(&self, found: &Definition, name: &ConnectorName) -> Result<Arc<Connector>, StoreError> {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::{Engine, Trouble};
@@ -17,6 +17,7 @@ use crate::run::{
     ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
+use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
 /// Why a run is not driven on by this process.
@@ -176,6 +177,9 @@ impl Engine {
             until: Instant::now() + budget,
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
             tried: None,
+            diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
+            sensitive_names: &self.settings.diagnostics.sensitive_names,
+            shown: OnceCell::new(),
         };
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
@@ -219,6 +223,8 @@ impl Engine {
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
         over.entry.record = outcome.entry.record;
+        over.entry.diagnostics = outcome.entry.diagnostics;
+        over.entry.diagnostics_dropped = outcome.entry.diagnostics_dropped;
         over
     }
 
@@ -246,6 +252,7 @@ impl Engine {
         let run = Run { fence: claimed.lease.fence, ..run };
         let ended = run.ending().is_some();
         let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
+        let diagnostics = entry.diagnostics.clone();
         let outbox = self.handed_over(&run, &entry);
         let hands_over = outbox.is_some();
         let (lease, changed) = (claimed.lease.clone(), changes.clone());
@@ -258,6 +265,8 @@ impl Engine {
         if let Some(until) = keep_until {
             claimed.lease.until = until;
         }
+        // Before those who wait for the run: when it is over for them, all of it has been told.
+        self.feed.committed(&run.tenant, &diagnostics);
         self.progress.committed(run.id, run.revision);
         claimed.run = run;
         Ok(())
@@ -293,6 +302,8 @@ fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp
         record: StepRecord::NotRun,
         outcome: StepOutcome::End(ending),
         changes: Vec::new(),
+        diagnostics: Vec::new(),
+        diagnostics_dropped: 0,
     };
     Outcome { run, entry, changes: Vec::new() }
 }

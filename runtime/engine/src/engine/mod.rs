@@ -3,6 +3,7 @@
 mod background; // sends what steps hand over
 mod definitions;
 mod drive;
+mod feed; // diagnostic entries, live
 mod progress;
 mod settings;
 mod start;
@@ -18,13 +19,17 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
+pub use self::feed::{DiagnosticReader, Heard};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
+use crate::connector::ConnectorDocument;
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
-use crate::run::Run;
+use crate::run::{DiagnosticFilter, Run};
+use crate::sensitive::SensitiveNames;
 use background::Outbound;
+use feed::Feed;
 use progress::Progress;
 
 /// The outside, as the engine sees it.
@@ -51,6 +56,7 @@ pub struct Engine {
     /// One permit for each run that this process drives at a time.
     slots: Arc<Semaphore>,
     progress: Progress,
+    feed: Feed,
     /// The runs that this process drives now: a claim never drives one of them a second time, but leaves its newer
     /// lease here.
     driven: Mutex<HashMap<RunId, Option<Lease>>>,
@@ -69,6 +75,7 @@ impl Engine {
             slots: Arc::new(Semaphore::new(settings.runs_driven_max)),
             owner: OwnerId(uuid::Uuid::now_v7().to_string()),
             progress: Progress::default(),
+            feed: Feed::default(),
             driven: Mutex::new(HashMap::new()),
             queued: AtomicBool::new(false),
             wake: Notify::new(),
@@ -112,6 +119,33 @@ impl Engine {
     /// The run's revision, which changes after every commit of this process. Closed when the run has ended.
     pub fn watch(&self, run: RunId) -> watch::Receiver<u64> {
         self.progress.watch(run)
+    }
+
+    /// The tenant's diagnostic entries from now on, as soon as their steps are durable. Of runs that this process
+    /// drives.
+    pub fn follow_diagnostics(&self, tenant: &TenantId, filter: DiagnosticFilter) -> DiagnosticReader {
+        self.feed.follow(tenant, filter, &self.settings.diagnostics)
+    }
+
+    /// The names whose values nobody is shown of a run (D-04): those that are sensitive by themselves, those that the
+    /// connectors of its flow mark now, and the operator's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hidden_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
+        let definitions = &self.ports.definitions;
+        let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await? {
+            Some((_, flow)) => definitions.marked_names(&run.tenant, &flow).await?,
+            None => SensitiveNames::default(),
+        };
+        names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
+        Ok(names.and_standard())
+    }
+
+    /// The names whose values nobody is shown of one call of a connector, outside of any run (D-04).
+    pub fn hidden_names_of(&self, connector: &ConnectorDocument) -> SensitiveNames {
+        let of_operator = &self.settings.diagnostics.sensitive_names;
+        SensitiveNames::marked(connector.sensitive.iter().chain(of_operator).map(String::as_str)).and_standard()
     }
 
     /// Ends the leases of a process that is gone, and claims its runs. The number of runs that go on.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::DiagnosticSettings;
+
 /// A caller waits for a call that is tried, and the command line does not wait for ever.
 const TEST_CALL_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
 
@@ -55,6 +57,9 @@ pub struct EngineSettings {
     /// How much of a response's body is kept with such a call, in bytes; the rest is left out and counted. 64 KiB by
     /// default.
     pub background_body_bytes_max: usize,
+    /// What is told of steps to people. A section of its own.
+    #[serde(skip)]
+    pub diagnostics: DiagnosticSettings,
 }
 
 impl Default for EngineSettings {
@@ -76,6 +81,7 @@ impl Default for EngineSettings {
             background_backoff: Duration::from_secs(1),
             background_backoff_max: Duration::from_secs(300),
             background_body_bytes_max: 64 << 10,
+            diagnostics: DiagnosticSettings::default(),
         }
     }
 }

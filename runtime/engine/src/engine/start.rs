@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Engine;
 use crate::flow::Flow;
-use crate::ids::{FlowName, RunId, TenantId};
+use crate::ids::{FlowName, RequestId, RunId, TenantId};
 use crate::ports::{ClaimedRun, NewRun, Started, StoreError};
 use crate::run::{Run, RunContext, RunState};
 
@@ -27,6 +27,8 @@ pub struct StartRun {
     pub event: Value,
     /// Two starts with the same key are one run. 1 to 255 visible ASCII characters.
     pub client_key: Option<String>,
+    /// The request that asks for it; its id is the trace id of the run's diagnostic entries.
+    pub request_id: Option<RequestId>,
 }
 
 /// What a start gave.
@@ -137,6 +139,7 @@ impl Engine {
             updated_at: now,
             deadline: now.after(flow.deadline.min(self.settings.run_deadline_max)),
             fence: 0,
+            trace_id: start.request_id,
         };
         let context = RunContext::of_event(start.event);
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does

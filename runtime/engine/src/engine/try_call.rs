@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use super::Engine;
@@ -19,6 +20,7 @@ use crate::message::Failure;
 use crate::ports::StoreError;
 use crate::run::{CallRecord, ContextKey, Run, RunContext, RunState, StepError};
 use crate::step::{Attempt, Way, micros, step_error};
+use crate::steps::Diagnostics;
 use crate::steps::{Called, make_call};
 
 /// What a call may take beyond its time so that it can still say how far it came.
@@ -143,6 +145,9 @@ impl Engine {
             until: started + within,
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
             tried: Some(&connector),
+            diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
+            sensitive_names: &self.settings.diagnostics.sensitive_names,
+            shown: OnceCell::new(),
         };
         let called = timeout(within + GRACE, make_call(&this, &this_call)).await;
         let Called { record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;
@@ -192,6 +197,7 @@ impl Engine {
             updated_at: now,
             deadline: now.after(within),
             fence: 0,
+            trace_id: None,
         }
     }
 }

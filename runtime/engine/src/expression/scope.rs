@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::sensitive::SensitiveNames;
+
 /// The roots that exist. A root that has no value where an expression stands is `null`.
 pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
 
@@ -68,6 +70,19 @@ impl Scope {
         let root_value = Root { cel: to_cel(&value), extent: Extent::of(&value), json: value };
         self.roots.insert(root, Arc::new(root_value));
         self
+    }
+
+    /// The same without what stands under a sensitive name.
+    #[must_use]
+    pub(crate) fn masked(&self, names: &SensitiveNames) -> Self {
+        if names.is_empty() {
+            return self.clone();
+        }
+        self.roots.iter().fold(Self::default(), |scope, (root, found)| {
+            let mut value = found.json.clone();
+            names.mask_json(&mut value);
+            scope.with(root, value)
+        })
     }
 
     /// The value of a root; null where it has none.

@@ -1,5 +1,6 @@
 //! A flow, compiled: every template parsed, every transition resolved.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::action::{ActionType, AllowedOperation};
 use crate::expression::{Expression, Template, ValueTemplate};
-use crate::ids::{FlowName, StepId};
+use crate::ids::{ConnectorName, FlowName, StepId};
 use crate::ports::InvocationLimits;
 use crate::run::{ClaimType, ContextKey};
 use crate::schema::Schema;
@@ -34,6 +35,23 @@ impl Flow {
     /// The step of that id.
     pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// Every connector that the flow calls or grants to its plugins.
+    pub fn connectors(&self) -> BTreeSet<&ConnectorName> {
+        let mut connectors = BTreeSet::new();
+        for step in &self.steps {
+            let hooks: Vec<&HookUse> = match &step.kind {
+                StepKind::Call(call) => {
+                    connectors.insert(&call.function.connector);
+                    call.pre_call.iter().chain(&call.post_response).collect()
+                }
+                StepKind::Action(action) => vec![&action.hook],
+                StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
+            };
+            connectors.extend(hooks.iter().flat_map(|hook| &hook.grants).map(|grant| &grant.connector));
+        }
+        connectors
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ports::{
     ActionDecision, ActionEvent, CallError, Exchange, HookReport, Invocation, PostResponseDecision, PreCallDecision,
 };
 use crate::run::context::ContextChange;
+use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::{Claim, Ending};
 use crate::time::Timestamp;
 
@@ -31,6 +32,16 @@ pub struct JournalEntry {
     pub outcome: StepOutcome,
     /// What it changed in the context.
     pub changes: Vec<ContextChange>,
+    /// What is told of it to people (D-01).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticEntry>,
+    /// Diagnostic entries over the limits of a step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub diagnostics_dropped: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Where a step led.

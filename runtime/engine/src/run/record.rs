@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{FlowName, RunId, StepId, TenantId};
+use crate::ids::{FlowName, RequestId, RunId, StepId, TenantId};
 use crate::message::Failure;
 use crate::run::journal::StepError;
 use crate::time::Timestamp;
@@ -32,6 +32,9 @@ pub struct Run {
     /// The fence of its last commit's lease: how often it was claimed since tells a run that brings its process down.
     #[serde(default)]
     pub fence: u64,
+    /// The id of the request that started it, where one did: it ties the run's log entries to its caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<RequestId>,
 }
 
 /// Where a run stands.

@@ -23,6 +23,7 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
     };
     let report: HookReport<ActionDecision> =
         attempt.ports.plugins.action(&prepared.invocation, &event, &prepared.calls).await;
+    attempt.log_plugin(&prepared.invocation, &report).await;
     let outcome = report.outcome.clone();
     let granted_calls = prepared.calls.into_made();
     let hook = HookRecord { invocation: prepared.invocation, report, granted_calls };

@@ -100,13 +100,14 @@ async fn the_call(
         }
     };
     let elapsed_us = record.exchange.as_ref().map_or(0, |exchange| exchange.elapsed_us);
+    let unusable = |error: &StepError| attempt.log_unusable(&permitted, error);
     let mut reading = Reading::new(attempt, &permitted, elapsed_us);
     let transforming = reading.transforming_hook(&response);
     let hooks = hooks_after(call, transforming.as_ref());
-    let response = reading.begin(response, !hooks.is_empty()).await?;
+    let response = reading.begin(response, !hooks.is_empty()).await.inspect_err(&unusable)?;
     let response = post_response(attempt, &hooks, &request, response, record).await?;
     record.final_response = Some(response.clone());
-    let (value, accepted) = reading.conclude(&response).await?;
+    let (value, accepted) = reading.conclude(&response).await.inspect_err(&unusable)?;
     changes.push(ContextChange { key: call.context_key.clone(), value });
     if accepted {
         return Ok(());
@@ -130,7 +131,8 @@ async fn bind(attempt: &Attempt<'_>, call: &CallStep, record: &mut CallRecord) -
         _ => Map::new(),
     };
     record.arguments = Value::Object(arguments.clone());
-    let bound = ports.connectors.bind(&connector, &call.function.function, &arguments, &attempt.scope)?;
+    let bound = ports.connectors.bind(&connector, &call.function.function, &arguments, &attempt.scope);
+    let bound = bound.inspect_err(|error| attempt.log_unbound(&connector, &call.function.function, error))?;
     record.bound_request = Some(bound.request().clone());
     Ok(bound)
 }
@@ -144,6 +146,7 @@ async fn pre_call(
     for (index, hook) in call.pre_call.iter().enumerate() {
         let prepared = prepare(attempt, hook, &format!("pre-call.{index}")).await.map_err(stop)?;
         let report = attempt.ports.plugins.pre_call(&prepared.invocation, &request, &prepared.calls).await;
+        attempt.log_plugin(&prepared.invocation, &report).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.pre_call.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
@@ -175,7 +178,9 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
     };
     record.sent_request = Some(permitted.request().clone());
     record.idempotency_key = Some(context.idempotency_key.clone());
+    attempt.log_request(&context, permitted).await;
     let exchange: Exchange = attempt.ports.connectors.send(&context, permitted).await;
+    attempt.log_exchange(&context, permitted, &exchange).await;
     let outcome = exchange.outcome.clone();
     record.exchange = Some(exchange);
     let response = outcome?;
@@ -194,6 +199,7 @@ async fn post_response(
         let prepared = prepare(attempt, hook, place).await.map_err(stop)?;
         let report =
             attempt.ports.plugins.post_response(&prepared.invocation, request, &response, &prepared.calls).await;
+        attempt.log_plugin(&prepared.invocation, &report).await;
         let outcome = report.outcome.clone();
         let granted_calls = prepared.calls.into_made();
         record.post_response.push(HookRecord { invocation: prepared.invocation, report, granted_calls });

@@ -29,7 +29,7 @@ pub(crate) async fn prepare<'a>(
     place: &str,
 ) -> Result<Prepared<'a>, Trouble> {
     let plugin = attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin).await?;
-    let input = hook.input.evaluate(&attempt.scope).map_err(StepError::from)?;
+    let input = hook.input.evaluate(attempt.hook_scope().await?).map_err(StepError::from)?;
     let key = attempt.idempotency_key(&format!(".{place}"));
     let limits = hook.limits.unwrap_or_default().at_most(&attempt.ports.limits);
     let invocation = Invocation {
@@ -99,8 +99,9 @@ impl StepCalls<'_> {
                 Trouble::Store(error) => step_error(error.code(), error),
             })
         })?;
-        let bound =
-            ports.connectors.bind(&connector, &wanted.function, arguments, &self.attempt.scope).map_err(call_error)?;
+        let bound = ports.connectors.bind(&connector, &wanted.function, arguments, &self.attempt.scope);
+        let bound = bound.inspect_err(|error| self.attempt.log_unbound(&connector, &wanted.function, error));
+        let bound = bound.map_err(call_error)?;
         let request = bound.request().clone();
         let permitted: PermittedRequest = bound.permit(request).map_err(|error| refused(step_error("", error)))?;
         let number = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
@@ -110,7 +111,9 @@ impl StepCalls<'_> {
             idempotency_key: format!("{}.{number}", self.key),
             budget: self.attempt.budget(),
         };
+        self.attempt.log_request(&context, &permitted).await;
         let exchange = ports.connectors.send(&context, &permitted).await;
+        self.attempt.log_exchange(&context, &permitted, &exchange).await;
         let response = exchange.outcome.map_err(call_error)?;
         self.attempt.keep(response.body.len()).map_err(refused)?;
         Ok(response)

@@ -5,6 +5,7 @@ mod background;
 mod call;
 mod claims;
 mod condition;
+mod diagnostics; // what people are told of a step
 mod ending;
 mod hooks;
 mod result;
@@ -13,4 +14,5 @@ pub(crate) use self::action::run_action;
 pub(crate) use self::call::{Called, make_call, run_call};
 pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
+pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;

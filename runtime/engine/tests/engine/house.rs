@@ -17,7 +17,7 @@ use weir_engine::ids::{FunctionName, TenantId};
 use weir_engine::message::{Request, Response};
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, DefinitionKind,
-    Exchange, Expectation, GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits,
+    Exchange, Expectation, GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, LogLine,
     NewDefinition, Plugins, PostResponseDecision, PreCallDecision, ReadResponse, Store,
 };
 use weir_engine::run::{HookKind, JournalEntry, Run};
@@ -35,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) action: HashMap<&'static str, Hook<ActionEvent, ActionDecision>>,
     /// The action plugin of this name calls `sys.get` with its input.
     pub(crate) caller: Option<&'static str>,
+    /// What every hook logs.
+    pub(crate) logs: Vec<LogLine>,
     pub(crate) invocations: Mutex<Vec<Invocation>>,
 }
 
@@ -52,7 +54,7 @@ impl Script {
             message: "the hook went wrong".to_owned(),
             detail: None,
         });
-        HookReport { outcome, logs: Vec::new(), logs_dropped: 0, fuel: 1, elapsed_us: 1 }
+        HookReport { outcome, logs: self.logs.clone(), logs_dropped: 0, fuel: 1, elapsed_us: 1 }
     }
 }
 
@@ -266,7 +268,14 @@ impl House {
     }
 
     pub(crate) fn start_of(&self, event: Value) -> StartRun {
-        StartRun { tenant: self.tenant.clone(), flow: "f".parse().unwrap(), version: None, event, client_key: None }
+        StartRun {
+            tenant: self.tenant.clone(),
+            flow: "f".parse().unwrap(),
+            version: None,
+            event,
+            client_key: None,
+            request_id: None,
+        }
     }
 
     /// Runs the flow to its end.

@@ -4,6 +4,7 @@
 mod actions;
 mod background;
 mod calls;
+mod diagnostics;
 mod house;
 mod lifecycle;
 mod responses;

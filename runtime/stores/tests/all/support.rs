@@ -79,6 +79,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         updated_at: at(1_000),
         deadline: at(1_000_000),
         fence: 0,
+        trace_id: None,
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
 }
@@ -113,6 +114,8 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         record: StepRecord::Claims(ClaimRecord { claims: vec![Claim { key: "k".to_owned(), value: json!(1.5) }] }),
         outcome,
         changes: changes.clone(),
+        diagnostics: Vec::new(),
+        diagnostics_dropped: 0,
     };
     CommitStep { run, lease: lease.clone(), changes, entry, outbox: None, keep_until: Some(lease.until) }
 }

@@ -60,7 +60,9 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
         tenant = tracing::field::Empty,
         key = tracing::field::Empty
     );
-    let (request, leftover) = leftover::lend(request);
+    let (mut request, leftover) = leftover::lend(request);
+    // For what the request begins and outlives it, such as a run.
+    request.extensions_mut().insert(id.clone());
     let response = answer(&app, request, next).instrument(span.clone()).await;
     let status = response.status();
     // One that was too slow has had its time.

@@ -16,6 +16,7 @@ mod connector_tests;
 mod background_calls;
 mod connectors;
 mod credentials;
+mod diagnostics; // log entries of runs, stored and live
 mod flows;
 mod health;
 mod identities;
@@ -81,6 +82,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))
         .routes(routes!(run_events::events))
+        .routes(routes!(diagnostics::of_run))
+        .routes(routes!(diagnostics::live))
         .routes(routes!(schemas::flow))
         .routes(routes!(schemas::connector))
         .routes(routes!(health::live))

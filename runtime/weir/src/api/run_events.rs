@@ -15,6 +15,7 @@ use futures::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use weir_engine::ids::RunId;
 use weir_engine::run::JournalEntry;
+use weir_engine::sensitive::SensitiveNames;
 
 use super::app::App;
 use super::caller::{Caller, InspectRuns};
@@ -67,8 +68,9 @@ pub(super) async fn events(
         Problem::new(&code::TOO_MANY_STREAMS, detail).with_header(RETRY_AFTER, "10")
     })?;
     let changes = app.engine.watch(run.id);
-    let live =
-        Live { app, principal: caller.principal.clone(), run: run.id, after, changes, is_over: false, _place: place };
+    let names = app.engine.hidden_names(&run).await?;
+    let principal = caller.principal.clone();
+    let live = Live { app, principal, run: run.id, names, after, changes, is_over: false, _place: place };
     let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -78,6 +80,8 @@ struct Live {
     app: Arc<App>,
     principal: Principal,
     run: RunId,
+    /// What nobody is shown of it.
+    names: SensitiveNames,
     after: u64,
     changes: watch::Receiver<u64>,
     is_over: bool,
@@ -91,9 +95,11 @@ impl Live {
         while !self.is_over {
             // Before the look, so that a change during it is not missed.
             self.changes.mark_unchanged();
-            let entries = self.app.store.journal(&self.principal.tenant, self.run, self.after, ENTRIES).await.ok()?;
+            let mut entries =
+                self.app.store.journal(&self.principal.tenant, self.run, self.after, ENTRIES).await.ok()?;
             if let Some(last) = entries.last() {
                 self.after = last.sequence;
+                entries.iter_mut().for_each(|entry| entry.mask(&self.names));
                 return Some((entries.iter().map(step).collect(), self));
             }
             let run = self.app.store.run(&self.principal.tenant, self.run).await.ok()??;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_engine::duration_text;
 use weir_engine::engine::{StartError, StartRun};
-use weir_engine::ids::{FlowName, RunId, TenantId};
+use weir_engine::ids::{FlowName, RequestId, RunId, TenantId};
 use weir_engine::ports::RunFilter;
 use weir_engine::run::{JournalEntry, Run, RunStateKind};
 
@@ -107,16 +107,21 @@ impl FromRequestParts<Arc<App>> for Wait {
     }
 }
 
-/// The value of `Idempotency-Key`, checked by the engine.
-pub(super) struct ClientKey(Option<String>);
+/// What makes a start this one and no other.
+pub(super) struct Identity {
+    /// The value of `Idempotency-Key`, checked by the engine.
+    client_key: Option<String>,
+    /// The request's id.
+    request_id: Option<RequestId>,
+}
 
-impl FromRequestParts<Arc<App>> for ClientKey {
+impl FromRequestParts<Arc<App>> for Identity {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
-        let text = value.to_str().map_err(|_| StartError::InvalidClientKey)?;
-        Ok(Self(Some(text.to_owned())))
+        let client_key = parts.headers.get(IDEMPOTENCY_KEY).map(|value| value.to_str().map(str::to_owned));
+        let client_key = client_key.transpose().map_err(|_| StartError::InvalidClientKey)?;
+        Ok(Self { client_key, request_id: parts.extensions.get().cloned() })
     }
 }
 
@@ -139,11 +144,11 @@ pub(super) async fn start(
     State(app): State<Arc<App>>,
     PathOf(flow): PathOf<FlowName>,
     Wait(wait): Wait,
-    ClientKey(client_key): ClientKey,
+    Identity { client_key, request_id }: Identity,
     EventJson(body): EventJson<NewRunBody>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant().clone();
-    let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key };
+    let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key, request_id };
     let started = app.engine.start(start).await?;
     let run = ended_within(&app, caller.tenant(), started.run, wait).await?;
     let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -231,7 +236,9 @@ pub(super) async fn journal(
 ) -> Result<Json<JournalView>, Problem> {
     let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
     let run = find(&app, caller.tenant(), &id).await?;
-    let items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let mut items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let names = app.engine.hidden_names(&run).await?;
+    items.iter_mut().for_each(|entry| entry.mask(&names));
     let last = items.last().map(|entry| entry.sequence);
     let next_after = last.filter(|last| *last < run.revision);
     Ok(Json(JournalView { items, next_after }))
@@ -248,7 +255,9 @@ pub(super) async fn context(
 ) -> Result<Json<Value>, Problem> {
     let run = find(&app, caller.tenant(), &id).await?;
     let context = app.store.run_context(caller.tenant(), run.id).await?.ok_or_else(|| Problem::not_found("run"))?;
-    Ok(Json(context.to_json()))
+    let mut context = context.to_json();
+    app.engine.hidden_names(&run).await?.mask_json(&mut context);
+    Ok(Json(context))
 }
 
 /// The tenant's run of that id.

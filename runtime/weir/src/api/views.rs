@@ -147,6 +147,7 @@ mod tests {
             updated_at: instant,
             deadline: instant,
             fence: 0,
+            trace_id: None,
         };
         for role in Role::ALL {
             let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();

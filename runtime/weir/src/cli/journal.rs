@@ -6,7 +6,8 @@ use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
 use weir_engine::ports::{ActionDecision, HookError, HookReport, LogLevel, PostResponseDecision, PreCallDecision};
 use weir_engine::run::{
-    ActionRecord, CallRecord, Ending, HookKind, HookRecord, JournalEntry, OperationResult, StepOutcome, StepRecord,
+    ActionRecord, CallRecord, DiagnosticEvent, Ending, HookKind, HookRecord, JournalEntry, OperationResult,
+    StepOutcome, StepRecord,
 };
 
 use crate::output::{self, Colours, Style, printable};
@@ -85,7 +86,21 @@ impl Page {
             StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
+        self.diagnostics(entry);
         self
+    }
+
+    /// What the step said by itself; what its plugins logged stands beside their hooks.
+    fn diagnostics(&mut self, entry: &JournalEntry) {
+        let of_plugins = [DiagnosticEvent::PluginLog, DiagnosticEvent::PluginLogLimit];
+        for entry in entry.diagnostics.iter().filter(|entry| !of_plugins.contains(&entry.action_id)) {
+            let line = format!("log: {}: {}", entry.component_id, entry.result_message);
+            self.put(1, Some(style_of(entry.level)), &line);
+        }
+        if entry.diagnostics_dropped > 0 {
+            let line = format!("{} diagnostic entries were over the limits of a step", entry.diagnostics_dropped);
+            self.put(1, Some(Style::Warning), &line);
+        }
     }
 
     fn call(&mut self, call: &CallRecord) {
@@ -164,13 +179,8 @@ impl Page {
             format!("{} {}@{}  {}  {fuel} fuel", kind.as_str(), plugin.name, plugin.version, time(*elapsed_us));
         self.put(1, Some(Style::Bold), &heading);
         for log in logs {
-            let style = match log.level {
-                LogLevel::Debug | LogLevel::Info => Style::Dim,
-                LogLevel::Warning => Style::Warning,
-                LogLevel::Error => Style::Bad,
-            };
             let fields: String = log.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-            self.put(2, Some(style), &format!("log: {}{fields}", log.message));
+            self.put(2, Some(style_of(log.level)), &format!("log: {}{fields}", log.message));
         }
         if *logs_dropped > 0 {
             self.put(2, Some(Style::Warning), &format!("{logs_dropped} log line(s) were over the limit"));
@@ -304,6 +314,14 @@ impl Page {
                 }
             }
         }
+    }
+}
+
+fn style_of(level: LogLevel) -> Style {
+    match level {
+        LogLevel::Debug | LogLevel::Info => Style::Dim,
+        LogLevel::Warning => Style::Warning,
+        LogLevel::Error => Style::Bad,
     }
 }
 

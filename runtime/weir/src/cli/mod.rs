@@ -14,6 +14,7 @@ mod identity;
 mod identity_files; // PKCS#12 and encrypted keys, opened before they are sent
 mod journal; // a run's journal as a person wants to read it
 mod key;
+mod logs;
 mod plugin;
 mod run;
 mod serve;
@@ -75,6 +76,8 @@ enum Command {
     /// Start runs and look at them
     #[command(subcommand)]
     Run(run::Command),
+    /// Show the diagnostic entries of a run, or of the whole tenant as they come
+    Logs(logs::Options),
     /// For operators: make and look at tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -131,6 +134,7 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Identity(command) => identity::run(command, &common),
         Command::Flow(command) => flow::run(command, &common),
         Command::Run(command) => run::run(command, &common),
+        Command::Logs(options) => logs::run(&options, &common),
         Command::Tenant(command) => tenant::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Doctor(options) => doctor::run(&options, &common),

@@ -19,10 +19,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// One event of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct StreamEvent {
-    name: String,
+pub(super) struct StreamEvent {
+    pub(super) name: String,
     id: Option<String>,
-    data: String,
+    pub(super) data: String,
 }
 
 /// Shows each step as soon as it is committed. The run, when it has ended.
@@ -64,7 +64,7 @@ fn show(data: &Value, is_end: bool, common: &Common) -> Result<(), CliError> {
 }
 
 /// The next event; none where the stream is over or broken.
-fn next(stream: &mut BufReader<impl Read>) -> Option<StreamEvent> {
+pub(super) fn next(stream: &mut BufReader<impl Read>) -> Option<StreamEvent> {
     let mut event = StreamEvent::default();
     loop {
         let mut line = String::new();

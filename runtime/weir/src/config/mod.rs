@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use weir_connectors::ConnectorSettings;
 use weir_engine::engine::EngineSettings;
+use weir_engine::run::DiagnosticSettings;
 use weir_plugins::HostSettings;
 
 pub(crate) use self::given::{Given, Sources};
@@ -31,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The store on disk.
     pub(crate) store: weir_stores::SledSettings,
-    /// Runs.
+    /// Runs, with what is told of them.
     pub(crate) engine: EngineSettings,
     /// Plugins.
     pub(crate) plugins: HostSettings,
@@ -202,10 +203,14 @@ fn plugins(reader: &mut Reader, data: &DataConfig) -> HostSettings {
 
 fn engine(reader: &mut Reader) -> EngineSettings {
     let settings: EngineSettings = reader.section("engine");
+    let diagnostics: DiagnosticSettings = reader.section("diagnostics");
+    for (setting, wanted) in diagnostics.faults() {
+        reader.out_of_bounds(&format!("diagnostics.{setting}"), wanted);
+    }
     for fault in settings.faults() {
         reader.out_of_bounds(&format!("engine.{}", fault.setting), fault.wanted);
     }
-    settings
+    EngineSettings { diagnostics, ..settings }
 }
 
 fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
@@ -316,6 +321,12 @@ mod tests {
 
     #[test]
     fn limits_hold_at_their_ends() {
+        for (value, good) in [("64", true), ("63", false), ("1048576", true), ("1048577", false)] {
+            assert_eq!(read("", &[("WEIR_DIAGNOSTICS_BODY_BYTES_MAX", value)], &[]).is_ok(), good, "{value}");
+        }
+        let named = read("[diagnostics]\nsensitive-names = ['ssn']", &[], &[]).unwrap();
+        assert_eq!(named.engine.diagnostics.sensitive_names, ["ssn"]);
+        assert!(read("[diagnostics]\nsensitive-names = ['--']", &[], &[]).is_err());
         for (value, good) in [("4", true), ("3", false), ("120", true), ("121", false)] {
             assert_eq!(read("", &[("WEIR_LIMITS_JSON_DEPTH", value)], &[]).is_ok(), good, "{value}");
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::diagnostics;
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::{counter, histogram};
@@ -103,6 +104,7 @@ impl Store for MeteredStore {
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
+        diagnostics::committed(&entry);
         ending.iter().for_each(count_ending);
         if hands_over {
             counter!("weir_background_calls_total").increment(1);

@@ -1,5 +1,6 @@
 //! What the server says about itself: log lines and metrics.
 
+mod diagnostics;
 mod log;
 mod metered;
 mod metered_outbox; // calls in the background

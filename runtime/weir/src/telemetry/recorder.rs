@@ -59,6 +59,12 @@ fn describe() {
     histogram!("weir_hook_seconds", "Time of invocations, by hook and outcome.");
     histogram!("weir_hook_fuel", "Fuel of invocations, by hook.");
     counter!("weir_hook_logs_dropped_total", "Log lines of plugins over their limit.");
+    counter!("weir_diagnostic_entries_total", "Diagnostic entries committed, by level.");
+    counter!("weir_diagnostic_entries_dropped_total", "Diagnostic entries over the limits of their step.");
+    counter!(
+        "weir_diagnostic_entries_missed_total",
+        "Diagnostic entries that readers of the live view were too slow for."
+    );
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
     counter!("weir_connector_tests_total", "Calls that were tried, by outcome.");

@@ -23,6 +23,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         updated_at: now,
         deadline: now,
         fence: 0,
+        trace_id: None,
     };
     let lease = Some((OwnerId("test".to_owned()), now));
     let context = RunContext::of_event(json!(null));
@@ -38,6 +39,8 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
             record: StepRecord::End,
             outcome: StepOutcome::Next { step: "a".parse().unwrap(), caught_failure: None, caught_error: None },
             changes: Vec::new(),
+            diagnostics: Vec::new(),
+            diagnostics_dropped: 0,
         };
         let uri = "https://mail.test/".parse().unwrap();
         let outbox = OutboxEntry {

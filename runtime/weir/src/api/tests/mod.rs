@@ -5,6 +5,7 @@ mod house;
 mod connector_tests;
 mod background_calls;
 mod definitions;
+mod diagnostics;
 mod edge;
 mod identities;
 mod limits;

@@ -1,0 +1,102 @@
+//! What a journal shows: everything but what is marked as sensitive (D-04). The journal itself keeps it, because the
+//! run needs it.
+
+use serde_json::Value;
+
+use super::context::ContextChange;
+use super::journal::{ActionRecord, CallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
+use super::record::{Claim, Ending};
+use crate::action::Operation;
+use crate::ports::{ActionDecision, PostResponseDecision, PreCallDecision};
+use crate::sensitive::SensitiveNames;
+
+impl JournalEntry {
+    /// Masks what stands under a sensitive name. Its diagnostic entries have been masked when they were made.
+    pub fn mask(&mut self, names: &SensitiveNames) {
+        if names.is_empty() {
+            return;
+        }
+        self.changes.iter_mut().for_each(|change| mask_change(change, names));
+        match &mut self.record {
+            StepRecord::Call(call) => mask_call(call, names),
+            StepRecord::Action(action) => mask_action(action, names),
+            StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
+            StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+        }
+        if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {
+            mask_claims(claims, names);
+        }
+    }
+}
+
+fn mask_change(change: &mut ContextChange, names: &SensitiveNames) {
+    mask_named(change.key.parts().1.unwrap_or_default(), &mut change.value, names);
+}
+
+fn mask_claims(claims: &mut [Claim], names: &SensitiveNames) {
+    claims.iter_mut().for_each(|claim| mask_named(&claim.key, &mut claim.value, names));
+}
+
+fn mask_named(name: &str, value: &mut Value, names: &SensitiveNames) {
+    let mut member = serde_json::json!({ name: value.take() });
+    names.mask_json(&mut member);
+    *value = member.get_mut(name).map(Value::take).unwrap_or_default();
+}
+
+fn mask_call(call: &mut CallRecord, names: &SensitiveNames) {
+    names.mask_json(&mut call.arguments);
+    let requests = call.bound_request.iter_mut().chain(&mut call.sent_request);
+    requests.for_each(|request| names.mask_request(request));
+    for hook in &mut call.pre_call {
+        mask_hook(hook, names, |decision| match decision {
+            PreCallDecision::Call(request) => names.mask_request(request),
+            PreCallDecision::Respond(response) => names.mask_response(response),
+            PreCallDecision::Fail(_) => {}
+        });
+    }
+    for hook in &mut call.post_response {
+        mask_hook(hook, names, |decision| match decision {
+            PostResponseDecision::Keep(response) => names.mask_response(response),
+            PostResponseDecision::Fail(_) => {}
+        });
+    }
+    let came = call.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
+    came.chain(&mut call.final_response).for_each(|response| names.mask_response(response));
+}
+
+fn mask_action(action: &mut ActionRecord, names: &SensitiveNames) {
+    names.mask_json(&mut action.event.payload);
+    if let Some(hook) = &mut action.hook {
+        mask_hook(hook, names, |decision| match decision {
+            ActionDecision::Success(operations) | ActionDecision::Incomplete(operations) => {
+                operations.iter_mut().for_each(|operation| mask_operation(operation, names));
+            }
+            ActionDecision::Failed(_) => {}
+        });
+    }
+    action.operations.iter_mut().for_each(|record| mask_operation(&mut record.operation, names));
+}
+
+fn mask_operation(operation: &mut Operation, names: &SensitiveNames) {
+    let (Operation::Add { path, value } | Operation::Replace { path, value }) = operation else { return };
+    mask_named(path, value, names);
+}
+
+fn mask_hook<D>(hook: &mut HookRecord<D>, names: &SensitiveNames, decision: impl FnOnce(&mut D)) {
+    names.mask_json(&mut hook.invocation.input);
+    names.mask_json(&mut hook.invocation.config);
+    if let Ok(decided) = &mut hook.report.outcome {
+        decision(decided);
+    }
+    for (name, value) in hook.report.logs.iter_mut().flat_map(|line| &mut line.fields) {
+        if names.has(name) {
+            crate::sensitive::MASK.clone_into(value);
+        }
+    }
+    for call in &mut hook.granted_calls {
+        names.mask_json(&mut call.arguments);
+        if let Ok(response) = &mut call.outcome {
+            names.mask_response(response);
+        }
+    }
+}
