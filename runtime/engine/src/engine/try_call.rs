@@ -130,9 +130,10 @@ impl Engine {
         let hooks = json!({ "pre_call": call.pre_call, "post_response": call.post_response });
         let hooks = flow::call_hooks(&Document::of_value(hooks)).map_err(TryCallError::Hooks)?;
         let within = self.settings.test_call_timeout;
-        let this_call = call_of(&connector, call.function, call.arguments, hooks);
-        let flow = flow_of(within);
-        let step = Step { id: StepId::tried(), kind: StepKind::End, transitions: END };
+        let made = Arc::new(call_of(&connector, call.function, call.arguments, hooks));
+        let kind = StepKind::Call(Arc::clone(&made));
+        let step = Arc::new(Step { id: StepId::tried(), kind, transitions: END });
+        let flow = flow_of(Arc::clone(&step), within);
         let run = self.tried_run(call.tenant, within);
         let started = Instant::now();
         let this = Attempt {
@@ -149,7 +150,7 @@ impl Engine {
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
         };
-        let called = timeout(within + GRACE, make_call(&this, &this_call)).await;
+        let called = timeout(within + GRACE, make_call(&this, &made)).await;
         let Called { record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;
         let over = self.weigh(&call.context, &changes).err();
         let outcome = match way {
@@ -205,15 +206,15 @@ impl Engine {
 /// Nothing leads anywhere.
 const END: Transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
 
-/// What hooks see of the flow that is not there.
-fn flow_of(deadline: Duration) -> Flow {
+/// The flow of that one step.
+fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
     Flow {
         name: FlowName::tried(),
         trigger: String::new(),
         input: None,
         deadline,
-        first: StepId::tried(),
-        steps: Vec::new(),
+        first: step.id.clone(),
+        steps: vec![step],
     }
 }
 

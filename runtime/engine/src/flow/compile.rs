@@ -164,7 +164,7 @@ impl Compiler<'_> {
             post_response: post_response?,
             context_key: context_key?,
         };
-        Some(Step { id: it.id, kind: StepKind::Call(Box::new(call)), transitions })
+        Some(Step { id: it.id, kind: StepKind::Call(Arc::new(call)), transitions })
     }
 
     fn condition(&mut self, pointer: &str) -> Option<Step> {

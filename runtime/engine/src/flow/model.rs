@@ -90,7 +90,7 @@ pub enum Target {
 #[derive(Debug)]
 pub enum StepKind {
     /// Calls a function of a connector.
-    Call(Box<CallStep>),
+    Call(Arc<CallStep>),
     /// Takes the first branch that holds.
     Condition(Vec<Branch>),
     /// Hands an event to a plugin.
