@@ -86,7 +86,7 @@ fn header_name(name: &str) -> Result<HeaderName, ConnectorError> {
 /// A lone `${request.body}` stands for the bytes of the body, whatever they are; in an expression the body is text.
 fn signed_bytes(signed: &Template, outgoing: &reqwest::Request, timestamp: u64) -> Result<Vec<u8>, ConnectorError> {
     let body = outgoing.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-    let is_body = |source: &str| source.trim() == "request.body";
+    let is_body = |source: &str| source.trim().strip_prefix("request.") == Some("body");
     let needs_scope = signed.expressions().any(|expression| !is_body(expression.source()));
     let scope = if needs_scope { scope(outgoing, body, timestamp) } else { Scope::default() };
     let mut bytes = Vec::new();
