@@ -86,7 +86,7 @@ fn header_name(name: &str) -> Result<HeaderName, ConnectorError> {
 /// A lone `${request.body}` stands for the bytes of the body, whatever they are; in an expression the body is text.
 fn signed_bytes(signed: &Template, outgoing: &reqwest::Request, timestamp: u64) -> Result<Vec<u8>, ConnectorError> {
     let body = outgoing.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-    let is_body = |source: &str| source.trim() == "request.body";
+    let is_body = |source: &str| source.trim().strip_prefix("request.") == Some("body");
     let needs_scope = signed.expressions().any(|expression| !is_body(expression.source()));
     let scope = if needs_scope { scope(outgoing, body, timestamp) } else { Scope::default() };
     let mut bytes = Vec::new();
@@ -163,10 +163,10 @@ mod tests {
         ] {
             assert_eq!(signing(hash, HmacEncoding::Hex).signature(&[0x0b; 20], b"Hi There"), expected);
         }
-        // Test case 2 in the other encodings.
-        let sign = |encoding| signing(HmacHash::Sha256, encoding).signature(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(sign(HmacEncoding::Base64), "W9zBRr+gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
-        assert_eq!(sign(HmacEncoding::Base64url), "W9zBRr-gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM");
+        // The same of SHA-256 in the other encodings.
+        let sign = |encoding| signing(HmacHash::Sha256, encoding).signature(&[0x0b; 20], b"Hi There");
+        assert_eq!(sign(HmacEncoding::Base64), "sDRMYdjbOFNcqK/OrwvxK4gdwgDJgz2nJuk3bC4yz/c=");
+        assert_eq!(sign(HmacEncoding::Base64url), "sDRMYdjbOFNcqK_OrwvxK4gdwgDJgz2nJuk3bC4yz_c");
     }
 
     #[test]
