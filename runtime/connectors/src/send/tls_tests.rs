@@ -198,14 +198,15 @@ async fn the_identity_is_shown_to_its_own_origin_alone() {
     let pinned = rcgen::generate_simple_self_signed(["x.test".to_owned()]).expect("a certificate").cert.der().clone();
     let sender = sender_with(public_roots(), Arc::new(Pinned(pinned)));
     let document = document(8443, &json!({"trusted": ["pin"], "identity": "shown"}));
-    for (url, shown, trusted) in [
-        ("https://127.0.0.1:8443/other", true, true),
-        ("https://127.0.0.1:8444/", false, true),
-        ("https://127.0.0.2:8443/", false, true),
-        ("http://127.0.0.1:8443/", false, false),
+    for (url, abroad, shown, trusted) in [
+        ("https://127.0.0.1:8443/other", false, true, true),
+        ("https://127.0.0.1:8443/other", true, false, true),
+        ("https://127.0.0.1:8444/", false, false, true),
+        ("https://127.0.0.2:8443/", false, false, true),
+        ("http://127.0.0.1:8443/", false, false, false),
     ] {
         let target = Target::of(&url.parse().expect("a URL"));
-        let tls = sender.tls_of(&context().tenant, &document, &target).await.expect("identities");
+        let tls = sender.wire.tls_of(&context().tenant, &document, &target, abroad).await.expect("identities");
         let key = format!("{:?}", tls.key());
         assert_eq!((key.contains("shown"), key.contains("pin")), (shown, trusted), "{url}: {key}");
     }
