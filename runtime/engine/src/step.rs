@@ -219,7 +219,8 @@ impl Attempt<'_> {
     async fn shown(&self) -> Result<&Shown, StoreError> {
         let make = async || {
             let mut names = self.ports.definitions.marked_names(&self.run.tenant, self.flow).await?;
-            names.mark(self.sensitive_names.iter().map(String::as_str));
+            let tried = self.tried.into_iter().flat_map(|connector| &connector.document.sensitive);
+            names.mark(tried.chain(self.sensitive_names).map(String::as_str));
             let scope = self.scope.masked(&names);
             Ok(Shown { names, scope })
         };

@@ -151,7 +151,7 @@ impl Engine {
             shown: OnceCell::new(),
         };
         let called = timeout(within + GRACE, make_call(&this, &made)).await;
-        let Called { record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;
+        let Called { mut record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;
         let over = self.weigh(&call.context, &changes).err();
         let outcome = match way {
             Way::Later(error) => return Err(error.into()),
@@ -162,7 +162,10 @@ impl Engine {
             Way::Next | Way::Branch(_) => over.map_or(TriedOutcome::Success, TriedOutcome::Error),
             Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
         };
-        let result = changes.into_iter().next().map(|change| change.value);
+        let mut result = changes.into_iter().next().map(|change| change.value);
+        let names = self.hidden_names_of(&connector.document);
+        record.mask(&names);
+        result.iter_mut().for_each(|result| names.mask_json(result));
         let authentication = connector.document.authentication.clone();
         Ok(TriedCall { outcome, authentication, record, result, elapsed_us: micros(started.elapsed()) })
     }

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::background::BackgroundCall;
 use super::context::ContextChange;
 use super::journal::{ActionRecord, CallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
 use super::record::{Claim, Ending};
@@ -18,7 +19,7 @@ impl JournalEntry {
         }
         self.changes.iter_mut().for_each(|change| mask_change(change, names));
         match &mut self.record {
-            StepRecord::Call(call) => mask_call(call, names),
+            StepRecord::Call(call) => call.mask(names),
             StepRecord::Action(action) => mask_action(action, names),
             StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
             StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
@@ -26,6 +27,39 @@ impl JournalEntry {
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {
             mask_claims(claims, names);
         }
+    }
+}
+
+impl CallRecord {
+    /// Masks what stands under a sensitive name.
+    pub(crate) fn mask(&mut self, names: &SensitiveNames) {
+        names.mask_json(&mut self.arguments);
+        let requests = self.bound_request.iter_mut().chain(&mut self.sent_request);
+        requests.for_each(|request| names.mask_request(request));
+        for hook in &mut self.pre_call {
+            mask_hook(hook, names, |decision| match decision {
+                PreCallDecision::Call(request) => names.mask_request(request),
+                PreCallDecision::Respond(response) => names.mask_response(response),
+                PreCallDecision::Fail(_) => {}
+            });
+        }
+        for hook in &mut self.post_response {
+            mask_hook(hook, names, |decision| match decision {
+                PostResponseDecision::Keep(response) => names.mask_response(response),
+                PostResponseDecision::Fail(_) => {}
+            });
+        }
+        let came = self.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
+        came.chain(&mut self.final_response).for_each(|response| names.mask_response(response));
+    }
+}
+
+impl BackgroundCall {
+    /// Masks what stands under a sensitive name.
+    pub fn mask(&mut self, names: &SensitiveNames) {
+        names.mask_request(&mut self.entry.request);
+        let came = self.progress.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
+        came.for_each(|response| names.mask_response(response));
     }
 }
 
@@ -41,27 +75,6 @@ fn mask_named(name: &str, value: &mut Value, names: &SensitiveNames) {
     let mut member = serde_json::json!({ name: value.take() });
     names.mask_json(&mut member);
     *value = member.get_mut(name).map(Value::take).unwrap_or_default();
-}
-
-fn mask_call(call: &mut CallRecord, names: &SensitiveNames) {
-    names.mask_json(&mut call.arguments);
-    let requests = call.bound_request.iter_mut().chain(&mut call.sent_request);
-    requests.for_each(|request| names.mask_request(request));
-    for hook in &mut call.pre_call {
-        mask_hook(hook, names, |decision| match decision {
-            PreCallDecision::Call(request) => names.mask_request(request),
-            PreCallDecision::Respond(response) => names.mask_response(response),
-            PreCallDecision::Fail(_) => {}
-        });
-    }
-    for hook in &mut call.post_response {
-        mask_hook(hook, names, |decision| match decision {
-            PostResponseDecision::Keep(response) => names.mask_response(response),
-            PostResponseDecision::Fail(_) => {}
-        });
-    }
-    let came = call.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
-    came.chain(&mut call.final_response).for_each(|response| names.mask_response(response));
 }
 
 fn mask_action(action: &mut ActionRecord, names: &SensitiveNames) {

@@ -55,6 +55,8 @@ pub(super) async fn background_calls(
     let mut items = app.store.background_calls(caller.tenant(), run.id, query.after, limit.saturating_add(1)).await?;
     let has_more = items.len() > limit;
     items.truncate(limit);
+    let names = app.engine.hidden_names(&run).await?;
+    items.iter_mut().for_each(|call| call.mask(&names));
     let next_after = items.last().map(|call| call.entry.sequence).filter(|_| has_more);
     Ok(Json(BackgroundCallsView { items, next_after }))
 }

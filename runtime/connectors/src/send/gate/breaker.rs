@@ -134,7 +134,7 @@ impl Breaker {
 
     /// Metrics have no names of tenants and connectors, so that their number stays bounded; the log has them.
     fn tell(&self, before: State, now: State, open_for: Duration) {
-        let Key { tenant, connector } = &self.key;
+        let Key { tenant, connector, .. } = &self.key;
         match (before, now) {
             (State::Closed { .. }, State::Open { .. }) => {
                 metrics::circuit("open");

@@ -29,11 +29,13 @@ struct Known {
     uses: u64,
 }
 
-/// Whose gate it is. It is the connector's in all its versions.
+/// Whose gate it is. It is the connector's in all its versions, but for one that is only tried: what an author makes
+/// of a document that is not saved must not stop the saved one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     tenant: TenantId,
     connector: ConnectorName,
+    saved: bool,
 }
 
 /// What the calls of one connector pass.
@@ -54,7 +56,8 @@ impl Gates {
 
     /// The gate of a connector.
     pub(super) fn of(&self, tenant: &TenantId, connector: &Connector) -> Arc<Gate> {
-        let key = Key { tenant: tenant.clone(), connector: connector.document.connector.clone() };
+        let (tenant, name) = (tenant.clone(), connector.document.connector.clone());
+        let key = Key { tenant, connector: name, saved: connector.version > 0 };
         let mut known = self.known();
         known.uses += 1;
         let uses = known.uses;
