@@ -194,7 +194,8 @@ mod tests {
     const SETTINGS: CircuitBreaker = CircuitBreaker { failures_max: 3, open_for: Duration::from_secs(10) };
 
     fn breaker() -> Breaker {
-        let key = Key { tenant: "acme".parse().expect("a tenant"), connector: "api".parse().expect("a name") };
+        let key =
+            Key { tenant: "acme".parse().expect("a tenant"), connector: "api".parse().expect("a name"), saved: true };
         Breaker::new(key)
     }
 
