@@ -245,7 +245,7 @@ fn nobody_waits_for_a_call_in_the_background() {
     let read = "    claims: [{ key: k, type: dynamic, value: '${connectors.s.body.id}' }]\n";
     expect![[r#"
         5:20 flow.background-hook `mail.send` is called in the background: no hook sees its response
-        6:5 flow.background-read `connectors.s.body` is always empty: the call is made in the background
+        7:46 flow.background-read `connectors.s.body` is always empty: the call is made in the background
     "#]]
     .assert_eq(&check_steps(&format!(
         "  - id: s\n    call: mail.send\n    post-response: [{{ plugin: normalise@^1 }}]\n  - id: b\n{read}"
