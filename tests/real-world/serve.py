@@ -63,7 +63,7 @@ def check(environ, body):
     signature = signer.signature(signer.string_to_sign(request, canonical), request)
     if signature != given["signature"]:
         raise Refused(f"the signature does not match this canonical request: {canonical}")
-    return {"region": given["region"], "service": given["service"], "signed_headers": sorted(sent), "token": token is not None}
+    return {"region": given["region"], "service": given["service"], "signed_headers": sorted(sent), "temporary": token is not None}
 
 
 def header(environ, name):

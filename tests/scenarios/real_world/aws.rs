@@ -58,7 +58,7 @@ fn botocore_signs_in_the_same_way() {
                 assert_eq!(tried.status(), Some(status), "{name}.{function} {id}: {body}");
                 if status == 200 {
                     assert_eq!((&body["region"], &body["service"]), (&"eu-central-1".into(), &service.into()));
-                    assert_eq!(body["token"], name == "temporary");
+                    assert_eq!(body["temporary"], name == "temporary");
                 }
                 assert!(!tried.shown.to_string().contains(SECRET_ACCESS_KEY));
             }

@@ -25,7 +25,7 @@ pub enum Authentication {
         /// The credential's name.
         credential: CredentialName,
     },
-    /// RFC 7616: MD5 and SHA-256, each also `-sess`, with qop `auth` and `auth-int`; a credential of type `basic`.
+    /// RFC 7616: MD5, SHA-256 and SHA-512/256, each also `-sess`, with qop `auth` and `auth-int`; a credential of type `basic`.
     Digest {
         /// The credential's name.
         credential: CredentialName,

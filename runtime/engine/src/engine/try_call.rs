@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
-use super::Engine;
 use super::drive::scope_of;
+use super::{Engine, Trouble};
 use crate::connector::{Authentication, Connector, ConnectorDocument, ResponseMode};
 use crate::document::{Document, Faults};
 use crate::duration_text;
@@ -93,6 +93,9 @@ pub enum TryCallError {
     /// The hooks have faults. Their pointers begin with `/pre_call` or `/post_response`.
     #[error("the hooks around the call have {} fault(s)", .0.0.len())]
     Hooks(Faults),
+    /// A plugin around the call cannot be had; nothing was sent.
+    #[error("nothing was sent: {0}")]
+    Plugin(StepError),
     /// It took longer than it may.
     #[error(
         "the call with its hooks took longer than {} (`engine.test-call-timeout`)", duration_text::to_text(*.0)
@@ -112,7 +115,7 @@ impl TryCallError {
         match self {
             Self::UnknownConnector(_) => "connector.unknown",
             Self::UnknownFunction(..) => "connector.unknown-function",
-            Self::Hooks(_) => "connector.test-hooks",
+            Self::Hooks(_) | Self::Plugin(_) => "connector.test-hooks",
             Self::TimedOut(_) => Self::TIMED_OUT,
             Self::Store(error) => error.code(),
         }
@@ -129,6 +132,7 @@ impl Engine {
         let connector = self.tried_connector(&call).await?;
         let hooks = json!({ "pre_call": call.pre_call, "post_response": call.post_response });
         let hooks = flow::call_hooks(&Document::of_value(hooks)).map_err(TryCallError::Hooks)?;
+        self.find_plugins(&call.tenant, &connector, &call.function, &hooks).await?;
         let within = self.settings.test_call_timeout;
         let made = Arc::new(call_of(&connector, call.function, call.arguments, hooks));
         let kind = StepKind::Call(Arc::clone(&made));
@@ -168,6 +172,27 @@ impl Engine {
         result.iter_mut().for_each(|result| names.mask_json(result));
         let authentication = connector.document.authentication.clone();
         Ok(TriedCall { outcome, authentication, record, result, elapsed_us: micros(started.elapsed()) })
+    }
+
+    /// Whether there are the plugins of all hooks: a call that was made cannot be taken back.
+    async fn find_plugins(
+        &self,
+        tenant: &TenantId,
+        connector: &Connector,
+        function: &FunctionName,
+        hooks: &CallHooks,
+    ) -> Result<(), TryCallError> {
+        let function = connector.document.function(function);
+        let transforming = function.and_then(|function| function.response.transformation.as_ref()?.plugin.as_ref());
+        let of_hooks = hooks.pre_call.iter().chain(&hooks.post_response).map(|hook| &hook.plugin);
+        for plugin in of_hooks.chain(transforming) {
+            match self.ports.definitions.plugin(tenant, plugin).await {
+                Ok(_) => {}
+                Err(Trouble::Step(error)) => return Err(TryCallError::Plugin(error)),
+                Err(Trouble::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The connector with the function set to be waited for.

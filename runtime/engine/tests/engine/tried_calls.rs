@@ -138,5 +138,11 @@ async fn what_cannot_be_tried_says_why() {
     let pointers: Vec<&str> = faults.0.iter().map(|fault| fault.pointer.as_str()).collect();
     assert!(pointers.contains(&"/post_response/0/input"), "{pointers:?}");
     assert!(pointers.iter().any(|pointer| pointer.starts_with("/pre_call/0")), "{pointers:?}");
+    // A plugin that comes after the call is missed before it.
+    let mut call = try_of(&house);
+    call.post_response = json!([{ "plugin": "nobody@1" }]);
+    let error = house.engine().try_call(call).await.expect_err("no plugin");
+    assert_eq!(error.code(), "connector.test-hooks");
+    assert!(error.to_string().starts_with("nothing was sent: ") && error.to_string().contains("nobody@1"), "{error}");
     assert!(house.world.uris().is_empty());
 }

@@ -27,7 +27,7 @@ const KILLS_USUALLY: u64 = 20;
 const WORKERS: usize = 8;
 
 /// Every third step hands a call over.
-const CALL_EVERY: u64 = 3;
+pub(crate) const CALL_EVERY: u64 = 3;
 
 /// What was acknowledged.
 #[derive(Default)]

@@ -288,6 +288,7 @@ impl From<TryCallError> for Problem {
         match error {
             TryCallError::UnknownConnector(_) => Self::not_found("connector"),
             TryCallError::UnknownFunction(..) => Self::named(&code::NOT_FOUND, error.code(), detail),
+            TryCallError::Plugin(_) => Self::new(&code::TEST_HOOKS, detail),
             TryCallError::Hooks(faults) => {
                 let errors = faults
                     .0

@@ -1,19 +1,20 @@
 //! A run's journal as a person wants to read it: what went in, what each hook changed, what came out, and the time.
 
 mod background;
+mod diagnostics;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
-use weir_engine::ports::{ActionDecision, HookError, HookReport, LogLevel, PostResponseDecision, PreCallDecision};
+use weir_engine::ports::{ActionDecision, HookError, HookReport, PostResponseDecision, PreCallDecision};
 use weir_engine::run::{
-    ActionRecord, CallRecord, DiagnosticEvent, Ending, HookKind, HookRecord, JournalEntry, OperationResult,
-    StepOutcome, StepRecord,
+    ActionRecord, CallRecord, Ending, HookKind, HookRecord, JournalEntry, OperationResult, StepOutcome, StepRecord,
 };
 
 use crate::output::{self, Colours, Style, printable};
 use crate::table;
 
 pub(super) use self::background::show_call;
+use self::diagnostics::style_of;
 
 /// Most of a body that is shown, in characters.
 const BODY_CHARS_MAX: usize = 2_000;
@@ -88,19 +89,6 @@ impl Page {
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
         self
-    }
-
-    /// What the step said by itself; what its plugins logged stands beside their hooks.
-    fn diagnostics(&mut self, entry: &JournalEntry) {
-        let of_plugins = [DiagnosticEvent::PluginLog, DiagnosticEvent::PluginLogLimit];
-        for entry in entry.diagnostics.iter().filter(|entry| !of_plugins.contains(&entry.action_id)) {
-            let line = format!("log: {}: {}", entry.component_id, entry.result_message);
-            self.put(1, Some(style_of(entry.level)), &line);
-        }
-        if entry.diagnostics_dropped > 0 {
-            let line = format!("{} diagnostic entries were over the limits of a step", entry.diagnostics_dropped);
-            self.put(1, Some(Style::Warning), &line);
-        }
     }
 
     fn call(&mut self, call: &CallRecord) {
@@ -314,14 +302,6 @@ impl Page {
                 }
             }
         }
-    }
-}
-
-fn style_of(level: LogLevel) -> Style {
-    match level {
-        LogLevel::Debug | LogLevel::Info => Style::Dim,
-        LogLevel::Warning => Style::Warning,
-        LogLevel::Error => Style::Bad,
     }
 }
 

@@ -16,8 +16,8 @@ use serde_json::json;
 use weir_engine::ports::{CommitStep, Lease, NewRun, Started, Store, StoreError};
 use weir_engine::run::Run;
 
-use crate::crash::{Acknowledged, check};
-use crate::support::{advance, at, begin, block_on, change, new_run, open, owner, settings, step};
+use crate::crash::{Acknowledged, CALL_EVERY, check};
+use crate::support::{advance, at, begin, block_on, change, new_run, open, owner, settings, step, with_call};
 
 const DIR: &str = "WEIR_STORES_DISK_TRIAL_DIR";
 const ACKS: &str = "WEIR_STORES_DISK_TRIAL_ACKS";
@@ -73,7 +73,11 @@ async fn work(store: Arc<weir_stores::SledStore>, worker: usize, acks: Arc<Mutex
             // Rows, pages of several rows, and files of our own.
             let bytes = [50, 50, 1_500, 50, 3_900, 6_000][(round + worker) % 6];
             let value = json!({ "revision": run.revision + 1, "text": "x".repeat(bytes) });
-            run = commit(&store, step(&run, &lease, advance(), vec![change("connectors.last", value)])).await;
+            let mut next = step(&run, &lease, advance(), vec![change("connectors.last", value)]);
+            if next.run.revision.is_multiple_of(CALL_EVERY) {
+                next = with_call(next, 1_500, bytes);
+            }
+            run = commit(&store, next).await;
             say(&run);
         }
     }
