@@ -146,6 +146,21 @@ async fn a_kept_connection_that_was_closed_is_worth_another() {
 }
 
 #[tokio::test]
+async fn what_was_acted_on_before_a_redirect_is_not_asked_for_again() {
+    // covers C-08, C-18
+    for (method, attempts) in [("POST", 1), ("PATCH", 1), ("PUT", 2), ("GET", 2)] {
+        let upstream = Upstream::replying(|request, _| {
+            if request.starts_with("GET /done ") { answer(503, "", "") } else { answer(303, "location: /done\r\n", "") }
+        })
+        .await;
+        let function = json!({"method": method, "redirects": {"follow": true}});
+        let exchange = Fixture::new().call(with_function(document(upstream.url()), function)).await;
+        assert_eq!(statuses(&exchange), vec![503; attempts], "{method}");
+        assert_eq!(upstream.heard().len(), 2 * attempts, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_time_out_is_worth_another_where_the_function_says_so() {
     // covers C-18
     for (retries, attempts) in [(true, 2), (false, 1)] {

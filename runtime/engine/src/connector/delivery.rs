@@ -21,7 +21,8 @@ impl Default for Redirects {
     }
 }
 
-/// When a call is made again (C-18).
+/// When a call is made again (C-18). Never after a redirect, unless the method is one that may be repeated (RFC 9110
+/// section 9.2.2): the request may have been acted on before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Retry {
