@@ -54,8 +54,8 @@ pub(super) struct Traces {
     pub(super) redirected: bool,
     /// The connection broke before an answer.
     pub(super) broke: bool,
-    /// It was one that had been kept from an earlier call: the other end may have closed it before it heard of this one.
-    pub(super) reused: bool,
+    /// Nothing of the request had been sent.
+    pub(super) unsent: bool,
     /// The budget of the call was over, and not the time-out of the attempt.
     pub(super) budget_over: bool,
     pub(super) retry_after: Option<Duration>,
@@ -181,11 +181,10 @@ impl Call<'_> {
         request: reqwest::Request,
         progress: &mut Progress,
     ) -> Result<reqwest::Response, ConnectorError> {
-        let opened = progress.recorder.opened();
         let sent = progress.recorder.listen(leg.client.execute(request, &leg.target, &self.connection)).await;
         let answer = sent.map_err(|no_answer| {
             progress.traces.broke = no_answer.broke;
-            progress.traces.reused = progress.recorder.opened() == opened;
+            progress.traces.unsent = no_answer.unsent;
             no_answer.error
         })?;
         let status = Some(answer.status().as_u16());

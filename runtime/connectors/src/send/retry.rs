@@ -23,8 +23,9 @@ pub(super) fn reason(retry: &Retry, method: &Method, traces: &Traces) -> Option<
     let connection_failed = match traces.error? {
         Kind::Connect | Kind::ConnectTimeout => may_repeat,
         // The outside system may have acted on the request, so only what it may do twice is sent twice (RFC 9110
-        // section 9.2.2), unless it most likely had closed the connection before.
-        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.reused && !traces.redirected)),
+        // section 9.2.2). On a connection that was kept from an earlier call too: it may have been closed before the
+        // request came, but nothing says so.
+        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.unsent && may_repeat)),
         _ => false,
     };
     (connection_failed && retry.on_connection_failure).then_some("connection")
@@ -114,8 +115,8 @@ mod tests {
             (Traces { redirected: true, status: Some(503), ..none }, Some("status"), None),
             (Traces { redirected: true, ..failed(Kind::RequestTimeout) }, Some("timeout"), None),
             (broke, Some("connection"), None),
-            (Traces { reused: true, ..broke }, Some("connection"), Some("connection")),
-            (Traces { reused: true, redirected: true, ..broke }, Some("connection"), None),
+            (Traces { unsent: true, ..broke }, Some("connection"), Some("connection")),
+            (Traces { unsent: true, redirected: true, ..broke }, Some("connection"), None),
             (failed(Kind::Protocol), None, None),
             (failed(Kind::RequestTimeout), Some("timeout"), Some("timeout")),
             (Traces { budget_over: true, ..failed(Kind::RequestTimeout) }, None, None),

@@ -31,8 +31,7 @@ pub struct Retry {
     /// The statuses after which there is another: 500, 502, 503 and 504 by default.
     pub statuses: Vec<u16>,
     /// Whether there is another when no connection came about: `true` by default. Also when it broke before an answer,
-    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or the connection was kept from an earlier
-    /// call and so may have been closed before the request came.
+    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or nothing of the request had been sent.
     pub on_connection_failure: bool,
     /// Whether there is another when an attempt took longer than `request-timeout`: `false` by default.
     pub on_timeout: bool,
