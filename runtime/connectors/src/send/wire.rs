@@ -9,7 +9,7 @@ use weir_engine::ports::ConnectorError;
 
 use super::clients::{Client, Clients};
 use super::limit::Limit;
-use super::read::{self, Reading};
+use super::read::{self, BodyLimit, Reading};
 use super::tls::CallTls;
 use super::transport::Target;
 use crate::credentials::Credentials;
@@ -30,6 +30,9 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// The longest answer to a request that is not a function's, in bytes. A token is long at 16 KiB.
+const REPLY_BYTES_MAX: u64 = 64 << 10;
+
 impl Wire {
     pub(super) fn new(clients: Clients, credentials: Arc<dyn Credentials>, ceilings: Ceilings) -> Self {
         Self { clients, credentials, ceilings }
@@ -37,7 +40,8 @@ impl Wire {
 
     /// How an answer of a target is read.
     pub(super) fn reading<'a>(&self, target: &'a Target, connection: &'a Connection) -> Reading<'a> {
-        Reading { target, connection, headers_max: self.ceilings.response_headers_max }
+        let body = BodyLimit::of(connection);
+        Reading { target, connection, headers_max: self.ceilings.response_headers_max, body }
     }
 
     /// The tenant's client for a target, where the egress policy lets it be dialled. `connection` is held to the
@@ -58,7 +62,7 @@ impl Wire {
     }
 
     /// Sends a request that is not a function's, such as one for a token, and reads the answer: under the tenant's
-    /// egress policy, and under time-outs and limits of `connection`.
+    /// egress policy, and under time-outs and limits of `connection`; the answer has at most 64 KiB.
     ///
     /// # Errors
     /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
@@ -76,7 +80,12 @@ impl Wire {
             let client = self.open(tenant, &target, &connection, &CallTls::default())?;
             let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
             let status = response.status().as_u16();
-            let response = read::response(response, &self.reading(&target, &connection)).await?;
+            let mut reading = self.reading(&target, &connection);
+            if reading.body.bytes_max > REPLY_BYTES_MAX {
+                let whose = "check that its URL is the right one: a limit of the host, for answers like this one,";
+                reading.body = BodyLimit { bytes_max: REPLY_BYTES_MAX, whose };
+            }
+            let response = read::response(response, &reading).await?;
             Ok(Reply { status, body: response.body.into_bytes().into() })
         };
         timeout_at(limit.at, reply).await.unwrap_or_else(|_| Err(limit.passed(&target)))
