@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::form_urlencoded::{Serializer, byte_serialize};
-use weir_engine::connector::{Assertion, ClientAuthentication, Connection, TokenRequest};
+use weir_engine::connector::{Assertion, ClientAuthentication, TokenRequest};
 use weir_engine::ids::{IdentityName, TenantId};
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
@@ -23,7 +23,7 @@ use super::token_cache::{DEFAULT_LIFE, Granted, use_until};
 use super::{assertion, basic, one_line};
 use crate::error::error;
 use crate::mask::Masker;
-use crate::send::Wire;
+use crate::send::{Terms, Wire};
 
 /// What a token is asked for with.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl TokenAsk {
         &self,
         wire: &Wire,
         tenant: &TenantId,
-        connection: &Connection,
+        terms: &Terms,
     ) -> Result<Granted<SecretString>, ConnectorError> {
         let asked_at = Instant::now();
         let mut masker = Masker::default();
@@ -72,7 +72,7 @@ impl TokenAsk {
             let message = format!("the token endpoint: {}", masker.text(&it.message));
             ConnectorError { message, ..it }
         };
-        let reply = wire.fetch(tenant, outgoing, connection).await.map_err(place)?;
+        let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
         granted(reply.status, &Zeroizing::new(reply.body), asked_at)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
-use weir_engine::connector::{AssumeRole, Connection};
+use weir_engine::connector::AssumeRole;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
@@ -19,7 +19,7 @@ use super::stored::AwsKeys;
 use super::token_cache::{Granted, use_until};
 use crate::error::error;
 use crate::mask::Masker;
-use crate::send::Wire;
+use crate::send::{Terms, Wire};
 
 /// A request for the keys of a role, not made yet.
 pub(super) struct RoleAsk {
@@ -40,7 +40,7 @@ impl RoleAsk {
         &self,
         wire: &Wire,
         tenant: &TenantId,
-        connection: &Connection,
+        terms: &Terms,
     ) -> Result<Granted<AwsKeys>, ConnectorError> {
         let asked_at = Instant::now();
         let mut masker = Masker::default();
@@ -49,7 +49,7 @@ impl RoleAsk {
         aws_sigv4::apply(&self.keys, scope, SystemTime::now(), &mut outgoing, &mut masker)?;
         let place =
             |it: ConnectorError| ConnectorError { message: format!("AWS STS: {}", masker.text(&it.message)), ..it };
-        let reply = wire.fetch(tenant, outgoing, connection).await.map_err(place)?;
+        let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
         granted(reply.status, &Zeroizing::new(reply.body), asked_at)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }

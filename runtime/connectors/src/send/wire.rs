@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::timeout_at;
-use weir_engine::connector::Connection;
+use weir_engine::connector::{Connection, ConnectorDocument, Tls};
 use weir_engine::ids::TenantId;
 use weir_engine::ports::ConnectorError;
 
@@ -21,6 +21,21 @@ pub(crate) struct Wire {
     /// For the TLS identities.
     pub(super) credentials: Arc<dyn Credentials>,
     ceilings: Ceilings,
+}
+
+/// What a connector says of requests that are not its functions', such as those for tokens.
+pub(crate) struct Terms {
+    connection: Connection,
+    tls: Tls,
+    home: Target,
+}
+
+impl Terms {
+    /// Of a document.
+    pub(crate) fn of(document: &ConnectorDocument) -> Self {
+        let (connection, tls) = (document.connection.clone(), document.tls.clone());
+        Self { connection, tls, home: Target::of(&document.base_url) }
+    }
 }
 
 /// An answer to a request that is not a function's, such as one for a token. Not masked: it holds secrets.
@@ -62,22 +77,29 @@ impl Wire {
     }
 
     /// Sends a request that is not a function's, such as one for a token, and reads the answer: under the tenant's
-    /// egress policy, and under time-outs and limits of `connection`; the answer has at most 64 KiB.
+    /// egress policy, and under time-outs and limits of the connector; the answer has at most 64 KiB. At the origin of
+    /// the connector it is under all of its TLS settings; elsewhere under its oldest version alone, for whom it trusts
+    /// says nothing of others.
     ///
     /// # Errors
-    /// `egress-denied`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
+    /// `egress-denied`, `identity`, `resolve`, `connect-timeout`, `connect`, `tls`, `request-timeout`, `protocol`,
     /// `response-too-large`.
     pub(crate) async fn fetch(
         &self,
         tenant: &TenantId,
         request: reqwest::Request,
-        connection: &Connection,
+        terms: &Terms,
     ) -> Result<Reply, ConnectorError> {
-        let connection = self.ceilings.hold(connection);
+        let connection = self.ceilings.hold(&terms.connection);
         let target = Target::of(request.url());
         let limit = Limit::request_timeout(connection.request_timeout);
         let reply = async {
-            let client = self.open(tenant, &target, &connection, &CallTls::default())?;
+            let tls = if target == terms.home {
+                self.tls_with(tenant, &terms.tls, &target, true).await?
+            } else {
+                CallTls::of_version(terms.tls.version_min)
+            };
+            let client = self.open(tenant, &target, &connection, &tls)?;
             let response = client.execute(request, &target, &connection).await.map_err(|no_answer| no_answer.error)?;
             let status = response.status().as_u16();
             let mut reading = self.reading(&target, &connection);
