@@ -34,7 +34,7 @@ use self::token_cache::{CacheKey, TokenCache};
 use crate::credentials::Credentials;
 use crate::error::{error, interpolation};
 use crate::mask::Masker;
-use crate::send::Wire;
+use crate::send::{Terms, Wire};
 
 /// What is wrong with a credential, as the end of a sentence. Never holds a part of it.
 type Problem = &'static str;
@@ -169,8 +169,8 @@ impl Authenticator {
             let key = attempt.key(String::new(), vec![version])?;
             let ask = RoleAsk { role: role.clone(), region: region.clone(), keys };
             let (wire, tenant) = (self.wire.clone(), attempt.context.tenant.clone());
-            let connection = attempt.document.connection.clone();
-            let load = async move { ask.ask(&wire, &tenant, &connection).await };
+            let terms = Terms::of(attempt.document);
+            let load = async move { ask.ask(&wire, &tenant, &terms).await };
             keys = self.roles.get(key, |_| false, load).await?;
         }
         let scope = aws_sigv4::Scope { region, service };
@@ -207,8 +207,8 @@ impl Authenticator {
         // Of the tokens that this call has sent, the masker knows every one.
         let is_refused = |token: &SecretString| replace && masker.knows(token.expose_secret().as_bytes());
         let (wire, tenant) = (self.wire.clone(), attempt.context.tenant.clone());
-        let connection = attempt.document.connection.clone();
-        let load = async move { ask.ask(&wire, &tenant, &connection).await };
+        let terms = Terms::of(attempt.document);
+        let load = async move { ask.ask(&wire, &tenant, &terms).await };
         let token = self.tokens.get(key, is_refused, load).await?;
         let header = bearer::header(&token, attempt.masker);
         let header =

@@ -11,10 +11,10 @@ use rustls::pki_types::PrivateKeyDer;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::form_urlencoded::{Serializer, byte_serialize};
-use weir_engine::connector::{Assertion, ClientAuthentication, Connection, TokenRequest};
+use weir_engine::connector::{Assertion, ClientAuthentication, TokenRequest};
 use weir_engine::ids::{IdentityName, TenantId};
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
@@ -23,7 +23,7 @@ use super::token_cache::{DEFAULT_LIFE, Granted, use_until};
 use super::{assertion, basic, one_line};
 use crate::error::error;
 use crate::mask::Masker;
-use crate::send::Wire;
+use crate::send::{Terms, Wire};
 
 /// What a token is asked for with.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl TokenAsk {
         &self,
         wire: &Wire,
         tenant: &TenantId,
-        connection: &Connection,
+        terms: &Terms,
     ) -> Result<Granted<SecretString>, ConnectorError> {
         let asked_at = Instant::now();
         let mut masker = Masker::default();
@@ -72,7 +72,7 @@ impl TokenAsk {
             let message = format!("the token endpoint: {}", masker.text(&it.message));
             ConnectorError { message, ..it }
         };
-        let reply = wire.fetch(tenant, outgoing, connection).await.map_err(place)?;
+        let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
         granted(reply.status, &Zeroizing::new(reply.body), asked_at)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }
@@ -145,15 +145,24 @@ struct Grantee {
     #[serde(default)]
     token_type: Option<String>,
     #[serde(default)]
-    expires_in: Option<Value>,
+    expires_in: Option<Scalar>,
 }
 
 /// Section 5.2.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
-    error: Option<Value>,
-    error_description: Option<Value>,
+    error: Option<Scalar>,
+    error_description: Option<Scalar>,
+}
+
+/// A member that some endpoints write in a way of their own. Of other types nothing is kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Number(f64),
+    Text(String),
+    Other(IgnoredAny),
 }
 
 fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<SecretString>, ConnectorError> {
@@ -186,11 +195,11 @@ fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<Secret
 const TOKEN_BYTES_MAX: usize = 16 << 10;
 
 /// Seconds, in digits or, as some send them, in a string of digits.
-fn life(expires_in: Option<&Value>) -> Duration {
+fn life(expires_in: Option<&Scalar>) -> Duration {
     let seconds = match expires_in {
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        _ => None,
+        Some(Scalar::Number(number)) => Some(*number),
+        Some(Scalar::Text(text)) => text.trim().parse().ok(),
+        Some(Scalar::Other(_)) | None => None,
     };
     seconds.map_or(DEFAULT_LIFE, |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
@@ -203,7 +212,10 @@ fn refused(status: u16, body: &[u8]) -> ConnectorError {
         return failed(message);
     }
     let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    let part = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(one_line);
+    let part = |value: Option<Scalar>| match value {
+        Some(Scalar::Text(text)) => Some(one_line(&text)),
+        _ => None,
+    };
     let why = match (part(refusal.error), part(refusal.error_description)) {
         (Some(code), Some(description)) => format!("`{code}` ({description})"),
         (Some(code), None) => format!("`{code}`"),
@@ -241,7 +253,7 @@ mod tests {
         assert_eq!(life(r#","expires_in":0"#), 0);
         assert_eq!(life(r#","expires_in":-5"#), 0);
         assert_eq!(life(r#","expires_in":1e300"#), 86_370);
-        for member in ["", r#","expires_in":null"#, r#","expires_in":"soon""#] {
+        for member in ["", r#","expires_in":null"#, r#","expires_in":"soon""#, r#","expires_in":[{"a":1}]"#] {
             assert_eq!(life(member), 270, "{member}");
         }
         assert!(granted(201, r#"{"access_token":"t"}"#).is_ok());
@@ -259,6 +271,7 @@ mod tests {
             (400, r#"{"error":"invalid_scope"}"#, "400 with `invalid_scope`;"),
             (200, r#"{"error":"bad_verification_code"}"#, "200 with `bad_verification_code`"),
             (500, "<html>", "500 with no `error`"),
+            (400, r#"{"error":{"a":[1]},"error_description":"x"}"#, "400 with no `error`"),
             (302, "", "a redirect (302)"),
             (200, "{}", "200 without"),
             (200, r#"{"access_token":["s3cret"]}"#, "200 without"),

@@ -3,14 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
-use weir_engine::connector::{AssumeRole, Connection};
+use weir_engine::connector::AssumeRole;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 
@@ -20,7 +19,7 @@ use super::stored::AwsKeys;
 use super::token_cache::{Granted, use_until};
 use crate::error::error;
 use crate::mask::Masker;
-use crate::send::Wire;
+use crate::send::{Terms, Wire};
 
 /// A request for the keys of a role, not made yet.
 pub(super) struct RoleAsk {
@@ -41,7 +40,7 @@ impl RoleAsk {
         &self,
         wire: &Wire,
         tenant: &TenantId,
-        connection: &Connection,
+        terms: &Terms,
     ) -> Result<Granted<AwsKeys>, ConnectorError> {
         let asked_at = Instant::now();
         let mut masker = Masker::default();
@@ -50,7 +49,7 @@ impl RoleAsk {
         aws_sigv4::apply(&self.keys, scope, SystemTime::now(), &mut outgoing, &mut masker)?;
         let place =
             |it: ConnectorError| ConnectorError { message: format!("AWS STS: {}", masker.text(&it.message)), ..it };
-        let reply = wire.fetch(tenant, outgoing, connection).await.map_err(place)?;
+        let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
         granted(reply.status, &Zeroizing::new(reply.body), asked_at)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }
@@ -116,6 +115,24 @@ struct Keys {
     expiration: Option<f64>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Refusal {
+    error: Fault,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Fault {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// The longest key identifier and secret: AWS gives 20 and 40 characters, and allows 128 for the first.
+const KEY_BYTES_MAX: usize = 128;
+/// The longest session token: AWS names no size.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
+
 fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<AwsKeys>, ConnectorError> {
     if status != 200 {
         return Err(refused(status, body));
@@ -123,6 +140,19 @@ fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<AwsKey
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|_| failed("AWS STS answered 200 without the JSON of an `AssumeRole` response".to_owned()))?;
     let keys = answer.assume_role_response.assume_role_result.credentials;
+    let (secret, token) = (keys.secret_access_key.expose_secret(), keys.session_token.expose_secret());
+    let members = [
+        ("AccessKeyId", keys.access_key_id.as_str(), KEY_BYTES_MAX),
+        ("SecretAccessKey", secret, KEY_BYTES_MAX),
+        ("SessionToken", token, TOKEN_BYTES_MAX),
+    ];
+    for (name, value, most) in members {
+        if value.is_empty() || value.len() > most || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(failed(format!(
+                "AWS STS gave a `{name}` that nothing can be signed with: 1 to {most} visible ASCII characters can; check the URL in `assume-role`"
+            )));
+        }
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = keys.expiration.map(|end| Duration::try_from_secs_f64(end - now.as_secs_f64()).unwrap_or_default());
     let it = AwsKeys {
@@ -134,9 +164,9 @@ fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<AwsKey
 }
 
 fn refused(status: u16, body: &[u8]) -> ConnectorError {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let part = |name| answer.pointer(name).and_then(Value::as_str).map(one_line);
-    let why = match (part("/Error/Code"), part("/Error/Message")) {
+    let Fault { code, message } = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
+    let part = |text: Option<String>| text.as_deref().map(one_line);
+    let why = match (part(code), part(message)) {
         (Some(code), Some(message)) => format!("`{code}` ({message})"),
         (Some(code), None) => format!("`{code}`"),
         (None, _) => "no error code".to_owned(),
@@ -153,6 +183,7 @@ fn failed(message: String) -> ConnectorError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn endpoints_and_names() {
@@ -179,10 +210,28 @@ mod tests {
         for (status, body, says) in [
             (403, r#"{"Error":{"Code":"AccessDenied","Message":"not\nyou"}}"#, "403 with `AccessDenied` (not you)"),
             (500, "<xml>", "500 with no error code"),
+            (500, r#"{"Error":[1]}"#, "500 with no error code"),
             (200, "{}", "200 without"),
         ] {
             let refused = granted(status, body.as_bytes(), Instant::now()).err().expect(body);
             assert!(refused.message.contains(says), "{}", refused.message);
+        }
+    }
+    #[test]
+    fn keys_at_n_and_n_plus_1() {
+        // covers C-06, keeps E-03, K-02
+        for (name, most) in [("AccessKeyId", 128), ("SecretAccessKey", 128), ("SessionToken", 16 << 10)] {
+            let outcome = |value: String| {
+                let mut keys = json!({"AccessKeyId": "A", "SecretAccessKey": "s", "SessionToken": "t"});
+                keys[name] = Value::String(value);
+                let body = json!({"AssumeRoleResponse": {"AssumeRoleResult": {"Credentials": keys}}}).to_string();
+                granted(200, body.as_bytes(), Instant::now()).map(|_| ()).map_err(|error| error.message)
+            };
+            assert_eq!(outcome("x".repeat(most)), Ok(()));
+            for faulty in ["x".repeat(most + 1), String::new(), "s3cret\n".to_owned(), "s3cret\u{e9}".to_owned()] {
+                let message = outcome(faulty).expect_err(name);
+                assert!(message.contains(&format!("a `{name}`")) && !message.contains("s3cret"), "{message}");
+            }
         }
     }
 }

@@ -54,8 +54,8 @@ pub(super) struct Traces {
     pub(super) redirected: bool,
     /// The connection broke before an answer.
     pub(super) broke: bool,
-    /// It was one that had been kept from an earlier call: the other end may have closed it before it heard of this one.
-    pub(super) reused: bool,
+    /// Nothing of the request had been sent.
+    pub(super) unsent: bool,
     /// The budget of the call was over, and not the time-out of the attempt.
     pub(super) budget_over: bool,
     pub(super) retry_after: Option<Duration>,
@@ -136,14 +136,26 @@ impl Call<'_> {
     ) -> Result<Answer, ConnectorError> {
         let connector = self.request.connector();
         let redirects = &self.request.function().redirects;
+        let method = leg.outgoing.method.clone();
+        let mut challenge = challenge.cloned();
         loop {
             let answer = self.answer(&leg, request, progress).await?;
             let status = answer.status().as_u16();
             if !leg.abroad && !self.challenged {
                 let authenticator = &self.sender.authenticator;
-                let asked = authenticator.challenged(&connector.document, status, answer.headers(), challenge);
+                let asked = authenticator.challenged(&connector.document, status, answer.headers(), challenge.as_ref());
                 if let Some(asked) = asked {
-                    return Ok(Answer::Challenge(asked));
+                    if leg.outgoing.method == method {
+                        return Ok(Answer::Challenge(asked));
+                    }
+                    // What was asked for first has been acted on, and the redirect led to what came of it: only that
+                    // is asked for again.
+                    drop(answer);
+                    self.challenged = true;
+                    progress.traces = Traces { redirected: true, ..Traces::default() };
+                    request = self.request_of(&leg, Some(&asked)).await?;
+                    challenge = Some(asked);
+                    continue;
                 }
             }
             if !redirect::follows(redirects, status) {
@@ -158,7 +170,7 @@ impl Call<'_> {
             // Its body is not read: the connection goes with it.
             drop(answer);
             leg = self.redirected(leg, status, to, progress).await?;
-            request = self.request_of(&leg, challenge.filter(|asked| outlives_a_request(asked))).await?;
+            request = self.request_of(&leg, challenge.as_ref().filter(|asked| outlives_a_request(asked))).await?;
         }
     }
 
@@ -169,11 +181,10 @@ impl Call<'_> {
         request: reqwest::Request,
         progress: &mut Progress,
     ) -> Result<reqwest::Response, ConnectorError> {
-        let opened = progress.recorder.opened();
         let sent = progress.recorder.listen(leg.client.execute(request, &leg.target, &self.connection)).await;
         let answer = sent.map_err(|no_answer| {
             progress.traces.broke = no_answer.broke;
-            progress.traces.reused = progress.recorder.opened() == opened;
+            progress.traces.unsent = no_answer.unsent;
             no_answer.error
         })?;
         let status = Some(answer.status().as_u16());

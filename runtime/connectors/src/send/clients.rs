@@ -88,6 +88,7 @@ impl Client {
     ) -> Result<reqwest::Response, NoAnswer> {
         self.http.execute(request).await.map_err(|problem| NoAnswer {
             broke: transport::is_broken(&problem),
+            unsent: transport::is_unsent(&problem),
             error: transport::explain(&problem, target, connection),
         })
     }
@@ -98,6 +99,8 @@ pub(super) struct NoAnswer {
     pub(super) error: ConnectorError,
     /// The connection broke; the request may have arrived.
     pub(super) broke: bool,
+    /// Nothing of the request was sent.
+    pub(super) unsent: bool,
 }
 
 /// The rules of the client's tenant.

@@ -30,7 +30,7 @@ use self::clients::Clients;
 pub use self::clients::SetupError;
 use self::gate::Gates;
 pub(crate) use self::timings::resolving;
-pub(crate) use self::wire::Wire;
+pub(crate) use self::wire::{Terms, Wire};
 use crate::authenticate::Authenticator;
 use crate::credentials::Credentials;
 use crate::error::of_function;

@@ -15,6 +15,23 @@ pub(super) struct Reading<'a> {
     pub(super) connection: &'a Connection,
     /// Most header fields.
     pub(super) headers_max: u16,
+    /// Most bytes of the body after decompression.
+    pub(super) body: BodyLimit,
+}
+
+/// How long a body may be.
+#[derive(Clone, Copy)]
+pub(super) struct BodyLimit {
+    pub(super) bytes_max: u64,
+    /// What says so, as the subject of `decides`.
+    pub(super) whose: &'static str,
+}
+
+impl BodyLimit {
+    /// Of a function's response.
+    pub(super) fn of(connection: &Connection) -> Self {
+        Self { bytes_max: connection.response_bytes_max, whose: "the connector's `response-bytes-max`" }
+    }
 }
 
 /// Reads status, headers and body.
@@ -67,8 +84,8 @@ fn headers(response: &reqwest::Response, reading: &Reading<'_>) -> Result<Vec<He
 
 /// The body after decompression.
 async fn body(response: &mut reqwest::Response, reading: &Reading<'_>) -> Result<Vec<u8>, ConnectorError> {
-    let most = reading.connection.response_bytes_max;
-    let over = || too_large(reading, format!("a body of more than {most} bytes; the connector's `response-bytes-max`"));
+    let BodyLimit { bytes_max: most, whose } = reading.body;
+    let over = || too_large(reading, format!("a body of more than {most} bytes; {whose}"));
     if response.content_length().is_some_and(|length| length > most) {
         return Err(over());
     }

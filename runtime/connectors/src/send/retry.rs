@@ -11,18 +11,21 @@ use super::attempt::Traces;
 
 /// Why there is another attempt; the label of the metric.
 pub(super) fn reason(retry: &Retry, method: &Method, traces: &Traces) -> Option<&'static str> {
+    // What a redirect leads to may be what came of the request: then it was acted on, whatever has failed since.
+    let may_repeat = !traces.redirected || method.is_idempotent();
     let timed_out = traces.error == Some(Kind::RequestTimeout) && !traces.budget_over;
-    if timed_out && retry.on_timeout {
+    if timed_out && retry.on_timeout && may_repeat {
         return Some("timeout");
     }
     if let Some(status) = traces.status {
-        return retry.statuses.contains(&status).then_some("status");
+        return (retry.statuses.contains(&status) && may_repeat).then_some("status");
     }
     let connection_failed = match traces.error? {
-        Kind::Connect | Kind::ConnectTimeout => !traces.redirected || method.is_idempotent(),
+        Kind::Connect | Kind::ConnectTimeout => may_repeat,
         // The outside system may have acted on the request, so only what it may do twice is sent twice (RFC 9110
-        // section 9.2.2), unless it most likely had closed the connection before.
-        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.reused && !traces.redirected)),
+        // section 9.2.2). On a connection that was kept from an earlier call too: it may have been closed before the
+        // request came, but nothing says so.
+        Kind::Protocol => traces.broke && (method.is_idempotent() || (traces.unsent && may_repeat)),
         _ => false,
     };
     (connection_failed && retry.on_connection_failure).then_some("connection")
@@ -109,9 +112,11 @@ mod tests {
             (failed(Kind::Connect), Some("connection"), Some("connection")),
             (failed(Kind::ConnectTimeout), Some("connection"), Some("connection")),
             (Traces { redirected: true, ..failed(Kind::Connect) }, Some("connection"), None),
+            (Traces { redirected: true, status: Some(503), ..none }, Some("status"), None),
+            (Traces { redirected: true, ..failed(Kind::RequestTimeout) }, Some("timeout"), None),
             (broke, Some("connection"), None),
-            (Traces { reused: true, ..broke }, Some("connection"), Some("connection")),
-            (Traces { reused: true, redirected: true, ..broke }, Some("connection"), None),
+            (Traces { unsent: true, ..broke }, Some("connection"), Some("connection")),
+            (Traces { unsent: true, redirected: true, ..broke }, Some("connection"), None),
             (failed(Kind::Protocol), None, None),
             (failed(Kind::RequestTimeout), Some("timeout"), Some("timeout")),
             (Traces { budget_over: true, ..failed(Kind::RequestTimeout) }, None, None),

@@ -28,8 +28,6 @@ struct Marks {
     opening: Option<Opening>,
     /// Of connections that are open.
     sum: Timings,
-    /// How many those are.
-    opened: u32,
 }
 
 /// A connection that is being opened.
@@ -50,11 +48,6 @@ impl Recorder {
     /// Does something that may open connections.
     pub(super) async fn listen<F: Future>(&self, doing: F) -> F::Output {
         RECORDER.scope(self.clone(), doing).await
-    }
-
-    /// How many connections were opened.
-    pub(super) fn opened(&self) -> u32 {
-        self.marks().opened
     }
 
     /// Adds the times of the connections that were opened; where there is no answer, also those of one that was not.
@@ -152,7 +145,6 @@ where
                     if let Some(mut opening) = marks.opening.take() {
                         opening.pass(None);
                         add(&mut marks.sum, &opening.times);
-                        marks.opened += 1;
                     }
                 });
             }

@@ -18,7 +18,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
     SupportedProtocolVersion,
 };
-use weir_engine::connector::{ConnectorDocument, TlsVersion};
+use weir_engine::connector::{ConnectorDocument, Tls, TlsVersion};
 use weir_engine::ids::{IdentityName, TenantId};
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
@@ -57,7 +57,7 @@ impl TlsKey {
 }
 
 /// The TLS settings of one call with the identities that they name, opened. The default trusts the public roots and
-/// shows no identity, as calls of token endpoints do.
+/// shows no identity.
 #[derive(Debug, Default)]
 pub(super) struct CallTls {
     key: TlsKey,
@@ -66,6 +66,11 @@ pub(super) struct CallTls {
 }
 
 impl CallTls {
+    /// The public roots, no identity, and nothing older than that version.
+    pub(super) fn of_version(version_min: TlsVersion) -> Self {
+        Self { key: TlsKey { version_min, ..TlsKey::default() }, ..Self::default() }
+    }
+
     /// What tells it from others.
     pub(super) fn key(&self) -> &TlsKey {
         &self.key
@@ -85,14 +90,26 @@ impl Wire {
         target: &Target,
         abroad: bool,
     ) -> Result<CallTls, ConnectorError> {
-        let settings = &document.tls;
+        let at_home = !abroad && *target == Target::of(&document.base_url);
+        self.tls_with(tenant, &document.tls, target, at_home).await
+    }
+
+    /// The same; `at_home` is where the identity is shown.
+    ///
+    /// # Errors
+    /// Those of [`Self::tls_of`].
+    pub(super) async fn tls_with(
+        &self,
+        tenant: &TenantId,
+        settings: &Tls,
+        target: &Target,
+        at_home: bool,
+    ) -> Result<CallTls, ConnectorError> {
         if target.scheme == Scheme::Http {
             return Ok(CallTls::default());
         }
-        let mut tls = CallTls::default();
-        tls.key.version_min = settings.version_min;
-        if let Some(name) = settings.identity.as_ref().filter(|_| !abroad && *target == Target::of(&document.base_url))
-        {
+        let mut tls = CallTls::of_version(settings.version_min);
+        if let Some(name) = settings.identity.as_ref().filter(|_| at_home) {
             let identity = self.opened(tenant, name).await?;
             check_shown(&identity).map_err(|problem| faulty(name, &problem))?;
             tls.key.identity = Some((name.clone(), identity.version));

@@ -99,6 +99,11 @@ pub(super) fn is_broken(problem: &reqwest::Error) -> bool {
     !problem.is_connect() && (find::<hyper::Error>(problem).is_some_and(broken) || find::<io::Error>(problem).is_some())
 }
 
+/// Whether the connection was gone before anything of the request was written.
+pub(super) fn is_unsent(problem: &reqwest::Error) -> bool {
+    find::<hyper::Error>(problem).is_some_and(hyper::Error::is_canceled)
+}
+
 fn unresolved(no_address: &NoAddress, target: &Target) -> ConnectorError {
     match no_address {
         NoAddress::Denied(denied) => error(Kind::EgressDenied, denied.to_string()),

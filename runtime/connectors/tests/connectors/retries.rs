@@ -125,24 +125,39 @@ async fn a_connection_that_breaks_is_worth_another_where_twice_is_like_once() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_is_worth_another() {
-    // covers C-18: servers close connections that are idle just when they are used again
-    let upstream = Upstream::serving(|mut stream, heard| async move {
-        heard.request(&mut stream).await?;
-        stream.write_all(&answer(200, "", "")).await?;
-        heard.request(&mut stream).await.map(|_| ())
-    })
-    .await;
-    let fixture = Fixture::new();
-    let document = with_function(document(upstream.url()), json!({"method": "POST"}));
-    assert_eq!(fixture.call(document.clone()).await.attempts.len(), 1);
-    let exchange = fixture.call(document).await;
-    assert_eq!((exchange.attempts.len(), exchange.outcome.map(|it| it.status)), (2, Ok(200)));
-    let opened = exchange.attempts.iter().map(|it| it.timings.connect_us.is_some()).collect::<Vec<_>>();
-    assert_eq!(
-        (opened, exchange.attempts[0].error.as_ref().map(|it| it.kind)),
-        (vec![false, true], Some(Kind::Protocol))
-    );
+async fn a_request_that_a_kept_connection_took_may_have_been_acted_on() {
+    // covers C-18: RFC 9110 section 9.2.2; the server has read the request, and only then closes
+    for (method, outcome, opened) in [("GET", Ok(200), vec![false, true]), ("POST", Err(Kind::Protocol), vec![false])] {
+        let upstream = Upstream::serving(|mut stream, heard| async move {
+            heard.request(&mut stream).await?;
+            stream.write_all(&answer(200, "", "")).await?;
+            heard.request(&mut stream).await.map(|_| ())
+        })
+        .await;
+        let fixture = Fixture::new();
+        let document = with_function(document(upstream.url()), json!({"method": method}));
+        assert_eq!(fixture.call(document.clone()).await.attempts.len(), 1);
+        let exchange = fixture.call(document).await;
+        assert_eq!(exchange.outcome.map(|it| it.status).map_err(|it| it.kind), outcome, "{method}");
+        let connected = exchange.attempts.iter().map(|it| it.timings.connect_us.is_some()).collect::<Vec<_>>();
+        assert_eq!((connected, upstream.heard().len()), (opened.clone(), 1 + opened.len()), "{method}");
+        assert_eq!(exchange.attempts[0].error.as_ref().map(|it| it.kind), Some(Kind::Protocol));
+    }
+}
+
+#[tokio::test]
+async fn what_was_acted_on_before_a_redirect_is_not_asked_for_again() {
+    // covers C-08, C-18
+    for (method, attempts) in [("POST", 1), ("PATCH", 1), ("PUT", 2), ("GET", 2)] {
+        let upstream = Upstream::replying(|request, _| {
+            if request.starts_with("GET /done ") { answer(503, "", "") } else { answer(303, "location: /done\r\n", "") }
+        })
+        .await;
+        let function = json!({"method": method, "redirects": {"follow": true}});
+        let exchange = Fixture::new().call(with_function(document(upstream.url()), function)).await;
+        assert_eq!(statuses(&exchange), vec![503; attempts], "{method}");
+        assert_eq!(upstream.heard().len(), 2 * attempts, "{method}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use weir_connectors::{CredentialError, Credentials, Identity, StoredCredential};
+use weir_connectors::{Credential, CredentialError, Credentials, Identity, StoredCredential};
 use weir_engine::ids::{CredentialName, IdentityName, TenantId};
 use weir_engine::message::Response;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind as Kind};
@@ -40,7 +40,8 @@ impl Identities {
 #[async_trait]
 impl Credentials for Identities {
     async fn credential(&self, _: &TenantId, _: &CredentialName) -> Result<Option<StoredCredential>, CredentialError> {
-        Ok(None)
+        let credential = Credential::Oauth2Client { client_id: "weir".into(), client_secret: "cl1ent-s3cret".into() };
+        Ok(Some(StoredCredential { version: 1, credential }))
     }
 
     async fn identity(&self, tenant: &TenantId, name: &IdentityName) -> Result<Option<Identity>, CredentialError> {
@@ -262,4 +263,33 @@ async fn an_identity_that_cannot_be_used_says_why() {
         assert!(message.contains(what), "{what}: {message}");
     }
     assert!(server.shown().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_endpoint_has_the_tls_of_its_connector() {
+    // covers C-06, C-07
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Server::start(&authority.pair("server.test"), rustls::ALL_VERSIONS, Some(&clients)).await;
+    let house = House::new();
+    house.identities.trust("ca", &[&authority.certificate]);
+    let own = clients.pair("partner.test");
+    house.identities.save_pair("partner", &own);
+    let asking = async |host: &str, port: u16, version_min: &str| {
+        let token = json!({"url": format!("https://{host}:{port}/token")});
+        let authentication = json!({"type": "oauth2-client-credentials", "client": "client", "token": token});
+        let tls = json!({"trusted": ["ca"], "identity": "partner", "version-min": version_min});
+        let document = document(format!("https://server.test:{}", server.port));
+        house.fixture.call(with(document, json!({"tls": tls, "authentication": authentication}))).await.outcome
+    };
+    // At its origin all of it.
+    asking("server.test", server.port, "1.2").await.expect("a response");
+    let shown = server.shown();
+    assert!(!shown.is_empty() && shown.iter().all(|it| it.as_ref() == Some(&own.certificate)), "{}", shown.len());
+    // Elsewhere the version: no identity, and the public roots.
+    let elsewhere = Server::start(&authority.pair("idp.test"), TLS_1_2, None).await;
+    for (version_min, says) in [("1.2", "nobody that this connector trusts"), ("1.3", "tls-version-min")] {
+        let error = asking("idp.test", elsewhere.port, version_min).await.expect_err("refused");
+        assert_eq!(error.kind, Kind::Tls);
+        assert!(error.message.contains("the token endpoint: ") && error.message.contains(says), "{}", error.message);
+    }
 }

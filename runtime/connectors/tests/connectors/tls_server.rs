@@ -166,9 +166,14 @@ impl Server {
                     shown.lock().expect("not poisoned").push(peer.map(CertificateDer::into_owned));
                     let mut heard = Vec::new();
                     while stream.read_buf(&mut heard).await? > 0 {
-                        if heard.ends_with(b"\r\n\r\n") {
+                        // Requests for tokens have a body, which is a form.
+                        let wants_token = heard.starts_with(b"POST /token ");
+                        let end: &[u8] = if wants_token { b"grant_type=client_credentials" } else { b"\r\n\r\n" };
+                        if heard.ends_with(end) {
                             heard.clear();
-                            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?;
+                            let body = if wants_token { r#"{"access_token":"granted-1"}"# } else { "ok" };
+                            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                            stream.write_all(answer.as_bytes()).await?;
                             stream.flush().await?;
                         }
                     }

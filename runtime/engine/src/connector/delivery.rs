@@ -21,7 +21,8 @@ impl Default for Redirects {
     }
 }
 
-/// When a call is made again (C-18).
+/// When a call is made again (C-18). Never after a redirect, unless the method is one that may be repeated (RFC 9110
+/// section 9.2.2): the request may have been acted on before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Retry {
@@ -30,8 +31,7 @@ pub struct Retry {
     /// The statuses after which there is another: 500, 502, 503 and 504 by default.
     pub statuses: Vec<u16>,
     /// Whether there is another when no connection came about: `true` by default. Also when it broke before an answer,
-    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or the connection was kept from an earlier
-    /// call and so may have been closed before the request came.
+    /// if the method is one that may be repeated (RFC 9110 section 9.2.2) or nothing of the request had been sent.
     pub on_connection_failure: bool,
     /// Whether there is another when an attempt took longer than `request-timeout`: `false` by default.
     pub on_timeout: bool,

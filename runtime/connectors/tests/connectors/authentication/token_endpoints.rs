@@ -144,3 +144,22 @@ async fn token_endpoints_are_under_the_same_rules() {
     }
     assert_eq!((target.connections().await, upstream.connections().await), (0, 0));
 }
+
+#[tokio::test]
+async fn answers_of_token_endpoints_at_n_and_n_plus_1() {
+    // covers C-06, keeps E-03: whatever the connector lets its functions read
+    for (bytes, kind) in [(64 << 10, None), ((64 << 10) + 1, Some(Kind::ResponseTooLarge))] {
+        let endpoint = server(move |_| {
+            let start = r#"{"access_token":"granted-1","x":""#;
+            closing(200, "", format!("{start}{}\"}}", "x".repeat(bytes - start.len() - 2)))
+        })
+        .await;
+        let upstream = server(|_| closing(200, "", "")).await;
+        let outcome = House::new().call(&posting(&upstream, client_credentials(&endpoint))).await.outcome;
+        assert_eq!(outcome.as_ref().err().map(|it| it.kind), kind, "{bytes}");
+        if let Err(error) = outcome {
+            assert!(error.message.contains("the token endpoint: ") && error.message.contains("65536"), "{error:?}");
+            assert!(!error.message.contains("response-bytes-max"), "{error:?}");
+        }
+    }
+}

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use weir_connectors::Credential;
 use weir_engine::ports::{CallContext, ConnectorErrorKind as Kind};
 
-use super::support::{House, client, client_credentials, closing, guarded, header, posting, token_endpoint};
-use crate::support::{Upstream, context, with};
+use super::support::{House, client, client_credentials, closing, guarded, header, posting, server, token_endpoint};
+use crate::support::{Upstream, context, with, with_function};
 
 fn valid(tokens: &[&'static str]) -> Arc<Mutex<Vec<&'static str>>> {
     Arc::new(Mutex::new(tokens.to_vec()))
@@ -65,6 +65,28 @@ async fn a_storm_of_refusals_asks_for_one_token() {
     *tokens.lock().expect("not poisoned") = vec!["granted-2"];
     assert_eq!(crowd(&house, &document, 50).await, [200; 50]);
     assert_eq!(endpoint.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_after_a_redirect_is_replaced_there() {
+    // covers C-06, C-08: what the POST has done is not done again
+    for (valid, status) in [("Bearer granted-2", 200), ("", 401)] {
+        let upstream = server(move |request| match header(request, "authorization") {
+            _ if request.starts_with("POST ") => closing(303, "location: /done\r\n", ""),
+            given => closing(if given == valid { 200 } else { 401 }, "", ""),
+        })
+        .await;
+        let endpoint = token_endpoint(3600).await;
+        let document = posting(&upstream, client_credentials(&endpoint));
+        let document = with_function(document, json!({"redirects": {"follow": true}}));
+        let exchange = House::new().call(&document).await;
+        assert_eq!(exchange.outcome.map(|it| it.status), Ok(status));
+        let heard = upstream.heard();
+        let heard: Vec<_> =
+            heard.iter().map(|it| (it.split(' ').next().expect("a method"), header(it, "authorization"))).collect();
+        assert_eq!(heard, [("POST", "Bearer granted-1"), ("GET", "Bearer granted-1"), ("GET", "Bearer granted-2")]);
+        assert_eq!((exchange.attempts.len(), exchange.attempts[0].hops.len(), endpoint.heard().len()), (1, 1, 2));
+    }
 }
 
 #[tokio::test]
