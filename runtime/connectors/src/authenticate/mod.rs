@@ -265,16 +265,18 @@ impl Attempt<'_> {
 
     /// What is got for this call and for others like it.
     fn key(&self, besides: String, versions: Vec<u32>) -> Result<CacheKey, ConnectorError> {
-        let settings = serde_json::to_string(&(&self.document.authentication, besides))
-            .map_err(|_| error(ConnectorErrorKind::Token, "the connector's `authentication` is not JSON"))?;
+        let settings = serde_json::to_vec(&(&self.document.authentication, besides)).ok();
+        let hashed = settings.and_then(|it| ring::digest::digest(&ring::digest::SHA256, &it).as_ref().try_into().ok());
+        let settings =
+            hashed.ok_or_else(|| error(ConnectorErrorKind::Token, "the connector's `authentication` is not JSON"))?;
         let connector = self.document.connector.to_string();
         Ok(CacheKey { tenant: self.context.tenant.clone(), connector, settings, versions })
     }
 }
 
-/// Text that an outside system wrote, for a message.
-fn one_line(text: &str) -> String {
-    text.chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
+/// Text that an outside system wrote, for a message. Masked before it is cut: half a secret is not found any more.
+fn one_line(text: &str, masker: &Masker) -> String {
+    masker.text(text).chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 /// A header value that no `Debug` shows.

@@ -73,7 +73,7 @@ impl TokenAsk {
             ConnectorError { message, ..it }
         };
         let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
-        granted(reply.status, &Zeroizing::new(reply.body), asked_at)
+        granted(reply.status, &Zeroizing::new(reply.body), asked_at, &masker)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }
 
@@ -165,19 +165,24 @@ enum Scalar {
     Other(IgnoredAny),
 }
 
-fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<SecretString>, ConnectorError> {
+fn granted(
+    status: u16,
+    body: &[u8],
+    asked_at: Instant,
+    masker: &Masker,
+) -> Result<Granted<SecretString>, ConnectorError> {
     if !(200..300).contains(&status) {
-        return Err(refused(status, body));
+        return Err(refused(status, body, masker));
     }
     let Ok(granted) = serde_json::from_slice::<Grantee>(body) else {
         return Err(match serde_json::from_slice::<Refusal>(body) {
             // Some answer 200 to everything.
-            Ok(Refusal { error: Some(_), .. }) => refused(status, body),
+            Ok(Refusal { error: Some(_), .. }) => refused(status, body, masker),
             _ => failed(format!("the token endpoint answered {status} without a JSON object with an `access_token`")),
         });
     };
     if let Some(kind) = granted.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        let kind = one_line(&kind);
+        let kind = one_line(&kind, masker);
         return Err(failed(format!(
             "the token endpoint gave a token of type `{kind}`; only `Bearer` tokens can be sent"
         )));
@@ -204,7 +209,7 @@ fn life(expires_in: Option<&Scalar>) -> Duration {
     seconds.map_or(DEFAULT_LIFE, |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
-fn refused(status: u16, body: &[u8]) -> ConnectorError {
+fn refused(status: u16, body: &[u8], masker: &Masker) -> ConnectorError {
     if (300..400).contains(&status) {
         let message = format!(
             "the token endpoint answered with a redirect ({status}), which is not followed; put its final address in `token.url`"
@@ -213,7 +218,7 @@ fn refused(status: u16, body: &[u8]) -> ConnectorError {
     }
     let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
     let part = |value: Option<Scalar>| match value {
-        Some(Scalar::Text(text)) => Some(one_line(&text)),
+        Some(Scalar::Text(text)) => Some(one_line(&text, masker)),
         _ => None,
     };
     let why = match (part(refusal.error), part(refusal.error_description)) {
@@ -236,7 +241,8 @@ mod tests {
 
     fn granted(status: u16, body: &str) -> Result<Duration, String> {
         let asked_at = Instant::now();
-        let granted = super::granted(status, body.as_bytes(), asked_at).map_err(|error| error.message)?;
+        let granted =
+            super::granted(status, body.as_bytes(), asked_at, &Masker::default()).map_err(|error| error.message)?;
         Ok(granted.use_until - asked_at)
     }
 

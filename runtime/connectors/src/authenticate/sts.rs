@@ -50,7 +50,7 @@ impl RoleAsk {
         let place =
             |it: ConnectorError| ConnectorError { message: format!("AWS STS: {}", masker.text(&it.message)), ..it };
         let reply = wire.fetch(tenant, outgoing, terms).await.map_err(place)?;
-        granted(reply.status, &Zeroizing::new(reply.body), asked_at)
+        granted(reply.status, &Zeroizing::new(reply.body), asked_at, &masker)
             .map_err(|it| ConnectorError { message: masker.text(&it.message), ..it })
     }
 
@@ -133,9 +133,9 @@ const KEY_BYTES_MAX: usize = 128;
 /// The longest session token: AWS names no size.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
 
-fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<AwsKeys>, ConnectorError> {
+fn granted(status: u16, body: &[u8], asked_at: Instant, masker: &Masker) -> Result<Granted<AwsKeys>, ConnectorError> {
     if status != 200 {
-        return Err(refused(status, body));
+        return Err(refused(status, body, masker));
     }
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|_| failed("AWS STS answered 200 without the JSON of an `AssumeRole` response".to_owned()))?;
@@ -163,9 +163,9 @@ fn granted(status: u16, body: &[u8], asked_at: Instant) -> Result<Granted<AwsKey
     Ok(Granted { it, use_until: use_until(asked_at, left.unwrap_or(LIFE).min(LIFE)) })
 }
 
-fn refused(status: u16, body: &[u8]) -> ConnectorError {
+fn refused(status: u16, body: &[u8], masker: &Masker) -> ConnectorError {
     let Fault { code, message } = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
-    let part = |text: Option<String>| text.as_deref().map(one_line);
+    let part = |text: Option<String>| text.as_deref().map(|it| one_line(it, masker));
     let why = match (part(code), part(message)) {
         (Some(code), Some(message)) => format!("`{code}` ({message})"),
         (Some(code), None) => format!("`{code}`"),
@@ -203,7 +203,7 @@ mod tests {
             let body =
                 serde_json::json!({"AssumeRoleResponse": {"AssumeRoleResult": {"Credentials": keys}}}).to_string();
             let asked_at = Instant::now();
-            (granted(200, body.as_bytes(), asked_at).expect("keys").use_until - asked_at).as_secs()
+            (granted(200, body.as_bytes(), asked_at, &Masker::default()).expect("keys").use_until - asked_at).as_secs()
         };
         assert_eq!((life(Value::Null), life(0.into())), (3570, 0));
         assert!((850..=870).contains(&life((now + 900.0).into())));
@@ -213,7 +213,7 @@ mod tests {
             (500, r#"{"Error":[1]}"#, "500 with no error code"),
             (200, "{}", "200 without"),
         ] {
-            let refused = granted(status, body.as_bytes(), Instant::now()).err().expect(body);
+            let refused = granted(status, body.as_bytes(), Instant::now(), &Masker::default()).err().expect(body);
             assert!(refused.message.contains(says), "{}", refused.message);
         }
     }

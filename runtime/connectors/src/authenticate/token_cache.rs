@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
+use moka::ops::compute::Op;
 use tokio::time::Instant;
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{ConnectorError, ConnectorErrorKind};
@@ -17,8 +18,8 @@ use crate::error::error;
 pub(super) struct CacheKey {
     pub(super) tenant: TenantId,
     pub(super) connector: String,
-    /// The authentication as JSON, and what else matters. Names of credentials, no secret.
-    pub(super) settings: String,
+    /// The SHA-256 of the authentication and of what else matters: documents may be long.
+    pub(super) settings: [u8; 32],
     /// Of the credentials and identities.
     pub(super) versions: Vec<u32>,
 }
@@ -27,7 +28,7 @@ pub(super) struct CacheKey {
 impl CacheKey {
     pub(super) fn for_tests() -> Self {
         let tenant = "acme".parse().expect("a tenant");
-        Self { tenant, connector: "api".to_owned(), settings: String::new(), versions: vec![1] }
+        Self { tenant, connector: "api".to_owned(), settings: [0; 32], versions: vec![1] }
     }
 }
 
@@ -64,12 +65,13 @@ struct Kept<T> {
     /// Whether it was got because the one before was refused.
     replaced_refused: bool,
     got_at: Instant,
-    /// Errors are kept for those who wait, and no longer.
+    /// Errors are for those who wait, and not kept.
     outcome: Result<Granted<T>, ConnectorError>,
 }
 
-/// Tokens that are kept, and how long one is that nobody uses.
+/// Tokens that are kept, those of one tenant, and how long one is that nobody uses.
 const TOKENS_MAX: u64 = 4096;
+const TENANT_TOKENS_MAX: usize = 256;
 const UNUSED_FOR: Duration = Duration::from_secs(3600);
 /// A token that was got because the one before was refused is not itself replaced before: a system that refuses
 /// every token would make each call ask for one.
@@ -135,9 +137,44 @@ where
                 let outcome = load.await;
                 Arc::new(Kept { generation, replaced_refused, got_at: Instant::now(), outcome })
             };
-            cache.entry(key).or_insert_with_if(load, |kept| !kept.is_usable(refused)).await.into_value()
+            let entry = cache.entry(key.clone());
+            let kept = entry.or_insert_with_if(load, |kept| !kept.is_usable(refused)).await.into_value();
+            if kept.generation == generation {
+                match kept.outcome {
+                    Ok(_) => make_room(&cache, &key.tenant).await,
+                    Err(_) => forget(&cache, key, generation).await,
+                }
+            }
+            kept
         });
         task.await.map_err(|_| error(ConnectorErrorKind::Token, "asking for a token broke off; the host stops"))
+    }
+}
+
+/// Forgets what was loaded, unless another load has taken its place.
+async fn forget<T>(cache: &Cache<CacheKey, Arc<Kept<T>>>, key: CacheKey, generation: u64)
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let removed = cache.entry(key).and_compute_with(|entry| {
+        let is_it = entry.is_some_and(|entry| entry.value().generation == generation);
+        std::future::ready(if is_it { Op::Remove } else { Op::Nop })
+    });
+    drop(removed.await);
+}
+
+/// Forgets the oldest tokens of a tenant that has too many. Looks at all that are kept: asking for the one that came
+/// in has taken longer.
+async fn make_room<T>(cache: &Cache<CacheKey, Arc<Kept<T>>>, tenant: &TenantId)
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let of_tenant = cache.iter().filter(|(key, _)| key.tenant == *tenant);
+    let mut of_tenant: Vec<_> = of_tenant.map(|(key, kept)| (kept.generation, key)).collect();
+    of_tenant.sort_unstable_by_key(|(generation, _)| *generation);
+    let too_many = of_tenant.len().saturating_sub(TENANT_TOKENS_MAX);
+    for (_, key) in of_tenant.into_iter().take(too_many) {
+        cache.invalidate(&*key).await;
     }
 }
 
@@ -199,7 +236,30 @@ mod tests {
             assert_eq!(call.await.expect("no panic").expect_err("no token").message, "no");
         }
         assert_eq!(loads.load(Ordering::SeqCst), 1);
+        assert!(!cache.cache.contains_key(&CacheKey::for_tests()));
         assert_eq!(cache.get(CacheKey::for_tests(), |_| false, load(loads, LIFE)).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_tenant_has_its_share_and_no_more() {
+        // covers C-06
+        let (cache, loads) = (TokenCache::default(), Loads::default());
+        let get = |tenant: &str, number: usize| {
+            let key = CacheKey {
+                tenant: tenant.parse().expect("a tenant"),
+                connector: format!("api-{number}"),
+                ..CacheKey::for_tests()
+            };
+            cache.get(key, |_| false, load(loads.clone(), LIFE))
+        };
+        assert_eq!(get("other", 0).await, Ok(1));
+        for number in 0..=TENANT_TOKENS_MAX {
+            assert_eq!(get("acme", number).await, Ok(number + 2));
+        }
+        // The other tenant's is still there, and so are all but the first.
+        assert_eq!(get("other", 0).await, Ok(1));
+        assert_eq!(get("acme", 1).await, Ok(3));
+        assert_eq!(get("acme", 0).await, Ok(TENANT_TOKENS_MAX + 3));
     }
 
     #[tokio::test]

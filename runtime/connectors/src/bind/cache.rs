@@ -9,7 +9,7 @@ use weir_engine::ids::FunctionName;
 use super::compile::{self, CompiledFunction};
 use crate::fault::Fault;
 
-/// Connectors that are remembered. One more makes room by forgetting those that are gone, or else all.
+/// Connectors that are remembered. One more takes the place of another.
 const CONNECTORS_MAX: usize = 4096;
 
 /// The functions of one saved connector.
@@ -62,14 +62,53 @@ impl Cache {
         }
         let compiled = Arc::new(CompiledConnector::of(connector));
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= CONNECTORS_MAX {
-            entries.retain(|_, entry| entry.connector.strong_count() > 0);
-        }
-        if entries.len() >= CONNECTORS_MAX {
-            entries.clear();
+        // Each tried call has a connector of its own, gone when the call is over. Looking at every entry costs less
+        // than parsing has just cost.
+        entries.retain(|_, entry| entry.connector.strong_count() > 0);
+        if entries.len() >= CONNECTORS_MAX
+            && let Some(any) = entries.keys().next().copied()
+        {
+            entries.remove(&any);
         }
         let connector = Arc::downgrade(connector);
         entries.insert(address, Entry { connector, compiled: compiled.clone() });
         compiled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn connector() -> Arc<Connector> {
+        let document = json!({"connector": "api", "base-url": "https://a.com", "functions": []});
+        Arc::new(Connector { version: 1, document: serde_json::from_value(document).expect("a document") })
+    }
+
+    fn count(cache: &Cache) -> usize {
+        cache.entries.read().expect("not poisoned").len()
+    }
+
+    #[test]
+    fn connectors_that_are_gone_are_forgotten() {
+        // covers C-16: memory is bounded
+        let (cache, lives) = (Cache::default(), connector());
+        let kept = cache.compiled(&lives);
+        for _ in 0..10 {
+            cache.compiled(&connector());
+        }
+        // The last one is gone too, but nobody has come since.
+        assert_eq!(count(&cache), 2);
+        assert!(Arc::ptr_eq(&cache.compiled(&lives), &kept));
+    }
+
+    #[test]
+    fn one_connector_too_many_takes_the_place_of_one() {
+        // covers C-16: memory is bounded
+        let cache = Cache::default();
+        let live: Vec<_> = (0..=CONNECTORS_MAX).map(|_| connector()).collect();
+        live.iter().for_each(|connector| drop(cache.compiled(connector)));
+        assert_eq!(count(&cache), CONNECTORS_MAX);
     }
 }

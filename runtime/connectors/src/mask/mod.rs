@@ -8,7 +8,8 @@
 //!
 //! The time is linear in the response for each spelling, whatever the secret: the outside system chooses the response,
 //! and may know or choose the secret. So each way to read escapes decodes the whole text once, and each spelling is
-//! looked for with an algorithm that has no bad cases.
+//! looked for with an algorithm that has no bad cases. The memory is a few times the response: of more than
+//! [`SPANS_MAX`] places where secrets are, the last is all the rest.
 
 mod escapes;
 
@@ -17,7 +18,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use memchr::memmem;
-use secrecy::zeroize::Zeroize as _;
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use weir_engine::message::{Header, Octets, Response};
 
 use self::escapes::Escapes;
@@ -27,6 +28,9 @@ pub(crate) const SECRET_BYTES_MIN: usize = 4;
 
 /// Shorter pieces of base64 are found in innocent text too often.
 const BASE64_CORE_MIN: usize = 6;
+
+/// Places that are remembered of one text. Where there are more, all from the last one on is masked.
+const SPANS_MAX: usize = 1 << 16;
 
 /// What stands in the place of a secret.
 const MASK: &[u8] = b"***";
@@ -43,9 +47,9 @@ pub(crate) struct Masker {
 }
 
 impl Masker {
-    /// Adds a secret.
+    /// Adds a secret, once: each attempt and each redirect has those of the one before.
     pub(crate) fn add(&mut self, secret: &[u8]) {
-        if secret.len() < SECRET_BYTES_MIN {
+        if secret.len() < SECRET_BYTES_MIN || self.knows(secret) {
             return;
         }
         for needle in std::iter::once(secret.to_vec()).chain(base64_cores(secret)).map(fold) {
@@ -57,7 +61,8 @@ impl Masker {
 
     /// Whether the secret was added. Those under [`SECRET_BYTES_MIN`] bytes never are.
     pub(crate) fn knows(&self, secret: &[u8]) -> bool {
-        self.folded.contains(&fold(secret.to_vec()))
+        // No two secrets have the same: folded, one may be the other, or its base64.
+        self.hex.contains(&Zeroizing::new(hex::encode(secret).into_bytes()))
     }
 
     /// The response without the secrets.
@@ -102,8 +107,9 @@ impl Masker {
         for escapes in Escapes::in_text(haystack) {
             let inside = found(needles, &fold(escapes.decoded(haystack)));
             spans.extend(escapes.original(haystack, inside));
+            spans = merged(spans, haystack.len());
         }
-        merged(spans)
+        merged(spans, haystack.len())
     }
 }
 
@@ -137,23 +143,33 @@ fn fold(mut text: Vec<u8>) -> Vec<u8> {
 
 /// Where the needles are, in order and apart.
 fn found(needles: &[Vec<u8>], text: &[u8]) -> Vec<Range<usize>> {
-    let places = |needle: &Vec<u8>| {
-        let length = needle.len();
-        memmem::find_iter(text, needle.as_slice()).map(move |start| start..start + length).collect::<Vec<_>>()
-    };
-    let fitting = needles.iter().filter(|needle| needle.len() <= text.len());
-    merged(fitting.flat_map(places).collect())
+    let mut spans = Vec::new();
+    for needle in needles.iter().filter(|needle| needle.len() <= text.len()) {
+        let (known, length) = (spans.len(), needle.len());
+        // One more than are kept: it tells that there are too many.
+        spans.extend(memmem::find_iter(text, needle).map(|start| start..start + length).take(SPANS_MAX + 1));
+        if spans.len() > known {
+            spans = merged(spans, text.len());
+        }
+    }
+    spans
 }
 
-/// The same bytes, in order; spans that share a byte become one, and so leave no rest of a longer secret.
-fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    spans.sort_unstable_by_key(|span| (span.start, span.end));
+/// The same bytes, in order; spans that share a byte become one, and so leave no rest of a longer secret. At most
+/// [`SPANS_MAX`]: the last one then goes to the end of the text.
+fn merged(mut spans: Vec<Range<usize>>, text_length: usize) -> Vec<Range<usize>> {
+    // Stable: it is quick with spans that are in order for long stretches.
+    spans.sort_by_key(|span| (span.start, span.end));
     let mut apart: Vec<Range<usize>> = Vec::new();
     for span in spans {
         match apart.last_mut() {
             Some(last) if span.start < last.end => last.end = last.end.max(span.end),
             _ => apart.push(span),
         }
+    }
+    if apart.len() > SPANS_MAX {
+        apart.truncate(SPANS_MAX);
+        apart.iter_mut().last().into_iter().for_each(|last| last.end = text_length);
     }
     apart
 }
@@ -318,6 +334,35 @@ mod tests {
     fn spellings_in_one_text_are_masked_each_in_its_place() {
         assert_eq!(masker("ab/cd").text("é%61b/cd\\u00e9ab\\/cd%%61b%2Fcd.YWIvY2Q"), "é***\\u00e9***%***.***Q");
         assert_eq!(masker("éé/x").text("\\\\\\u00e9é\\/x%C3%A9\\u00e9%2fx"), "\\\\******");
+    }
+
+    #[test]
+    fn a_secret_is_remembered_once() {
+        // keeps K-02
+        let mut masker = masker("to+ken");
+        let count = masker.folded.len();
+        (0..100).for_each(|_| masker.add(b"to+ken"));
+        assert_eq!((masker.folded.len(), masker.lower.len(), masker.hex.len()), (count, count, 1));
+        assert!(masker.knows(b"to+ken") && !masker.knows(b"to ken"));
+        // Its own hexadecimal is not yet searched for.
+        masker.add(b"to ken");
+        assert_eq!(masker.text(&hex::encode("to ken")), "***");
+    }
+
+    #[test]
+    fn of_too_many_places_the_last_is_all_the_rest() {
+        // keeps K-02
+        for (written, between) in [("abcd", "."), ("%61bcd", "."), ("abcd", "%2e"), ("61626364", ".")] {
+            let text = |count: usize| format!("{}END", format!("{written}{between}").repeat(count));
+            let kept = |count: usize| format!("***{between}").repeat(count);
+            assert_eq!(masker("abcd").text(&text(SPANS_MAX)), format!("{}END", kept(SPANS_MAX)), "{written}");
+            let masked = masker("abcd").text(&text(SPANS_MAX + 1));
+            assert_eq!(masked, format!("{}***", kept(SPANS_MAX - 1)), "{written}");
+        }
+        let mut two = masker("abcd");
+        two.add(b"efgh");
+        let masked = two.text(&"abcd.efgh.".repeat(SPANS_MAX));
+        assert_eq!(masked, format!("{}***", "***.".repeat(SPANS_MAX - 1)));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One attempt, with the redirects that the function follows (C-08).
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 use weir_engine::message::Response;
@@ -224,11 +226,18 @@ impl Call<'_> {
         if response.body.as_slice().len() <= MASKED_HERE_MAX {
             return Ok(self.masker.response(response));
         }
-        let masker = self.masker.clone();
-        tokio::task::spawn_blocking(move || masker.response(response)).await.map_err(|_| {
+        let stopped = || {
             let message = format!("the response of `{target}` was not searched for secrets; the host stops");
             error(Kind::Protocol, message)
-        })
+        };
+        let place = MASKED_AT_ONCE.acquire().await.map_err(|_| stopped())?;
+        let masker = self.masker.clone();
+        let masking = move || {
+            // Kept until it is done, also where the call is out of time.
+            let _place = place;
+            masker.response(response)
+        };
+        tokio::task::spawn_blocking(masking).await.map_err(|_| stopped())
     }
 }
 
@@ -237,3 +246,8 @@ const HOPS_MAX: u8 = 10;
 
 /// The longest body, in bytes, that is masked on a thread that serves other calls too.
 const MASKED_HERE_MAX: usize = 64 << 10;
+
+/// Longer ones are masked by no more threads than the machine has processors: each takes a few times the memory of its
+/// response, and more at once are not done sooner.
+static MASKED_AT_ONCE: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));

@@ -138,15 +138,39 @@ fn find<'a, E: Error + 'static>(problem: &'a (dyn Error + 'static)) -> Option<&'
     None
 }
 
+/// The innermost error with a text of our side: below one of `hyper` may be the debug data of HTTP/2's GOAWAY, which the
+/// other end writes.
 fn innermost<'a>(problem: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut current = problem;
-    while let Some(source) = current.source() {
+    while let Some(source) = current.source().filter(|source| !current.is::<hyper::Error>() || source.is::<io::Error>())
+    {
         current = source;
     }
     current
 }
 
-/// Text that an outside system may have had a hand in.
+/// Text that an outside system may have had a hand in: whole or not at all, for it is masked later, and of half a
+/// secret nothing would be found.
 pub(super) fn one_line(problem: &dyn Error) -> String {
-    problem.to_string().chars().take(200).map(|it| if it.is_control() { ' ' } else { it }).collect()
+    let text = problem.to_string();
+    if text.chars().count() > TEXT_MAX {
+        return format!("the reason has more than {TEXT_MAX} characters");
+    }
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
+/// The longest text of an error that is repeated, in characters.
+const TEXT_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_whole_or_left_out() {
+        // keeps K-02
+        let text = |count: usize| one_line(&io::Error::other("x\n".repeat(count / 2)));
+        assert_eq!(text(200), "x ".repeat(100));
+        assert_eq!(text(202), "the reason has more than 200 characters");
+    }
 }

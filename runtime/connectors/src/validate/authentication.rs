@@ -62,6 +62,9 @@ fn header_name(pointer: &str, name: &str) -> Option<Fault> {
 const TEXT_BYTES_MAX: usize = 1024;
 const TEXT: &str = "1 to 1024 bytes without control characters";
 
+/// The most bytes of the claims of an assertion, and of a signed text.
+const LONG_TEXT_BYTES_MAX: usize = 8 << 10;
+
 fn is_text(text: &str) -> bool {
     (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
 }
@@ -166,6 +169,11 @@ fn assertion(assertion: &Assertion, faults: &mut Vec<Fault>) {
             faults.push(fault(&format!("/assertion/{name}"), format!("`{name}` must be {TEXT}")));
         }
     }
+    let bytes = serde_json::to_string(&assertion.claims).map_or(usize::MAX, |claims| claims.len());
+    if bytes > LONG_TEXT_BYTES_MAX {
+        let message = format!("the claims have {bytes} bytes as JSON; they may have {LONG_TEXT_BYTES_MAX}");
+        faults.push(fault("/assertion/claims", message));
+    }
     for name in assertion.claims.keys().filter(|name| OWN_CLAIMS.contains(&name.as_str())) {
         let message = format!(
             "the claim `{name}` is set by the host; use `issuer`, `subject`, `audience` and `lifetime` of the assertion"
@@ -194,6 +202,11 @@ const MEMBERS: [&str; 7] = ["method", "uri", "path", "query", "headers", "body",
 
 fn signed_text(signed: &str, faults: &mut Vec<Fault>) {
     const AT: &str = "/authentication/signed";
+    if signed.len() > LONG_TEXT_BYTES_MAX {
+        let message = format!("the signed text has {} bytes; it may have {LONG_TEXT_BYTES_MAX}", signed.len());
+        faults.push(fault("/signed", message));
+        return;
+    }
     let template = match parse_signed(signed) {
         Ok(template) => template,
         Err(why) => {

@@ -195,21 +195,27 @@ impl Engine {
         Ok(())
     }
 
-    /// The connector with the function set to be waited for.
+    /// The connector with the function set to be waited for: a saved one itself where it is, so that what was made of
+    /// it for runs is used.
     async fn tried_connector(&self, call: &TryCall) -> Result<Arc<Connector>, TryCallError> {
         let mut connector = match &call.connector {
-            TryConnector::Unsaved(document) => Connector { version: 0, document: document.as_ref().clone() },
+            TryConnector::Unsaved(document) => Arc::new(Connector { version: 0, document: document.as_ref().clone() }),
             TryConnector::Saved(name) => match self.ports.definitions.live_connector(&call.tenant, name).await? {
-                Some(connector) => connector.as_ref().clone(),
+                Some(connector) => connector,
                 None => return Err(TryCallError::UnknownConnector(name.clone())),
             },
         };
-        let name = connector.document.connector.clone();
-        match connector.document.functions.iter_mut().find(|function| function.name == call.function) {
-            Some(function) => function.mode = ResponseMode::Wait,
-            None => return Err(TryCallError::UnknownFunction(name, call.function.clone())),
+        let functions = &connector.document.functions;
+        let Some(index) = functions.iter().position(|function| function.name == call.function) else {
+            let name = connector.document.connector.clone();
+            return Err(TryCallError::UnknownFunction(name, call.function.clone()));
+        };
+        if functions.get(index).is_some_and(|function| function.mode != ResponseMode::Wait)
+            && let Some(function) = Arc::make_mut(&mut connector).document.functions.get_mut(index)
+        {
+            function.mode = ResponseMode::Wait;
         }
-        Ok(Arc::new(connector))
+        Ok(connector)
     }
 
     /// A run that nobody stores.

@@ -67,6 +67,35 @@ fn names_of_headers_and_parameters() {
 }
 
 #[test]
+fn claims_and_signed_texts_have_a_length() {
+    // covers C-06; keeps A4: N and N + 1
+    let claims = |bytes: usize| {
+        let assertion =
+            json!({"algorithm": "EdDSA", "issuer": "weir", "claims": {"c": "x".repeat(bytes - r#"{"c":""}"#.len())}});
+        let token = json!({"url": "https://a.com/token"});
+        json!({"type": "oauth2-jwt-bearer", "identity": "signer", "assertion": assertion, "token": token})
+    };
+    let signed = |bytes: usize| {
+        let text = format!("${{request.body}}{}", "x".repeat(bytes - "${request.body}".len()));
+        json!({"type": "hmac", "credential": "key", "header": "x-signature", "signed": text})
+    };
+    check(claims(8192), expect![[r#""#]]);
+    check(
+        claims(8193),
+        expect![
+            "/authentication/assertion/claims [connector.document.authentication] the claims have 8193 bytes as JSON; they may have 8192"
+        ],
+    );
+    check(signed(8192), expect![[r#""#]]);
+    check(
+        signed(8193),
+        expect![
+            "/authentication/signed [connector.document.authentication] the signed text has 8193 bytes; it may have 8192"
+        ],
+    );
+}
+
+#[test]
 fn token_requests() {
     // covers C-06
     let token = json!({

@@ -118,6 +118,20 @@ async fn refusals_name_the_reason_and_no_secret() {
 }
 
 #[tokio::test]
+async fn refusals_are_masked_before_they_are_cut() {
+    // covers C-06, keeps K-02
+    let upstream = guarded(<_>::default()).await;
+    let endpoint = server(|_| {
+        // The cut is in the middle of the secret.
+        let echo = format!("{}{CLIENT_SECRET}", "x".repeat(200 - CLIENT_SECRET.len() / 2));
+        closing(400, "", json!({"error": "invalid_client", "error_description": echo}).to_string())
+    })
+    .await;
+    let error = House::new().error(&posting(&upstream, client_credentials(&endpoint))).await;
+    assert!(error.message.contains("xxx***)") && !error.message.contains(&CLIENT_SECRET[..4]), "{error:?}");
+}
+
+#[tokio::test]
 async fn token_endpoints_are_under_the_same_rules() {
     // covers C-06, keeps E-01, E-03
     let house = House::new();
