@@ -6,6 +6,7 @@
 use cel::common::ast::operators::{ADD, CONDITIONAL, EQUALS, IN, LOGICAL_AND, LOGICAL_OR, NOT_EQUALS};
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 
+use super::pattern::{self, MATCHES};
 use super::scope::{Extent, Scope};
 use super::tree::children;
 
@@ -15,8 +16,12 @@ const OPERATIONS_MAX: u64 = 50_000_000;
 /// Most bytes of text, or items of lists, that one evaluation may build.
 const BUILT_MAX: u64 = 16 << 20;
 
-/// What one use of a regular expression counts for: it is compiled each time.
+/// What one use of a regular expression counts for, besides each byte that it is compiled to: it is compiled each
+/// time.
 const PATTERN_OPERATIONS: u64 = 10_000;
+
+/// How many bytes of a compiled pattern may look at a byte of text as one operation.
+const PATTERN_BYTES_PER_OPERATION: u64 = 1 << 10;
 
 /// What of an expression decides its cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +38,8 @@ pub(super) struct Shape {
     heavy: u64,
     /// Regular expressions.
     patterns: u64,
+    /// Bytes of what they are compiled to.
+    pattern_bytes: u64,
     /// Elements of its own list and map literals.
     literal_items: u64,
     /// Bytes of its own text literals.
@@ -61,6 +68,7 @@ impl Shape {
             light: self.light + other.light,
             heavy: self.heavy + other.heavy,
             patterns: self.patterns + other.patterns,
+            pattern_bytes: self.pattern_bytes + other.pattern_bytes,
             literal_items: self.literal_items + other.literal_items,
             literal_bytes: self.literal_bytes + other.literal_bytes,
         }
@@ -71,7 +79,7 @@ impl Shape {
         match node {
             Expr::Call(call) => match call.func_name.as_str() {
                 ADD => (shape.joins, shape.heavy) = (1, 1),
-                "matches" => shape.patterns = 1,
+                MATCHES => (shape.patterns, shape.pattern_bytes) = (1, pattern::size(call)),
                 EQUALS | NOT_EQUALS | IN => shape.heavy = 1,
                 // Operators are named with an underscore; functions with letters.
                 name if name.starts_with(char::is_alphabetic) => shape.heavy = 1,
@@ -92,7 +100,9 @@ impl Shape {
         let text = (extent.text_bytes + self.literal_bytes).saturating_mul(self.joins + 1);
         let iterations = items.saturating_pow(u32::try_from(self.comprehension_depth).unwrap_or(u32::MAX));
         let heavy = self.heavy.saturating_mul(items.max(text / 64).max(1));
-        let patterns = self.patterns.saturating_mul(PATTERN_OPERATIONS.saturating_add(text));
+        let matching = text.saturating_mul(self.pattern_bytes.div_ceil(PATTERN_BYTES_PER_OPERATION));
+        let compiling = self.patterns.saturating_mul(PATTERN_OPERATIONS).saturating_add(self.pattern_bytes);
+        let patterns = compiling.saturating_add(matching);
         let once = self.light.saturating_add(heavy).saturating_add(patterns).max(1);
         let operations = iterations.saturating_mul(once);
         if operations > OPERATIONS_MAX {

@@ -4,6 +4,7 @@
 //! has a largest length and nesting when it is saved, and a largest number of iterations when it is evaluated (S-10).
 
 mod cost;
+mod pattern;
 mod program;
 mod scope;
 mod template;

@@ -6,6 +6,7 @@ use cel::{Context, Env, Program};
 use serde_json::Value;
 
 use super::cost;
+use super::pattern;
 use super::scope::{ROOTS, Scope};
 use super::tree::{Read, bound_variables, collect_paths, collect_reads};
 
@@ -90,6 +91,8 @@ impl Expression {
             return Err(at_start(message));
         }
         let program = ENV.compile(source).map_err(|errors| parse_fault(source, &errors))?;
+        pattern::check(program.expression())
+            .map_err(|message| ExpressionFault { message, offset: source.find(pattern::MATCHES).unwrap_or(0) })?;
         let shape = cost::Shape::of(program.expression());
         if shape.comprehension_depth > NESTING_MAX {
             let depth = shape.comprehension_depth;
