@@ -3,12 +3,17 @@
 //!
 //! Secrets of a call are masked by their value before anything here sees them; this is for what the host cannot know to
 //! be one. Where a text has no structure that can be read and yet mentions a sensitive name, it is hidden as a whole.
+//! The time that it takes is linear in the text, whatever the names are.
+
+mod matcher;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde_json::Value;
 use url::form_urlencoded;
 
+use self::matcher::{Matcher, letters};
 use crate::message::{Header, Octets, Request, Response};
 
 /// What stands in the place of a value.
@@ -37,14 +42,18 @@ const STANDARD: [&str; 14] = [
     "sessionid",
 ];
 
+static STANDARD_MATCHER: LazyLock<Matcher> = LazyLock::new(|| Matcher::of(STANDARD.into_iter()));
+
 /// How often JSON may hold a text that holds JSON: each level takes another reading.
 const TEXTS_WITHIN_MAX: u8 = 4;
 
 /// The names whose values are not shown. Compared without regard to case and to anything but letters and digits:
 /// `Date-of-Birth` is `dateOfBirth`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SensitiveNames {
     marked: BTreeSet<String>,
+    /// Made when a text is searched first, once for all clones.
+    matcher: Arc<OnceLock<Matcher>>,
     with_standard: bool,
 }
 
@@ -55,14 +64,14 @@ pub fn is_name(name: &str) -> bool {
 
 /// Letters and digits, lower case.
 fn plain(text: &str) -> String {
-    text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    letters(text).collect()
 }
 
 impl SensitiveNames {
     /// These names.
     pub fn marked<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let marked = names.into_iter().map(plain).filter(|name| !name.is_empty()).collect();
-        Self { marked, with_standard: false }
+        Self { marked, matcher: Arc::default(), with_standard: false }
     }
 
     /// These and those that are sensitive by themselves: `authorization`, `cookie`, and all with `token`, `secret`,
@@ -76,6 +85,7 @@ impl SensitiveNames {
     /// Adds names.
     pub fn mark<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         self.marked.append(&mut Self::marked(names).marked);
+        self.matcher = Arc::default();
     }
 
     /// Whether no name is sensitive.
@@ -86,18 +96,19 @@ impl SensitiveNames {
     /// Whether a name is sensitive: as a whole, or a part of it as in `user[ssn]`, `user.ssn` and `x:ssn`.
     pub fn has(&self, name: &str) -> bool {
         let whole = plain(name);
-        let is_standard = || STANDARD.iter().any(|word| whole.contains(word));
         let is_part = || name.split(['[', ']', '.', ':', '/']).any(|part| self.marked.contains(&plain(part)));
-        self.marked.contains(&whole) || (self.with_standard && is_standard()) || (!self.marked.is_empty() && is_part())
+        self.marked.contains(&whole)
+            || (self.with_standard && STANDARD_MATCHER.finds(name))
+            || (!self.marked.is_empty() && is_part())
     }
 
     /// Whether a text has a sensitive name anywhere, also percent-encoded.
     fn is_mentioned(&self, text: &str) -> bool {
-        let within = |text: &str| {
-            let text = plain(text);
-            (self.with_standard && STANDARD.iter().any(|word| text.contains(word)))
-                || self.marked.iter().any(|name| text.contains(name.as_str()))
+        let is_marked = |text: &str| {
+            let matcher = || Matcher::of(self.marked.iter().map(String::as_str).collect::<Vec<_>>().into_iter());
+            !self.marked.is_empty() && self.matcher.get_or_init(matcher).finds(text)
         };
+        let within = |text: &str| (self.with_standard && STANDARD_MATCHER.finds(text)) || is_marked(text);
         let decoded = || percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         within(text) || (text.contains('%') && within(&decoded()))
     }
@@ -105,6 +116,24 @@ impl SensitiveNames {
     /// Masks every member of a sensitive name, however deep.
     pub fn mask_json(&self, value: &mut Value) {
         self.mask_within(value, TEXTS_WITHIN_MAX);
+    }
+
+    /// Masks a run's context (`{event, connectors, steps, claims}`). How people call a connector or a step says nothing
+    /// about what it answered: those names hide nothing.
+    pub fn mask_context(&self, context: &mut Value) {
+        for (root, value) in context.as_object_mut().into_iter().flatten() {
+            self.mask_root(root, value);
+        }
+    }
+
+    /// Masks a root of the context.
+    pub(crate) fn mask_root(&self, root: &str, value: &mut Value) {
+        match value {
+            Value::Object(named) if matches!(root, "connectors" | "steps") => {
+                named.values_mut().for_each(|value| self.mask_json(value));
+            }
+            value => self.mask_json(value),
+        }
     }
 
     /// Whether something was masked.
@@ -131,20 +160,41 @@ impl SensitiveNames {
         }
     }
 
-    /// The text with what it holds masked, where it is JSON or has a query and something in it is to be masked.
+    /// The text with what it holds masked, where it is JSON or has a query or a fragment and something in it is to be
+    /// masked.
     fn masked_text(&self, text: &str, texts: u8) -> Option<String> {
         if text.trim_start().starts_with(['{', '[']) {
-            let mut value: Value = serde_json::from_str(text).ok()?;
-            if texts == 0 {
-                return self.is_mentioned(text).then(|| MASK.to_owned());
-            }
-            return (self.mask_within(&mut value, texts - 1) || self.is_hidden_in(text)).then(|| value.to_string());
+            let read = if texts == 0 { None } else { serde_json::from_str::<Value>(text).ok() };
+            return match read {
+                Some(mut value) => {
+                    (self.mask_within(&mut value, texts - 1) || self.is_hidden_in(text)).then(|| value.to_string())
+                }
+                None => self.is_hidden_in(text).then(|| MASK.to_owned()),
+            };
         }
-        let (before, query) = text.split_once('?')?;
-        let (query, fragment) = query.split_once('#').map_or((query, ""), |(query, fragment)| (query, fragment));
-        let query = self.masked_form(query)?;
-        let mark = if fragment.is_empty() { "" } else { "#" };
-        Some(format!("{before}?{query}{mark}{fragment}"))
+        let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, fragment)| (rest, Some(fragment)));
+        let masked_rest = rest.split_once('?').and_then(|(before, query)| {
+            let query = self.masked_form(query, texts)?;
+            Some(format!("{before}?{query}"))
+        });
+        let masked_fragment = fragment.and_then(|fragment| self.masked_fragment(fragment, texts));
+        if masked_rest.is_none() && masked_fragment.is_none() {
+            return None;
+        }
+        let rest = masked_rest.as_deref().unwrap_or(rest);
+        Some(match masked_fragment.as_deref().or(fragment) {
+            Some(fragment) => format!("{rest}#{fragment}"),
+            None => rest.to_owned(),
+        })
+    }
+
+    /// A fragment may be a form, or a place with a query.
+    fn masked_fragment(&self, fragment: &str, texts: u8) -> Option<String> {
+        match fragment.split_once('?') {
+            Some((before, query)) => self.masked_form(query, texts).map(|query| format!("{before}?{query}")),
+            None if fragment.contains('=') => self.masked_form(fragment, texts),
+            None => None,
+        }
     }
 
     /// Reading drops a member that comes twice, so that what was masked is not all that was written.
@@ -152,23 +202,30 @@ impl SensitiveNames {
         json.contains("\\u") || self.is_mentioned(json)
     }
 
-    /// The form or query with what is sensitive masked; none where nothing is.
-    fn masked_form(&self, text: &str) -> Option<String> {
-        if !form_urlencoded::parse(text.as_bytes()).any(|(name, _)| self.has(&name)) {
-            return None;
-        }
-        let mut masked = form_urlencoded::Serializer::new(String::new());
+    /// The form or query with what is sensitive masked, also within its values; none where nothing is.
+    fn masked_form(&self, text: &str, texts: u8) -> Option<String> {
+        let within = |value: &str| match texts.checked_sub(1) {
+            Some(texts) => self.masked_text(value, texts),
+            None => self.is_hidden_in(value).then(|| MASK.to_owned()),
+        };
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let mut is_masked = false;
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let value = if self.has(&name) { MASK } else { &value };
-            masked.append_pair(&name, value);
+            let masked_name = within(&name);
+            let masked_value = if self.has(&name) { Some(MASK.to_owned()) } else { within(&value) };
+            is_masked |= masked_name.is_some() || masked_value.is_some();
+            form.append_pair(masked_name.as_deref().unwrap_or(&name), masked_value.as_deref().unwrap_or(&value));
         }
-        Some(masked.finish())
+        is_masked.then(|| form.finish())
     }
 
-    /// Masks a URL's query.
+    /// Masks a URL's query and fragment.
     pub fn mask_uri(&self, uri: &mut url::Url) {
-        if let Some(masked) = uri.query().and_then(|query| self.masked_form(query)) {
+        if let Some(masked) = uri.query().and_then(|query| self.masked_form(query, TEXTS_WITHIN_MAX)) {
             uri.set_query(Some(&masked));
+        }
+        if let Some(masked) = uri.fragment().and_then(|fragment| self.masked_fragment(fragment, TEXTS_WITHIN_MAX)) {
+            uri.set_fragment(Some(&masked));
         }
     }
 
@@ -205,7 +262,7 @@ impl SensitiveNames {
                 Err(_) => body.clone(),
             };
         }
-        let form = if kind.contains("x-www-form-urlencoded") { self.masked_form(text) } else { None };
+        let form = if kind.contains("x-www-form-urlencoded") { self.masked_form(text, TEXTS_WITHIN_MAX) } else { None };
         match form {
             Some(masked) => masked.into(),
             None if kind.contains("x-www-form-urlencoded") => body.clone(),

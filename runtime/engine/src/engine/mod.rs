@@ -23,7 +23,6 @@ pub use self::feed::{DiagnosticReader, Heard};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
-use crate::connector::ConnectorDocument;
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::{DiagnosticFilter, Run};
@@ -140,12 +139,6 @@ impl Engine {
         };
         names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
         Ok(names.and_standard())
-    }
-
-    /// The names whose values nobody is shown of one call of a connector, outside of any run (D-04).
-    pub fn hidden_names_of(&self, connector: &ConnectorDocument) -> SensitiveNames {
-        let of_operator = &self.settings.diagnostics.sensitive_names;
-        SensitiveNames::marked(connector.sensitive.iter().chain(of_operator).map(String::as_str)).and_standard()
     }
 
     /// Ends the leases of a process that is gone, and claims its runs. The number of runs that go on.

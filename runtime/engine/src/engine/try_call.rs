@@ -167,7 +167,7 @@ impl Engine {
             Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
         };
         let mut result = changes.into_iter().next().map(|change| change.value);
-        let names = self.hidden_names_of(&connector.document);
+        let names = this.marked().await?.clone().and_standard();
         record.mask(&names);
         result.iter_mut().for_each(|result| names.mask_json(result));
         let authentication = connector.document.authentication.clone();

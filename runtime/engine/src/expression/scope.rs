@@ -80,7 +80,7 @@ impl Scope {
         }
         self.roots.iter().fold(Self::default(), |scope, (root, found)| {
             let mut value = found.json.clone();
-            names.mask_json(&mut value);
+            names.mask_root(root, &mut value);
             scope.with(root, value)
         })
     }

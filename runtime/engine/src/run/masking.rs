@@ -64,7 +64,11 @@ impl BackgroundCall {
 }
 
 fn mask_change(change: &mut ContextChange, names: &SensitiveNames) {
-    mask_named(change.key.parts().1.unwrap_or_default(), &mut change.value, names);
+    match change.key.parts() {
+        // Names that people gave to connectors and steps, not to values.
+        ("connectors" | "steps", _) | (_, None) => names.mask_json(&mut change.value),
+        (_, Some(name)) => mask_named(name, &mut change.value, names),
+    }
 }
 
 fn mask_claims(claims: &mut [Claim], names: &SensitiveNames) {
@@ -102,9 +106,9 @@ fn mask_hook<D>(hook: &mut HookRecord<D>, names: &SensitiveNames, decision: impl
         decision(decided);
     }
     for (name, value) in hook.report.logs.iter_mut().flat_map(|line| &mut line.fields) {
-        if names.has(name) {
-            crate::sensitive::MASK.clone_into(value);
-        }
+        let mut text = Value::String(std::mem::take(value));
+        mask_named(name, &mut text, names);
+        text.as_str().unwrap_or_default().clone_into(value);
     }
     for call in &mut hook.granted_calls {
         names.mask_json(&mut call.arguments);

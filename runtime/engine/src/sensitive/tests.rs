@@ -55,7 +55,26 @@ fn what_stands_under_a_sensitive_name_is_masked_wherever_it_stands() {
         (request("https://a.test/", &[], &format!("{{\"p\\u0061ssword\":\"{CANARY}\",")), "hidden"),
         (request("https://a.test/", &[], &format!("{{\"x\":{{\"ssn\":\"{CANARY}\"}},\"x\":1}}")), "\\\"x\\\":1"),
     ];
-    for (mut request, expected) in cases {
+    let within = [
+        (
+            request("https://a.test/", &[("location", &format!("https://b.test/#state=1&access_token={CANARY}"))], ""),
+            "=1&",
+        ),
+        (request("https://a.test/", &[("location", &format!("https://b.test/#/in?ssn={CANARY}"))], ""), "/in?ssn=***"),
+        (request(&format!("https://a.test/?a=1#ssn={CANARY}"), &[], ""), "a=1#ssn=***"),
+        (request(&format!("https://a.test/?to=%2Fx%3Fssn%3D{CANARY}"), &[], ""), "?to=%2Fx%3Fssn%3D***"),
+        (
+            request(
+                "https://a.test/",
+                &[("content-type", "application/x-www-form-urlencoded")],
+                &format!("a=1&user={{\"ssn\":\"{CANARY}\"}}"),
+            ),
+            "a=1&user=",
+        ),
+        (request("https://a.test/", &[("x-who", &format!("{{\"ssn\":\"{CANARY}\""))], ""), "***"),
+        (request("https://a.test/", &[], &json!({ "t": format!("[ssn: {CANARY}]") }).to_string()), "***"),
+    ];
+    for (mut request, expected) in cases.into_iter().chain(within) {
         names().mask_request(&mut request);
         let text = serde_json::to_string(&request).unwrap();
         assert!(!text.contains(CANARY) && text.contains(expected), "{text}");
@@ -72,6 +91,33 @@ fn what_is_not_sensitive_stays_as_it_was_written() {
     let mut masked = plain.clone();
     names().mask_request(&mut masked);
     assert_eq!(masked, plain);
+}
+
+#[test]
+fn names_of_connectors_and_steps_hide_nothing() {
+    let steps = json!({ "token-step": { "failure": "shown", "ssn": CANARY } });
+    let mut context = json!({
+        "event": { "password": CANARY },
+        "connectors": { "identity-provider-token": { "status": 200, "body": { "ssn": CANARY } } },
+        "steps": steps,
+        "claims": { "w:ssn": CANARY },
+    });
+    names().mask_context(&mut context);
+    assert!(!context.to_string().contains(CANARY), "{context}");
+    assert_eq!(context["connectors"]["identity-provider-token"]["status"], 200);
+    assert_eq!(context["steps"]["token-step"]["failure"], "shown");
+}
+
+#[test]
+fn more_names_than_can_be_sought_hide_every_text_without_structure() {
+    // covers D-04; keeps A4: N and N + 1
+    for (count, hidden) in [(matcher::NAMES_SOUGHT_MAX, false), (matcher::NAMES_SOUGHT_MAX + 1, true)] {
+        let names: Vec<String> = (0..count).map(|number| format!("name{number}x")).collect();
+        let names = SensitiveNames::marked(names.iter().map(String::as_str));
+        assert_eq!(names.masked_body(&"<a>plain</a>".into(), None) != "<a>plain</a>".into(), hidden);
+        let found = names.masked_body(&format!("<N-ame_0x>{CANARY}</N-ame_0x>").into(), None);
+        assert!(found.as_text().unwrap().starts_with(MASK), "{found:?}");
+    }
 }
 
 fn json_with(name: String) -> impl Strategy<Value = Value> {

@@ -7,9 +7,10 @@ use super::hooks::prepare;
 use super::result::Reading;
 use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::engine::Trouble;
+use crate::expression::weight;
 use crate::flow::{CallStep, HookUse};
 use crate::ids::RequestId;
-use crate::message::{Failure, Octets, Request, Response};
+use crate::message::{Failure, Header, Octets, Request, Response};
 use crate::ports::{CallContext, Exchange, PostResponseDecision, PreCallDecision};
 use crate::run::{CallRecord, ContextChange, HookRecord, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
@@ -152,11 +153,11 @@ async fn pre_call(
         record.pre_call.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
         match outcome? {
             PreCallDecision::Call(changed) => {
-                attempt.keep(changed.body.as_ref().map_or(0, Octets::len))?;
+                attempt.keep(changed.body.as_ref().map_or(0, Octets::len) + bytes_of(&changed.headers))?;
                 request = changed;
             }
             PreCallDecision::Respond(response) => {
-                attempt.keep(response.body.len())?;
+                attempt.keep(bytes_of_response(&response))?;
                 return Ok(Prelude::Respond(response));
             }
             PreCallDecision::Fail(failure) => return Err(Stop::Failure(failure)),
@@ -184,7 +185,7 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
     let outcome = exchange.outcome.clone();
     record.exchange = Some(exchange);
     let response = outcome?;
-    attempt.keep(response.body.len())?;
+    attempt.keep(bytes_of_response(&response))?;
     Ok(response)
 }
 
@@ -205,11 +206,20 @@ async fn post_response(
         record.post_response.push(HookRecord { invocation: prepared.invocation, report, granted_calls });
         match outcome? {
             PostResponseDecision::Keep(changed) => {
-                attempt.keep(changed.body.len())?;
+                attempt.keep(bytes_of_response(&changed))?;
                 response = changed;
             }
             PostResponseDecision::Fail(failure) => return Err(Stop::Failure(failure)),
         }
     }
     Ok(response)
+}
+
+fn bytes_of(headers: &[Header]) -> usize {
+    headers.iter().map(|header| header.name.len() + header.value.len()).sum()
+}
+
+/// What is kept of a response.
+fn bytes_of_response(response: &Response) -> usize {
+    response.body.len() + bytes_of(&response.headers) + response.transformed_data.as_ref().map_or(0, weight)
 }

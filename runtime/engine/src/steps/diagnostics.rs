@@ -12,6 +12,10 @@ use crate::run::{DiagnosticEntry, DiagnosticEvent, DiagnosticSettings, ResultSta
 use crate::sensitive::SensitiveNames;
 use crate::step::Attempt;
 
+/// The longest body that is read for what must not be shown of it. Of a longer one an entry says how long it is: to cut
+/// it first would part names from values.
+const BODY_READ_MAX: usize = 64 << 10;
+
 /// The entries of a step, or of a call that goes on without its step.
 pub(crate) struct Diagnostics<'a> {
     run: &'a Run,
@@ -92,6 +96,7 @@ impl<'a> Diagnostics<'a> {
     pub(crate) fn request(&self, names: &SensitiveNames, call: &CallContext, permitted: &PermittedRequest) {
         let Some(level) = permitted.function().log.request.level() else { return };
         let mut request = permitted.request().clone();
+        request.body = request.body.map(|body| self.readable(&body));
         names.mask_request(&mut request);
         let message = format!("request {} {}", request.method.as_str(), without_query(&request.uri));
         let input = json!({
@@ -200,7 +205,8 @@ impl<'a> Diagnostics<'a> {
     }
 
     fn response(&self, names: &SensitiveNames, response: &Response) -> Value {
-        let mut response = response.clone();
+        let (headers, body) = (response.headers.clone(), self.readable(&response.body));
+        let mut response = Response { status: response.status, headers, body, transformed_data: None };
         names.mask_response(&mut response);
         json!({
             "status": response.status,
@@ -224,6 +230,14 @@ impl<'a> Diagnostics<'a> {
             shown.push(json!({ "name": header.name, "value": header.value }));
         }
         Value::Array(shown)
+    }
+
+    /// The body, or how long it is where it is too long to be masked.
+    fn readable(&self, body: &Octets) -> Octets {
+        if body.len() > BODY_READ_MAX.max(self.settings.body_bytes_max) {
+            return format!("<{} bytes, too many to be shown>", body.len()).into();
+        }
+        body.clone()
     }
 
     fn body(&self, body: &Octets) -> Value {
@@ -325,6 +339,7 @@ fn configurations_of(connector: &Connector, call: Option<&CallContext>) -> Value
 fn without_query(uri: &url::Url) -> String {
     let mut uri = uri.clone();
     uri.set_query(None);
+    uri.set_fragment(None);
     uri.into()
 }
 

@@ -117,8 +117,10 @@ async fn plugins_log_and_their_granted_calls_are_logged() {
         message: message.to_owned(),
         fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     };
-    script.logs =
-        vec![line(LogLevel::Info, "hello", &[("user", "ada"), ("api_key", CANARY)]), line(LogLevel::Error, "bye", &[])];
+    script.logs = vec![
+        line(LogLevel::Info, "hello", &[("user", "ada"), ("api_key", CANARY), ("sent", "{\"ssn\":\"c4nary\"}")]),
+        line(LogLevel::Error, "bye", &[]),
+    ];
     script.action.insert("asker", Box::new(|_, _| Ok(ActionDecision::Success(Vec::new()))));
     let house = house(flow, "{ request: info, success: debug }", script).await;
     let (_, journal) = house.run(json!({ "q": "x" })).await;
@@ -137,6 +139,9 @@ async fn plugins_log_and_their_granted_calls_are_logged() {
     let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
     assert_eq!(action.hook.as_ref().map(|hook| &hook.invocation.request_id), Some(&log.request_id));
     assert!(!serde_json::to_string(entries).unwrap().contains(CANARY), "{entries:?}");
+    let mut shown = journal[0].clone();
+    shown.mask(&weir_engine::sensitive::SensitiveNames::marked(["ssn"]).and_standard());
+    assert!(!serde_json::to_string(&shown).unwrap().contains(CANARY), "{shown:?}");
 
     let mut broken = Script { logs: vec![line(LogLevel::Info, "last words", &[])], ..Script::default() };
     broken.pre_call.insert("p", Box::new(|_, _| Err(HookErrorKind::Trap)));
@@ -225,6 +230,19 @@ async fn bodies_are_cut_and_entries_counted() {
         house.settings.diagnostics.step_entries_max = most;
         let (_, journal) = house.run(json!({ "q": "x" })).await;
         assert_eq!((journal[0].diagnostics.len(), journal[0].diagnostics_dropped), (most, dropped));
+    }
+}
+
+#[tokio::test]
+async fn of_a_body_that_is_too_long_to_be_masked_an_entry_says_how_long_it_is() {
+    // covers D-04; keeps A4: N and N + 1
+    for (bytes, shown) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+        let house = house(CALL, "{ success: info }", Script::default()).await;
+        *house.world.answer.lock().unwrap() = Ok(answer(200, &"x".repeat(bytes)));
+        let entries = entries(&house, json!({ "q": "x" })).await;
+        let body = entries[0].input["body"].as_str().unwrap();
+        assert_eq!(body.starts_with("xxx"), shown, "{body}");
+        assert_eq!(body == "<65537 bytes, too many to be shown>", !shown, "{body}");
     }
 }
 

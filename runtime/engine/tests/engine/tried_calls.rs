@@ -7,7 +7,8 @@ use weir_engine::connector::ConnectorDocument;
 use weir_engine::engine::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use weir_engine::message::{Failure, Request, Response};
 use weir_engine::ports::{
-    ConnectorError, ConnectorErrorKind, OwnerId, PageRequest, PostResponseDecision, PreCallDecision, RunFilter, Store,
+    ConnectorError, ConnectorErrorKind, DefinitionKind, OwnerId, PageRequest, PostResponseDecision, PreCallDecision,
+    RunFilter, Store,
 };
 use weir_engine::run::RunContext;
 
@@ -75,6 +76,27 @@ async fn a_call_is_tried_with_its_hooks_and_nothing_is_stored() {
     let lease = Duration::from_secs(1);
     assert!(house.store.claim_runs(&OwnerId("o".to_owned()), now, lease, 10).await.unwrap().is_empty());
     assert_eq!(house.store.run(&house.tenant, invocation.run).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_granted_connectors_mark_is_not_shown_either() {
+    // covers C-16, D-04
+    let mut script = Script { caller: Some("asker"), ..Script::default() };
+    script.pre_call.insert("asker", Box::new(|_, request: &Request| Ok(PreCallDecision::Call(request.clone()))));
+    let house = House::new(FLOW, script).await;
+    let granted = "connector: other\nbase-url: https://o.test/\nsensitive: [ssn]\nfunctions: [{ name: get }]\n";
+    house.define(DefinitionKind::Connector, "other", stored(granted)).await;
+    *house.world.answer.lock().unwrap() = Ok(Response {
+        status: 200,
+        headers: Vec::new(),
+        body: json!({ "ssn": "c4nary", "n": 7 }).to_string().into(),
+        transformed_data: None,
+    });
+    let mut call = try_of(&house);
+    call.pre_call = json!([{ "plugin": "asker@1", "grants": ["other.get"] }]);
+    let tried = house.engine().try_call(call).await.expect("tried");
+    let text = format!("{:?} {}", tried.result, serde_json::to_string(&tried.record).unwrap());
+    assert!(!text.contains("c4nary") && text.contains('7'), "{text}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use weir_engine::run::BackgroundCall;
 
 use super::app::App;
 use super::caller::{Caller, InspectRuns};
+use super::masking::masked;
 use super::page;
 use super::path::{PathOf, QueryOf};
 use super::runs;
@@ -56,7 +57,7 @@ pub(super) async fn background_calls(
     let has_more = items.len() > limit;
     items.truncate(limit);
     let names = app.engine.hidden_names(&run).await?;
-    items.iter_mut().for_each(|call| call.mask(&names));
+    let items = masked(names, items, |items, names| items.iter_mut().for_each(|call| call.mask(names))).await?;
     let next_after = items.last().map(|call| call.entry.sequence).filter(|_| has_more);
     Ok(Json(BackgroundCallsView { items, next_after }))
 }

@@ -6,6 +6,7 @@ mod caller; // who calls, and whether they may
 mod documents; // what connectors and flows have in common
 mod edge; // request ids, problems, limits, metrics around every route
 mod leftover; // what refused requests still send
+mod masking; // what is not shown, off the serving threads
 mod page; // lists in parts
 mod path; // names in paths and queries
 mod precondition; // If-Match and If-None-Match

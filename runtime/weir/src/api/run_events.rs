@@ -19,6 +19,7 @@ use weir_engine::sensitive::SensitiveNames;
 
 use super::app::App;
 use super::caller::{Caller, InspectRuns};
+use super::masking::masked;
 use super::path::PathOf;
 use super::runs;
 use super::views::RunView;
@@ -95,11 +96,13 @@ impl Live {
         while !self.is_over {
             // Before the look, so that a change during it is not missed.
             self.changes.mark_unchanged();
-            let mut entries =
-                self.app.store.journal(&self.principal.tenant, self.run, self.after, ENTRIES).await.ok()?;
+            let entries = self.app.store.journal(&self.principal.tenant, self.run, self.after, ENTRIES).await.ok()?;
             if let Some(last) = entries.last() {
                 self.after = last.sequence;
-                entries.iter_mut().for_each(|entry| entry.mask(&self.names));
+                let mask = |entries: &mut Vec<JournalEntry>, names: &SensitiveNames| {
+                    entries.iter_mut().for_each(|entry| entry.mask(names));
+                };
+                let entries = masked(self.names.clone(), entries, mask).await.ok()?;
                 return Some((entries.iter().map(step).collect(), self));
             }
             let run = self.app.store.run(&self.principal.tenant, self.run).await.ok()??;

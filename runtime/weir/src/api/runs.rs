@@ -20,6 +20,7 @@ use weir_engine::run::{JournalEntry, Run, RunStateKind};
 use super::app::App;
 use super::body::EventJson;
 use super::caller::{Caller, InspectRuns, ReadRuns, StartRuns};
+use super::masking::masked;
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
 use super::views::RunView;
@@ -236,9 +237,9 @@ pub(super) async fn journal(
 ) -> Result<Json<JournalView>, Problem> {
     let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
     let run = find(&app, caller.tenant(), &id).await?;
-    let mut items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
+    let items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
     let names = app.engine.hidden_names(&run).await?;
-    items.iter_mut().for_each(|entry| entry.mask(&names));
+    let items = masked(names, items, |items, names| items.iter_mut().for_each(|entry| entry.mask(names))).await?;
     let last = items.last().map(|entry| entry.sequence);
     let next_after = last.filter(|last| *last < run.revision);
     Ok(Json(JournalView { items, next_after }))
@@ -255,9 +256,8 @@ pub(super) async fn context(
 ) -> Result<Json<Value>, Problem> {
     let run = find(&app, caller.tenant(), &id).await?;
     let context = app.store.run_context(caller.tenant(), run.id).await?.ok_or_else(|| Problem::not_found("run"))?;
-    let mut context = context.to_json();
-    app.engine.hidden_names(&run).await?.mask_json(&mut context);
-    Ok(Json(context))
+    let names = app.engine.hidden_names(&run).await?;
+    masked(names, context.to_json(), |context, names| names.mask_context(context)).await.map(Json)
 }
 
 /// The tenant's run of that id.
