@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::background_entries::Told;
 use super::verdict::{Verdict, judge, retry_after};
 use super::{Engine, EngineSettings, Trouble};
 use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::digest::Digest;
-use crate::ids::RequestId;
 use crate::message::Octets;
-use crate::ports::{CallContext, ClaimedCall, Exchange, StoreError};
+use crate::ports::{ClaimedCall, Exchange, StoreError};
 use crate::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Ending, JournalEntry, OutboxEntry, Run, StepError,
     StepOutcome, StepRecord,
@@ -135,25 +135,31 @@ impl Engine {
     /// Sends a call once more, and records what has become of it.
     async fn send_claimed(&self, claimed: ClaimedCall) {
         let ClaimedCall { call, lease, claims } = claimed;
-        let progress = self.progress_of(&call, claims).await;
+        let (mut progress, told) = self.progress_of(&call, claims).await;
         log(&call.entry, &progress);
+        let Told { entries, dropped } = told;
+        progress.tell(entries.clone(), dropped, self.settings.diagnostics.step_entries_max);
         let OutboxEntry { tenant, run, sequence, .. } = &call.entry;
-        if let Err(error) = self.ports.store.settle_background_call(tenant, *run, *sequence, &lease, progress).await {
-            // It is claimed again when the lease is over, and sent with the same key.
-            let error = (&error as &dyn std::error::Error, error.code());
-            tracing::warn!(%run, step = %call.entry.step, error = error.0, code = error.1, "the outcome of a call in the background was not recorded");
+        match self.ports.store.settle_background_call(tenant, *run, *sequence, &lease, progress).await {
+            Ok(()) => self.feed.committed(tenant, &entries),
+            Err(error) => {
+                // It is claimed again when the lease is over, and sent with the same key.
+                let error = (&error as &dyn std::error::Error, error.code());
+                tracing::warn!(%run, step = %call.entry.step, error = error.0, code = error.1, "the outcome of a call in the background was not recorded");
+            }
         }
     }
 
-    async fn progress_of(&self, call: &BackgroundCall, claims: u64) -> BackgroundProgress {
+    /// What has become of a call after one more send, and what is told of that.
+    async fn progress_of(&self, call: &BackgroundCall, claims: u64) -> (BackgroundProgress, Told) {
         let now = self.ports.clock.now();
         if let Some(error) = self.hopeless(call, claims, now) {
-            return failed(&call.progress, now, error);
+            return (failed(&call.progress, now, error), Told::default());
         }
-        match self.permitted(&call.entry).await {
+        let progress = match self.permitted(&call.entry).await {
             Ok(permitted) => {
-                let exchange = self.exchange(&call.entry, &permitted).await;
-                self.after_send(call, &permitted, exchange)
+                let (exchange, told) = self.send_and_tell(&call.entry, &permitted).await;
+                return (self.after_send(call, &permitted, exchange), told);
             }
             Err(Unsent::For(error)) => failed(&call.progress, now, error),
             Err(Unsent::Now(error)) => {
@@ -162,7 +168,8 @@ impl Engine {
                 let next_at = now.after(self.settings.background_backoff);
                 BackgroundProgress { state: BackgroundState::Pending { next_at }, ..call.progress.clone() }
             }
-        }
+        };
+        (progress, Told::default())
     }
 
     /// Why a call is not sent once more.
@@ -195,16 +202,6 @@ impl Engine {
             .map_err(|error| Unsent::For(step_error("connector.request-not-permitted", error)))
     }
 
-    async fn exchange(&self, entry: &OutboxEntry, permitted: &PermittedRequest) -> Exchange {
-        let context = CallContext {
-            tenant: entry.tenant.clone(),
-            request_id: RequestId::generate(),
-            idempotency_key: entry.idempotency_key.clone(),
-            budget: self.settings.background_send_max,
-        };
-        self.ports.connectors.send(&context, permitted).await
-    }
-
     fn after_send(
         &self,
         call: &BackgroundCall,
@@ -226,7 +223,7 @@ impl Engine {
             }
         };
         let (exchange, body_bytes_left_out) = bounded(exchange, self.settings.background_body_bytes_max);
-        BackgroundProgress { sends, state, exchange: Some(exchange), body_bytes_left_out }
+        BackgroundProgress { sends, state, exchange: Some(exchange), body_bytes_left_out, ..call.progress.clone() }
     }
 
     /// The pause after so many sends. A part of up to a quarter is taken off by the call's own key, so that calls which

@@ -156,7 +156,7 @@ pub(crate) fn progress(before: &BackgroundProgress, state: BackgroundState, byte
     let response =
         Response { status: 503, headers: Vec::new(), body: vec![b'y'; bytes].into(), transformed_data: None };
     let exchange = Exchange { outcome: Ok(response), attempts: Vec::new(), elapsed_us: 7 };
-    BackgroundProgress { sends: before.sends + 1, state, exchange: Some(exchange), body_bytes_left_out: 0 }
+    BackgroundProgress { sends: before.sends + 1, state, exchange: Some(exchange), ..before.clone() }
 }
 
 pub(crate) fn again(next_at: u64) -> BackgroundState {
