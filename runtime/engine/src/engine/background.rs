@@ -1,7 +1,9 @@
 //! Sends the calls that steps have handed over (C-11), again and again with growing pauses, until the outside system has
 //! taken each of them or its time is over. What a step handed over survives the process; so does how far it has come.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -11,8 +13,9 @@ use super::verdict::{Verdict, judge, retry_after};
 use super::{Engine, EngineSettings, Trouble};
 use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::digest::Digest;
+use crate::ids::TenantId;
 use crate::message::Octets;
-use crate::ports::{ClaimedCall, Exchange, StoreError};
+use crate::ports::{CallRoom, ClaimedCall, Exchange, StoreError};
 use crate::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Ending, JournalEntry, OutboxEntry, Run, StepError,
     StepOutcome, StepRecord,
@@ -25,6 +28,8 @@ pub(super) struct Outbound {
     /// One permit for each call that this process sends at a time.
     slots: Arc<Semaphore>,
     slots_max: usize,
+    /// How many of them each tenant has.
+    out: Mutex<HashMap<TenantId, usize>>,
     /// Tells the loop that there may be something to claim.
     wake: Notify,
 }
@@ -32,12 +37,16 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn new(settings: &EngineSettings) -> Self {
         let slots_max = settings.background_calls_max;
-        Self { slots: Arc::new(Semaphore::new(slots_max)), slots_max, wake: Notify::new() }
+        Self { slots: Arc::new(Semaphore::new(slots_max)), slots_max, out: Mutex::default(), wake: Notify::new() }
     }
 
     /// Something was handed over.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    fn out(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is being sent; the number of calls that still are after that time.
@@ -116,17 +125,18 @@ impl Engine {
             // No send takes longer than `background-send-max`, so that no lease has to be prolonged.
             let lease = self.settings.background_send_max.saturating_add(self.settings.lease);
             let now = self.ports.clock.now();
-            let claimed = self.ports.store.claim_background_calls(&self.owner, now, lease, free).await?;
+            let per_tenant = self.settings.background_calls_per_tenant_max;
+            let room = CallRoom { calls: free, per_tenant, out: self.outbound.out().clone() };
+            let claimed = self.ports.store.claim_background_calls(&self.owner, now, lease, room).await?;
             if claimed.is_empty() {
                 return Ok(());
             }
             for call in claimed {
                 let Ok(slot) = self.outbound.slots.clone().acquire_owned().await else { return Ok(()) };
-                let engine = self.clone();
+                let sending = Sending::begin(self, &call, slot);
                 tokio::spawn(async move {
-                    let slot = Sending { engine: &engine, slot: Some(slot) };
-                    engine.send_claimed(call).await;
-                    drop(slot);
+                    sending.engine.send_claimed(call).await;
+                    drop(sending);
                 });
             }
         }
@@ -290,13 +300,32 @@ fn log(entry: &OutboxEntry, progress: &BackgroundProgress) {
 
 /// A call that this process sends, and the slot that it takes. However the sending ends, a panic included, the slot is
 /// free again, and the loop looks for the next call.
-struct Sending<'a> {
-    engine: &'a Arc<Engine>,
+struct Sending {
+    engine: Arc<Engine>,
+    tenant: TenantId,
     slot: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Sending<'_> {
+impl Sending {
+    fn begin(engine: &Arc<Engine>, claimed: &ClaimedCall, slot: OwnedSemaphorePermit) -> Self {
+        let tenant = claimed.call.entry.tenant.clone();
+        let mut out = engine.outbound.out();
+        let of_tenant = out.entry(tenant.clone()).or_default();
+        *of_tenant = of_tenant.saturating_add(1);
+        Self { engine: Arc::clone(engine), tenant, slot: Some(slot) }
+    }
+}
+
+impl Drop for Sending {
     fn drop(&mut self) {
+        let mut out = self.engine.outbound.out();
+        if let Entry::Occupied(mut of_tenant) = out.entry(self.tenant.clone()) {
+            *of_tenant.get_mut() -= 1;
+            if *of_tenant.get() == 0 {
+                of_tenant.remove();
+            }
+        }
+        drop(out);
         drop(self.slot.take());
         self.engine.outbound.wake();
     }

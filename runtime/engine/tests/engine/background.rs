@@ -295,6 +295,30 @@ async fn no_more_calls_are_out_than_the_operator_lets() {
 }
 
 #[tokio::test]
+async fn one_tenant_never_has_all_places() {
+    // covers C-11, keeps S-10
+    let mut house = house(NOTIFY, Script::default()).await;
+    house.settings.background_calls_max = 3;
+    house.settings.background_calls_per_tenant_max = 2;
+    house.world.answers.send_replace(0);
+    for _ in 0..5 {
+        house.run(json!({"q": "x"})).await;
+    }
+    let engine = house.engine();
+    tokio::spawn(engine.clone().work());
+    house.sent(2).await;
+    let mut other = house.clone();
+    other.tenant = "globex".parse().unwrap();
+    other.define(DefinitionKind::Connector, "sys", stored(&CONNECTOR.replace("sys.test", "globex.test"))).await;
+    other.define(DefinitionKind::Flow, "f", stored(NOTIFY)).await;
+    engine.start(other.start_of(json!({"q": "y"}))).await.unwrap();
+    house.sent(3).await;
+    assert_eq!(house.world.uris(), ["https://sys.test/?x", "https://sys.test/?x", "https://globex.test/?y"]);
+    house.world.answers.send_replace(usize::MAX);
+    house.sent(6).await;
+}
+
+#[tokio::test]
 async fn pre_call_hooks_run_in_the_step_and_a_failure_hands_nothing_over() {
     // covers C-11, F-05
     let failure = weir_engine::message::Failure { reason: "No".to_owned(), description: None };

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::message::{Header, Method, Request, Response};
 use weir_engine::ports::{
-    ClaimedCall, ClaimedRun, CommitStep, Cursor, Exchange, Lease, NewRun, OwnerId, Page, PageRequest, Started, Store,
-    StoreError,
+    CallRoom, ClaimedCall, ClaimedRun, CommitStep, Cursor, Exchange, Lease, NewRun, OwnerId, Page, PageRequest,
+    Started, Store, StoreError,
 };
 use weir_engine::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Claim, ClaimRecord, ContextChange, Ending, Event,
@@ -144,7 +144,7 @@ pub(crate) fn with_call(mut commit: CommitStep, created_at: u64, bytes: usize) -
 }
 
 pub(crate) async fn claim_calls(store: &dyn Store, now: u64, limit: usize) -> Vec<ClaimedCall> {
-    store.claim_background_calls(&owner("sender"), at(now), LEASE, limit).await.unwrap()
+    store.claim_background_calls(&owner("sender"), at(now), LEASE, CallRoom::of(limit)).await.unwrap()
 }
 
 pub(crate) async fn calls_of(store: &dyn Store, run: &Run) -> Vec<BackgroundCall> {
