@@ -1,18 +1,21 @@
 //! Sends the calls that steps have handed over (C-11), again and again with growing pauses, until the outside system has
 //! taken each of them or its time is over. What a step handed over survives the process; so does how far it has come.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::background_entries::Told;
 use super::verdict::{Verdict, judge, retry_after};
 use super::{Engine, EngineSettings, Trouble};
 use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::digest::Digest;
-use crate::ids::RequestId;
+use crate::ids::TenantId;
 use crate::message::Octets;
-use crate::ports::{CallContext, ClaimedCall, Exchange, StoreError};
+use crate::ports::{CallRoom, ClaimedCall, Exchange, StoreError};
 use crate::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Ending, JournalEntry, OutboxEntry, Run, StepError,
     StepOutcome, StepRecord,
@@ -25,6 +28,8 @@ pub(super) struct Outbound {
     /// One permit for each call that this process sends at a time.
     slots: Arc<Semaphore>,
     slots_max: usize,
+    /// How many of them each tenant has.
+    out: Mutex<HashMap<TenantId, usize>>,
     /// Tells the loop that there may be something to claim.
     wake: Notify,
 }
@@ -32,12 +37,16 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn new(settings: &EngineSettings) -> Self {
         let slots_max = settings.background_calls_max;
-        Self { slots: Arc::new(Semaphore::new(slots_max)), slots_max, wake: Notify::new() }
+        Self { slots: Arc::new(Semaphore::new(slots_max)), slots_max, out: Mutex::default(), wake: Notify::new() }
     }
 
     /// Something was handed over.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    fn out(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is being sent; the number of calls that still are after that time.
@@ -116,17 +125,18 @@ impl Engine {
             // No send takes longer than `background-send-max`, so that no lease has to be prolonged.
             let lease = self.settings.background_send_max.saturating_add(self.settings.lease);
             let now = self.ports.clock.now();
-            let claimed = self.ports.store.claim_background_calls(&self.owner, now, lease, free).await?;
+            let per_tenant = self.settings.background_calls_per_tenant_max;
+            let room = CallRoom { calls: free, per_tenant, out: self.outbound.out().clone() };
+            let claimed = self.ports.store.claim_background_calls(&self.owner, now, lease, room).await?;
             if claimed.is_empty() {
                 return Ok(());
             }
             for call in claimed {
                 let Ok(slot) = self.outbound.slots.clone().acquire_owned().await else { return Ok(()) };
-                let engine = self.clone();
+                let sending = Sending::begin(self, &call, slot);
                 tokio::spawn(async move {
-                    let slot = Sending { engine: &engine, slot: Some(slot) };
-                    engine.send_claimed(call).await;
-                    drop(slot);
+                    sending.engine.send_claimed(call).await;
+                    drop(sending);
                 });
             }
         }
@@ -135,25 +145,31 @@ impl Engine {
     /// Sends a call once more, and records what has become of it.
     async fn send_claimed(&self, claimed: ClaimedCall) {
         let ClaimedCall { call, lease, claims } = claimed;
-        let progress = self.progress_of(&call, claims).await;
+        let (mut progress, told) = self.progress_of(&call, claims).await;
         log(&call.entry, &progress);
+        let Told { entries, dropped } = told;
+        progress.tell(entries.clone(), dropped, self.settings.diagnostics.step_entries_max);
         let OutboxEntry { tenant, run, sequence, .. } = &call.entry;
-        if let Err(error) = self.ports.store.settle_background_call(tenant, *run, *sequence, &lease, progress).await {
-            // It is claimed again when the lease is over, and sent with the same key.
-            let error = (&error as &dyn std::error::Error, error.code());
-            tracing::warn!(%run, step = %call.entry.step, error = error.0, code = error.1, "the outcome of a call in the background was not recorded");
+        match self.ports.store.settle_background_call(tenant, *run, *sequence, &lease, progress).await {
+            Ok(()) => self.feed.committed(tenant, &entries),
+            Err(error) => {
+                // It is claimed again when the lease is over, and sent with the same key.
+                let error = (&error as &dyn std::error::Error, error.code());
+                tracing::warn!(%run, step = %call.entry.step, error = error.0, code = error.1, "the outcome of a call in the background was not recorded");
+            }
         }
     }
 
-    async fn progress_of(&self, call: &BackgroundCall, claims: u64) -> BackgroundProgress {
+    /// What has become of a call after one more send, and what is told of that.
+    async fn progress_of(&self, call: &BackgroundCall, claims: u64) -> (BackgroundProgress, Told) {
         let now = self.ports.clock.now();
         if let Some(error) = self.hopeless(call, claims, now) {
-            return failed(&call.progress, now, error);
+            return (failed(&call.progress, now, error), Told::default());
         }
-        match self.permitted(&call.entry).await {
+        let progress = match self.permitted(&call.entry).await {
             Ok(permitted) => {
-                let exchange = self.exchange(&call.entry, &permitted).await;
-                self.after_send(call, &permitted, exchange)
+                let (exchange, told) = self.send_and_tell(&call.entry, &permitted).await;
+                return (self.after_send(call, &permitted, exchange), told);
             }
             Err(Unsent::For(error)) => failed(&call.progress, now, error),
             Err(Unsent::Now(error)) => {
@@ -162,7 +178,8 @@ impl Engine {
                 let next_at = now.after(self.settings.background_backoff);
                 BackgroundProgress { state: BackgroundState::Pending { next_at }, ..call.progress.clone() }
             }
-        }
+        };
+        (progress, Told::default())
     }
 
     /// Why a call is not sent once more.
@@ -195,16 +212,6 @@ impl Engine {
             .map_err(|error| Unsent::For(step_error("connector.request-not-permitted", error)))
     }
 
-    async fn exchange(&self, entry: &OutboxEntry, permitted: &PermittedRequest) -> Exchange {
-        let context = CallContext {
-            tenant: entry.tenant.clone(),
-            request_id: RequestId::generate(),
-            idempotency_key: entry.idempotency_key.clone(),
-            budget: self.settings.background_send_max,
-        };
-        self.ports.connectors.send(&context, permitted).await
-    }
-
     fn after_send(
         &self,
         call: &BackgroundCall,
@@ -226,7 +233,7 @@ impl Engine {
             }
         };
         let (exchange, body_bytes_left_out) = bounded(exchange, self.settings.background_body_bytes_max);
-        BackgroundProgress { sends, state, exchange: Some(exchange), body_bytes_left_out }
+        BackgroundProgress { sends, state, exchange: Some(exchange), body_bytes_left_out, ..call.progress.clone() }
     }
 
     /// The pause after so many sends. A part of up to a quarter is taken off by the call's own key, so that calls which
@@ -293,13 +300,32 @@ fn log(entry: &OutboxEntry, progress: &BackgroundProgress) {
 
 /// A call that this process sends, and the slot that it takes. However the sending ends, a panic included, the slot is
 /// free again, and the loop looks for the next call.
-struct Sending<'a> {
-    engine: &'a Arc<Engine>,
+struct Sending {
+    engine: Arc<Engine>,
+    tenant: TenantId,
     slot: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Sending<'_> {
+impl Sending {
+    fn begin(engine: &Arc<Engine>, claimed: &ClaimedCall, slot: OwnedSemaphorePermit) -> Self {
+        let tenant = claimed.call.entry.tenant.clone();
+        let mut out = engine.outbound.out();
+        let of_tenant = out.entry(tenant.clone()).or_default();
+        *of_tenant = of_tenant.saturating_add(1);
+        Self { engine: Arc::clone(engine), tenant, slot: Some(slot) }
+    }
+}
+
+impl Drop for Sending {
     fn drop(&mut self) {
+        let mut out = self.engine.outbound.out();
+        if let Entry::Occupied(mut of_tenant) = out.entry(self.tenant.clone()) {
+            *of_tenant.get_mut() -= 1;
+            if *of_tenant.get() == 0 {
+                of_tenant.remove();
+            }
+        }
+        drop(out);
         drop(self.slot.take());
         self.engine.outbound.wake();
     }

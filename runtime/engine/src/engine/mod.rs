@@ -1,6 +1,7 @@
 //! The engine: starts runs, drives them step by step, goes on with them after a crash.
 
 mod background; // sends what steps hand over
+mod background_entries; // diagnostic entries of calls in the background
 mod definitions;
 mod drive;
 mod feed; // diagnostic entries, live

@@ -41,6 +41,8 @@ pub struct EngineSettings {
     pub test_call_timeout: Duration,
     /// Most calls in the background (C-11) that this process sends at a time; more wait in the store. 64 by default.
     pub background_calls_max: usize,
+    /// Most of them that are one tenant's, so that one whose systems are slow does not hold up another's. 16 by default.
+    pub background_calls_per_tenant_max: usize,
     /// How long a call in the background is sent again until it is given up. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub background_ttl: Duration,
@@ -76,6 +78,7 @@ impl Default for EngineSettings {
             run_deadline_max: Duration::from_secs(86_400),
             test_call_timeout: Duration::from_secs(30),
             background_calls_max: 64,
+            background_calls_per_tenant_max: 16,
             background_ttl: Duration::from_secs(86_400),
             background_send_max: Duration::from_secs(300),
             background_backoff: Duration::from_secs(1),
@@ -111,6 +114,11 @@ impl EngineSettings {
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
             ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
             ("background-calls-max", "from 1 to 100000", (1..=100_000).contains(&self.background_calls_max)),
+            (
+                "background-calls-per-tenant-max",
+                "from 1 to 100000",
+                (1..=100_000).contains(&self.background_calls_per_tenant_max),
+            ),
             ("background-ttl", "at least 1s", self.background_ttl >= Duration::from_secs(1)),
             ("background-send-max", "at least 1s", self.background_send_max >= Duration::from_secs(1)),
             ("background-backoff", "at least 10ms", self.background_backoff >= Duration::from_millis(10)),

@@ -13,7 +13,7 @@ pub use self::connectors::{
     Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse, Timings,
 };
 pub use self::lease::{Lease, OwnerId};
-pub use self::outbox::{Backlog, ClaimedCall, Outbox};
+pub use self::outbox::{Backlog, CallRoom, ClaimedCall, Outbox};
 pub use self::plugins::{
     ActionDecision, ActionEvent, CallError, CallErrorKind, GrantedCalls, HookError, HookErrorKind, HookReport,
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,

@@ -1,6 +1,7 @@
 //! The part of the store that keeps calls in the background (C-11): handed over with a step's commit, sent by whoever
 //! claims them, and kept with what became of them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,21 +33,40 @@ pub struct Backlog {
     pub oldest: Option<Timestamp>,
 }
 
+/// How many calls a claim may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRoom {
+    /// Of all tenants together; at most 1,024 are taken at once.
+    pub calls: usize,
+    /// The most that one tenant may have out at a time, those in `out` included.
+    pub per_tenant: usize,
+    /// How many calls the claimer already sends, by tenant.
+    pub out: HashMap<TenantId, usize>,
+}
+
+impl CallRoom {
+    /// Room for so many calls, whoever has them.
+    pub fn of(calls: usize) -> Self {
+        Self { calls, per_tenant: usize::MAX, out: HashMap::new() }
+    }
+}
+
 /// The verbs of calls in the background. Part of [`super::Store`], with the same promises.
 ///
 /// A run that has ended keeps its calls: what is pending is still sent. Whatever removes runs must leave those that
 /// have a pending call.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims up to `limit` calls that are due at `now`, for `lease` from `now`; up to 1,024 at once. Fair to tenants as
-    /// [`super::Store::claim_runs`], also where calls become due again. A call that cannot be read is left out and
-    /// logged, and looked at again after as long as a lease.
+    /// Claims as many calls that are due at `now` as there is `room` for, for `lease` from `now`. Fair to tenants as
+    /// [`super::Store::claim_runs`], also where calls become due again; calls of a tenant that has as many out as it may
+    /// wait, and do not stand before another's. A call that cannot be read is left out and logged, and looked at again
+    /// after as long as a lease.
     async fn claim_background_calls(
         &self,
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedCall>, StoreError>;
 
     /// Records what has become of a claimed call, and gives the lease back. A call that is still pending is due again at

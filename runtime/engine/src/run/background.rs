@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::diagnostic::DiagnosticEntry;
 use super::journal::StepError;
 use crate::ids::{ConnectorName, FunctionName, RunId, StepId, TenantId};
 use crate::message::Request;
@@ -73,7 +74,17 @@ pub struct BackgroundProgress {
     /// How many bytes at the end of the response's body were not kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub body_bytes_left_out: u64,
+    /// The diagnostic entries of its sends, oldest first, masked (C-10): the newest ones, see
+    /// [`BackgroundProgress::tell`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticEntry>,
+    /// How many entries before these were dropped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub diagnostics_dropped: u64,
 }
+
+/// The most bytes of entries that are kept with a call: they are written anew whenever it was sent.
+const DIAGNOSTIC_BYTES_MAX: usize = 256 << 10;
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -83,7 +94,32 @@ impl BackgroundProgress {
     /// Of a call that was just handed over.
     pub fn new(created_at: Timestamp) -> Self {
         let state = BackgroundState::Pending { next_at: created_at };
-        Self { sends: 0, state, exchange: None, body_bytes_left_out: 0 }
+        Self {
+            sends: 0,
+            state,
+            exchange: None,
+            body_bytes_left_out: 0,
+            diagnostics: Vec::new(),
+            diagnostics_dropped: 0,
+        }
+    }
+
+    /// Adds the entries of a send, and `dropped` that could not be made. Where there are more than `entries_max` then,
+    /// or more than 256 KiB of them, the oldest are dropped: what became of the call last is what is asked for.
+    pub(crate) fn tell(&mut self, entries: Vec<DiagnosticEntry>, dropped: u32, entries_max: usize) {
+        self.diagnostics.extend(entries);
+        let (mut keep, mut bytes) = (0, 0_usize);
+        for entry in self.diagnostics.iter().rev().take(entries_max) {
+            bytes = bytes.saturating_add(entry.bytes());
+            if bytes > DIAGNOSTIC_BYTES_MAX {
+                break;
+            }
+            keep += 1;
+        }
+        let gone = self.diagnostics.len() - keep;
+        self.diagnostics.drain(..gone);
+        self.diagnostics_dropped =
+            self.diagnostics_dropped.saturating_add(u64::from(dropped)).saturating_add(gone as u64);
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use weir_engine::connector::ResponseMode;
 use weir_engine::message::Response;
-use weir_engine::ports::{ConnectorError, ConnectorErrorKind, DefinitionKind, Outbox, PreCallDecision, Store};
-use weir_engine::run::{BackgroundCall, BackgroundState, Run, RunStateKind, StepRecord};
+use weir_engine::ports::{
+    ConnectorError, ConnectorErrorKind, DefinitionKind, LogLevel, Outbox, PreCallDecision, Store,
+};
+use weir_engine::run::{BackgroundCall, BackgroundState, DiagnosticFilter, Run, RunStateKind, StepRecord};
 
 use super::house::{House, Script, stored};
 
@@ -236,6 +238,42 @@ async fn of_a_long_answer_the_beginning_is_kept() {
     assert_eq!((response.body.as_text(), progress.body_bytes_left_out), (Some("abc"), 3));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_send_tells_is_kept_with_the_call_and_goes_to_those_who_follow() {
+    // covers C-10, C-11, D-04
+    let mut house = House::new(NOTIFY, Script::default()).await;
+    house.settings.diagnostics.step_entries_max = 3;
+    let log = "sensitive: [ssn]\nfunctions:\n  - name: notify\n    log: { request: debug, success: info, failure: warning }\n";
+    let document = CONNECTOR.replace("functions:\n  - name: notify\n", log);
+    house.define(DefinitionKind::Connector, "sys", stored(&document)).await;
+    let (run, journal) = house.run(json!({"q": "ssn=c4nary"})).await;
+    assert_eq!(journal[0].diagnostics, [], "the step itself sends nothing");
+    // The version that is sent marks the name, whatever the newest one does.
+    house.define(DefinitionKind::Connector, "sys", stored(CONNECTOR)).await;
+    house.answer_with(answer(503));
+    let engine = house.engine();
+    let mut live = engine.follow_diagnostics(&house.tenant, DiagnosticFilter::default());
+    tokio::spawn(engine.clone().work());
+    house.sent(1).await;
+    let mut heard = Vec::new();
+    for sends in 1..=2 {
+        house.sent(sends).await;
+        house.answer_with(answer(200));
+        for _ in 0..2 {
+            heard.push(live.next().await.unwrap().entry.unwrap());
+        }
+    }
+    let kinds: Vec<_> = heard.iter().map(|entry| (entry.action_id.as_str(), entry.level)).collect();
+    let (request, failure) = (("connector-request", LogLevel::Debug), ("connector-failure", LogLevel::Warning));
+    assert_eq!(kinds, [request, failure, request, ("connector-response", LogLevel::Info)]);
+    let call = house.the_call(&run).await;
+    let kept: Vec<_> = heard.iter().skip(1).map(|entry| (**entry).clone()).collect();
+    assert_eq!((&call.progress.diagnostics, call.progress.diagnostics_dropped), (&kept, 1), "the newest are kept");
+    assert_eq!((heard[0].run, heard[0].step.as_str(), heard[0].component_id.as_str()), (run.id, "a", "sys.notify"));
+    let text = format!("{heard:?}");
+    assert!(!text.contains("c4nary") && text.contains("ssn"), "{text}");
+}
+
 #[tokio::test]
 async fn no_more_calls_are_out_than_the_operator_lets() {
     // covers C-11, keeps S-10
@@ -254,6 +292,30 @@ async fn no_more_calls_are_out_than_the_operator_lets() {
     assert_eq!(house.world.keys().len(), 2);
     house.world.answers.send_replace(usize::MAX);
     house.sent(5).await;
+}
+
+#[tokio::test]
+async fn one_tenant_never_has_all_places() {
+    // covers C-11, keeps S-10
+    let mut house = house(NOTIFY, Script::default()).await;
+    house.settings.background_calls_max = 3;
+    house.settings.background_calls_per_tenant_max = 2;
+    house.world.answers.send_replace(0);
+    for _ in 0..5 {
+        house.run(json!({"q": "x"})).await;
+    }
+    let engine = house.engine();
+    tokio::spawn(engine.clone().work());
+    house.sent(2).await;
+    let mut other = house.clone();
+    other.tenant = "globex".parse().unwrap();
+    other.define(DefinitionKind::Connector, "sys", stored(&CONNECTOR.replace("sys.test", "globex.test"))).await;
+    other.define(DefinitionKind::Flow, "f", stored(NOTIFY)).await;
+    engine.start(other.start_of(json!({"q": "y"}))).await.unwrap();
+    house.sent(3).await;
+    assert_eq!(house.world.uris(), ["https://sys.test/?x", "https://sys.test/?x", "https://globex.test/?y"]);
+    house.world.answers.send_replace(usize::MAX);
+    house.sent(6).await;
 }
 
 #[tokio::test]

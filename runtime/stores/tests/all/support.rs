@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::message::{Header, Method, Request, Response};
 use weir_engine::ports::{
-    ClaimedCall, ClaimedRun, CommitStep, Cursor, Exchange, Lease, NewRun, OwnerId, Page, PageRequest, Started, Store,
-    StoreError,
+    CallRoom, ClaimedCall, ClaimedRun, CommitStep, Cursor, Exchange, Lease, NewRun, OwnerId, Page, PageRequest,
+    Started, Store, StoreError,
 };
 use weir_engine::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Claim, ClaimRecord, ContextChange, Ending, Event,
@@ -144,7 +144,7 @@ pub(crate) fn with_call(mut commit: CommitStep, created_at: u64, bytes: usize) -
 }
 
 pub(crate) async fn claim_calls(store: &dyn Store, now: u64, limit: usize) -> Vec<ClaimedCall> {
-    store.claim_background_calls(&owner("sender"), at(now), LEASE, limit).await.unwrap()
+    store.claim_background_calls(&owner("sender"), at(now), LEASE, CallRoom::of(limit)).await.unwrap()
 }
 
 pub(crate) async fn calls_of(store: &dyn Store, run: &Run) -> Vec<BackgroundCall> {
@@ -156,7 +156,7 @@ pub(crate) fn progress(before: &BackgroundProgress, state: BackgroundState, byte
     let response =
         Response { status: 503, headers: Vec::new(), body: vec![b'y'; bytes].into(), transformed_data: None };
     let exchange = Exchange { outcome: Ok(response), attempts: Vec::new(), elapsed_us: 7 };
-    BackgroundProgress { sends: before.sends + 1, state, exchange: Some(exchange), body_bytes_left_out: 0 }
+    BackgroundProgress { sends: before.sends + 1, state, exchange: Some(exchange), ..before.clone() }
 }
 
 pub(crate) fn again(next_at: u64) -> BackgroundState {

@@ -1,5 +1,6 @@
 //! Diagnostic log entries (D-02): of a run, as they are stored, and of the whole tenant, live.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,13 @@ use metrics::counter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
+use weir_engine::connector::ResponseMode;
 use weir_engine::engine::{DiagnosticReader, Heard};
 use weir_engine::ids::{FlowName, RequestId, RunId, StepId, TenantId};
 use weir_engine::ports::{Cursor, LogLevel, Page};
-use weir_engine::run::{DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, ResultStatus};
+use weir_engine::run::{
+    BackgroundProgress, DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, JournalEntry, ResultStatus, StepRecord,
+};
 use weir_engine::time::Timestamp;
 
 use super::app::App;
@@ -131,7 +135,7 @@ pub(super) struct DiagnosticsView {
     next_cursor: Option<String>,
 }
 
-/// The diagnostic entries of a run, oldest first.
+/// The diagnostic entries of a run, step by step, those of a step's call in the background after its own.
 #[utoipa::path(get, path = "/v1/runs/{id}/diagnostics", tag = "runs", security(("key" = ["runs.inspect"])),
     params(("id" = String, Path, description = "The run."), RunDiagnosticsQuery),
     responses((status = 200, description = "A part of the entries, or all of them as JSON lines.",
@@ -208,9 +212,17 @@ async fn part(
             return Ok((items, None));
         }
         looked_at += steps.len();
+        let mut calls = calls_of(app, (tenant, run), &steps).await?;
         for step in steps {
             let skip = if step.sequence == from.sequence { from.index } else { 0 };
-            for (index, entry) in step.diagnostics.into_iter().enumerate().skip(skip) {
+            let own = step.diagnostics.len();
+            // Those that were dropped keep their places: what is added later moves no place that a cursor names.
+            let later = calls.remove(&step.sequence).into_iter().flat_map(|call| {
+                let dropped = usize::try_from(call.diagnostics_dropped).unwrap_or(usize::MAX);
+                (own.saturating_add(dropped)..).zip(call.diagnostics)
+            });
+            let all = step.diagnostics.into_iter().enumerate().chain(later);
+            for (index, entry) in all.skip_while(|(index, _)| *index < skip) {
                 if items.len() == limit {
                     return Ok((items, Some(Place { sequence: step.sequence, index })));
                 }
@@ -220,6 +232,22 @@ async fn part(
         }
     }
     Ok((items, Some(from)))
+}
+
+/// What has become of the calls that these steps have handed over (C-11), by the steps' sequence numbers.
+async fn calls_of(
+    app: &App,
+    (tenant, run): (&TenantId, RunId),
+    steps: &[JournalEntry],
+) -> Result<HashMap<u64, BackgroundProgress>, Problem> {
+    let handed_over =
+        |step: &&JournalEntry| matches!(&step.record, StepRecord::Call(call) if call.mode == ResponseMode::Background);
+    let mut wanted = steps.iter().filter(handed_over);
+    let Some(first) = wanted.next() else { return Ok(HashMap::new()) };
+    // Not every such step has handed a call over: then some of later steps are read as well.
+    let limit = wanted.count().saturating_add(1);
+    let calls = app.store.background_calls(tenant, run, first.sequence.saturating_sub(1), limit).await?;
+    Ok(calls.into_iter().map(|call| (call.entry.sequence, call.progress)).collect())
 }
 
 /// Every entry that the filter takes, one JSON object a line.

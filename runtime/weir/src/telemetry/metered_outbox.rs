@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metrics::counter;
 use weir_engine::ids::{RunId, TenantId};
-use weir_engine::ports::{Backlog, ClaimedCall, Lease, Outbox, OwnerId, StoreError};
+use weir_engine::ports::{Backlog, CallRoom, ClaimedCall, Lease, Outbox, OwnerId, StoreError};
 use weir_engine::run::{BackgroundCall, BackgroundProgress, BackgroundState};
 use weir_engine::time::Timestamp;
 
@@ -18,9 +18,9 @@ impl Outbox for MeteredStore {
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedCall>, StoreError> {
-        self.inner.claim_background_calls(owner, now, lease, limit).await
+        self.inner.claim_background_calls(owner, now, lease, room).await
     }
 
     async fn settle_background_call(

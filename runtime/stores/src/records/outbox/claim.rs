@@ -1,6 +1,6 @@
 //! Claiming calls in the background, and what makes them due.
 
-use weir_engine::ports::{Lease, StoreError};
+use weir_engine::ports::{CallRoom, Lease, StoreError};
 use weir_engine::time::Timestamp;
 
 use super::super::claim::{Claim, RUNS_MAX};
@@ -16,18 +16,46 @@ pub(crate) struct Claimed {
     pub(crate) claims: u64,
 }
 
-/// Queues the calls whose leases are over and those that are due again, then takes the first of the queue.
-pub(crate) fn claim(claim: &Claim, draft: &mut Draft<'_>) -> Result<Vec<Claimed>, StoreError> {
+/// How many calls of tenants that have as many out as they may leave the front of the queue with one claim. With each
+/// claim about one of them comes to stand there, so that they never fill it.
+const HELD_MAX: usize = 128;
+
+/// Queues the calls whose leases are over and those that are due again, then takes the first of the queue that there is
+/// room for.
+pub(crate) fn claim(claim: &Claim, room: &CallRoom, draft: &mut Draft<'_>) -> Result<Vec<Claimed>, StoreError> {
     let after_now = Timestamp::from_millis(claim.now.as_millis().saturating_add(1));
     end_leases(draft, &keys::before(keys::LEASED, after_now))?;
     queue_due(draft, &keys::before(keys::PUT_OFF, after_now))?;
     let before = standing::served_pass(draft)?;
     let mut served = before;
     let mut claimed = Vec::new();
-    for (key, _) in rows::take(draft, keys::QUEUE, keys::QUEUE, claim.limit.min(RUNS_MAX))? {
+    let mut out = room.out.clone();
+    let mut held = Vec::new();
+    let limit = claim.limit.min(RUNS_MAX);
+    // Where no tenant can have too many out, there is nothing to look for behind the first of the queue.
+    let window = if room.per_tenant < limit || !out.is_empty() { RUNS_MAX } else { limit };
+    let mut looked_at = 0;
+    for (key, _) in rows::take(draft, keys::QUEUE, keys::QUEUE, window)? {
+        if claimed.len() >= limit {
+            break;
+        }
+        looked_at += 1;
+        let tenant = CallKey::at_end(&key, keys::QUEUE_SKIP).ok().map(|call| call.run.tenant);
+        let of_tenant = tenant.map(|tenant| out.entry(tenant).or_default());
+        if of_tenant.as_ref().is_some_and(|out| **out >= room.per_tenant) {
+            held.push(key);
+            continue;
+        }
         let Some((call, pass)) = claim_one(claim, draft, key)? else { continue };
+        if let Some(out) = of_tenant {
+            *out = out.saturating_add(1);
+        }
         served = served.max(pass);
         claimed.push(call);
+    }
+    if looked_at == RUNS_MAX {
+        held.truncate(HELD_MAX);
+        hold_back(draft, held)?;
     }
     if served > before {
         standing::set_served_pass(draft, served)?;
@@ -72,6 +100,18 @@ pub(crate) fn end_leases(draft: &mut Draft<'_>, end: &[u8]) -> Result<usize, Sto
         }
     }
     Ok(over.len())
+}
+
+/// Gives calls that wait for others of their tenant a new turn, behind everything that the tenant has in the queue.
+fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>) -> Result<(), StoreError> {
+    for key in held {
+        // What is damaged is set aside by the claim that may take it.
+        if let Some((call, Some(before))) = standing_of(draft, &key, keys::QUEUE_SKIP)? {
+            let after = CallStanding { pass: standing::take_turn(draft, &call)?, ..before.clone() };
+            after.write(draft, &call, Some(&before))?;
+        }
+    }
+    Ok(())
 }
 
 /// Queues the calls that are due again, each in a new turn of its tenant.

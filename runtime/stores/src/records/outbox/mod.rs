@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use weir_engine::ids::{RunId, TenantId};
-use weir_engine::ports::{Backlog, ClaimedCall, Lease, Outbox, OwnerId, StoreError};
+use weir_engine::ports::{Backlog, CallRoom, ClaimedCall, Lease, Outbox, OwnerId, StoreError};
 use weir_engine::run::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 use weir_engine::time::Timestamp;
 
@@ -54,11 +54,11 @@ impl<B: Backend> Outbox for Records<B> {
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedCall>, StoreError> {
         type Part = (Claimed, Result<Found, StoreError>);
-        let claim = Claim { owner: owner.clone(), now, lease, limit };
-        let claimed = self.backend.write(move |draft| claim::claim(&claim, draft)).await?;
+        let claim = Claim { owner: owner.clone(), now, lease, limit: room.calls };
+        let claimed = self.backend.write(move |draft| claim::claim(&claim, &room, draft)).await?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }

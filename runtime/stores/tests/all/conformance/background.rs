@@ -1,7 +1,9 @@
 //! Calls in the background. covers C-11, F-06, T-01; keeps D6
 
+use std::collections::HashMap;
+
 use weir_engine::ids::TenantId;
-use weir_engine::ports::{Backlog, ClaimedCall, Lease, Store};
+use weir_engine::ports::{Backlog, CallRoom, ClaimedCall, Lease, Store};
 use weir_engine::run::{BackgroundProgress, BackgroundState, OutboxEntry, Run, StepError};
 
 use crate::support::{
@@ -21,6 +23,7 @@ super::on_every_back_end!(
     a_call_outlives_the_end_of_its_run,
     one_tenants_calls_do_not_stand_before_anothers,
     calls_that_become_due_again_do_not_stand_before_anothers,
+    a_tenant_with_as_many_out_as_it_may_stands_before_nobody,
     calls_are_listed_in_parts_and_to_their_tenant_alone,
     the_backlog_counts_what_is_pending,
 );
@@ -172,6 +175,28 @@ async fn calls_that_become_due_again_do_not_stand_before_anothers(store: &dyn St
     hand_over(store, "globex", 7_000).await;
     let claimed = claim_calls(store, 8_000, 2).await;
     assert!(tenants(&claimed).contains(&&tenant("globex")), "{:?}", tenants(&claimed));
+}
+
+async fn a_tenant_with_as_many_out_as_it_may_stands_before_nobody(store: &dyn Store) {
+    // keeps S-10: more calls than one claim looks at wait before the other tenant's
+    let (mut run, lease) = begin(store, "acme", "signup").await;
+    for _ in 0..1_100 {
+        let commit = with_call(step(&run, &lease, advance(), vec![]), 1_500, 10);
+        run = commit.run.clone();
+        store.commit_step(commit).await.unwrap();
+    }
+    // Calls of the other tenant come and are claimed all the time, and bring the turns of the first one to the front.
+    let acme = tenant("acme");
+    let room = |out| CallRoom { calls: 8, per_tenant: 2, out: HashMap::from([(acme.clone(), out)]) };
+    let claim = async |out| store.claim_background_calls(&owner("sender"), at(5_000), LEASE, room(out)).await.unwrap();
+    assert_eq!(tenants(&claim(0).await), [&acme, &acme]);
+    assert_eq!(tenants(&claim(1).await), [&acme], "one came back");
+    assert!(claim(2).await.is_empty());
+    for _ in 0..20 {
+        hand_over(store, "globex", 1_600).await;
+        assert_eq!(tenants(&claim(2).await), [&tenant("globex")]);
+    }
+    assert_eq!(store.background_backlog().await.unwrap().pending, 1_120, "nothing is lost");
 }
 
 async fn calls_are_listed_in_parts_and_to_their_tenant_alone(store: &dyn Store) {

@@ -1,7 +1,7 @@
 //! Calls in the background, in the model.
 
 use weir_engine::ids::RunId;
-use weir_engine::ports::{ClaimedCall, Lease, StoreError};
+use weir_engine::ports::{CallRoom, ClaimedCall, Lease, StoreError};
 use weir_engine::run::{BackgroundProgress, OutboxEntry};
 use weir_engine::time::Timestamp;
 
@@ -46,7 +46,8 @@ impl ExpectedCall {
 impl World {
     pub(super) async fn claim_calls(&mut self, limit: usize) {
         let now = at(self.now);
-        let claimed = self.store().claim_background_calls(&owner("sender"), now, LEASE, limit).await.unwrap();
+        let claimed =
+            self.store().claim_background_calls(&owner("sender"), now, LEASE, CallRoom::of(limit)).await.unwrap();
         let mut claimable = 0;
         for expected in &mut self.calls {
             let free = !expected.done && expected.free_at <= now;

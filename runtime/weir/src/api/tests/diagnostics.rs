@@ -136,6 +136,32 @@ async fn a_live_view_shows_what_its_tenant_and_its_filter_say() {
 }
 
 #[tokio::test]
+async fn a_call_in_the_background_tells_like_any_other() {
+    // covers C-10, C-11, D-02
+    let house = House::new().await;
+    let later = CONNECTOR.replace("  - name: loud\n", "  - name: loud\n    mode: background\n");
+    let flow = FLOW.replace("    on-error: three\n", "    next: three\n");
+    for (path, body) in [("/v1/connectors/api", later), ("/v1/flows/hello", flow)] {
+        let answer = house.ask(Ask::new("PUT", path).body("application/yaml", body).key(&house.admin)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+    let (run, _) = run(&house, &house.admin).await;
+    assert_eq!(steps(&house, &run, "").await, ["one", "three"], "it was not sent yet");
+    let mut live = follow(&house, &house.viewer, "").await;
+    let work = tokio::spawn(std::sync::Arc::clone(&house.app.engine).work());
+    let (name, entry) = live.next().await.unwrap();
+    work.abort();
+    assert_eq!((name.as_str(), entry["step"].as_str(), entry["run"].as_str()), ("entry", Some("two"), Some(&*run)));
+    assert_eq!(steps(&house, &run, "").await, ["one", "two", "three"]);
+    assert_eq!(steps(&house, &run, "?level=error").await, ["two"]);
+    let path = format!("/v1/runs/{run}/diagnostics?limit=1");
+    let first = house.ask(Ask::new("GET", &path).key(&house.admin)).await;
+    let path = format!("{path}&cursor={}", first.body["next_cursor"].as_str().unwrap());
+    let second = house.ask(Ask::new("GET", &path).key(&house.admin)).await;
+    assert_eq!(second.body["items"][0]["logId"], entry["logId"]);
+}
+
+#[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_how_much_it_missed() {
     // covers D-02; keeps A4
     let house = House::new().await;
