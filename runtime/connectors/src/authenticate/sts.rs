@@ -225,7 +225,9 @@ mod tests {
                 let mut keys = json!({"AccessKeyId": "A", "SecretAccessKey": "s", "SessionToken": "t"});
                 keys[name] = Value::String(value);
                 let body = json!({"AssumeRoleResponse": {"AssumeRoleResult": {"Credentials": keys}}}).to_string();
-                granted(200, body.as_bytes(), Instant::now(), &Masker::default()).map(|_| ()).map_err(|error| error.message)
+                granted(200, body.as_bytes(), Instant::now(), &Masker::default())
+                    .map(|_| ())
+                    .map_err(|error| error.message)
             };
             assert_eq!(outcome("x".repeat(most)), Ok(()));
             for faulty in ["x".repeat(most + 1), String::new(), "s3cret\n".to_owned(), "s3cret\u{e9}".to_owned()] {
