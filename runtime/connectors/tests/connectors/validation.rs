@@ -368,7 +368,7 @@ fn responses() {
     check(
         response(json!({"schema": {"pattern": "(a+)\\1"}})),
         expect![[
-            r#"/functions/0/response/schema/pattern [connector.document.response-schema] this is not a JSON Schema that can be used: "(a+)\\1" is not a "regex""#
+            r#"/functions/0/response/schema/pattern [connector.document.response-schema] this is not a JSON Schema that can be used: "(a+)\\1" is not a "regex"; a pattern looks neither ahead nor behind and takes at most 64 KiB when it is compiled"#
         ]],
     );
 }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
-use weir_engine::connector::{BoundRequest, Connector, PermittedRequest};
+use weir_engine::connector::{BoundRequest, Connector, PermittedRequest, ResponseMode};
 use weir_engine::digest::Digest;
 use weir_engine::engine::{Definitions, Engine, EngineSettings, Ports};
 use weir_engine::expression::Scope;
 use weir_engine::ids::FunctionName;
-use weir_engine::message::Response;
+use weir_engine::message::{Method, Response};
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, GrantedCalls,
     HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, Plugins, PostResponseDecision, PreCallDecision,
@@ -76,7 +76,8 @@ impl Plugins for NoPlugins {
     }
 }
 
-/// Nothing is sent here: binding fails with a text that only those who may inspect runs may read.
+/// Nothing is sent here: binding fails with a text that only those who may inspect runs may read. What is for the
+/// background is bound, and fails when it is sent.
 struct NoConnectors;
 
 fn no_connection() -> ConnectorError {
@@ -87,12 +88,16 @@ fn no_connection() -> ConnectorError {
 impl Connectors for NoConnectors {
     fn bind(
         &self,
-        _: &Arc<Connector>,
-        _: &FunctionName,
+        connector: &Arc<Connector>,
+        name: &FunctionName,
         _: &Map<String, Value>,
         _: &Scope,
     ) -> Result<BoundRequest, ConnectorError> {
-        Err(no_connection())
+        let function = connector.document.function(name).filter(|it| it.mode == ResponseMode::Background);
+        let function = function.cloned().ok_or_else(no_connection)?;
+        let uri = connector.document.base_url.clone();
+        let request = weir_engine::message::Request { method: Method::Get, uri, headers: Vec::new(), body: None };
+        Ok(BoundRequest::new(Arc::clone(connector), Arc::new(function), request))
     }
 
     async fn send(&self, _: &CallContext, _: &PermittedRequest) -> Exchange {
