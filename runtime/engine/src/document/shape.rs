@@ -90,11 +90,59 @@ fn add(
             let name = property.as_str().unwrap_or_default();
             faults.error(document, &pointer, code, format!("`{name}` is missing"));
         }
+        Kind::OneOfNotValid { context } => match chosen(context) {
+            Some(branch) => branch.iter().for_each(|error| add(document, base, code, schema, error, faults)),
+            None => add_choices(document, &pointer, code, context, faults),
+        },
         _ => {
-            let text = error.to_string();
+            // Whatever somebody has put there for a secret is not said again.
+            let text = match pointer.starts_with(SECRETS_LAND_HERE) {
+                true => error.masked().to_string(),
+                false => error.to_string(),
+            };
             faults.error(document, &pointer, code, text.chars().take(300).collect::<String>());
         }
     }
+}
+
+/// Where people put secrets that belong into stored credentials.
+const SECRETS_LAND_HERE: &str = "/authentication";
+
+/// The one branch of several whose `type` is the document's: what is wrong with it is what is wrong.
+fn chosen<'a, 'i>(
+    branches: &'a [Vec<jsonschema::ValidationError<'i>>],
+) -> Option<&'a Vec<jsonschema::ValidationError<'i>>> {
+    let mut fitting = branches.iter().filter(|errors| errors.iter().all(|error| expected(error).is_none()));
+    let first = fitting.next()?;
+    (fitting.next().is_none() && !first.is_empty()).then_some(first)
+}
+
+/// The one value that a node should have had.
+fn expected<'a>(error: &'a jsonschema::ValidationError<'_>) -> Option<&'a Value> {
+    match error.kind() {
+        jsonschema::error::ValidationErrorKind::Constant { expected_value } => Some(expected_value),
+        _ => None,
+    }
+}
+
+/// None of the branches is meant: says which there are.
+fn add_choices(
+    document: &Document,
+    pointer: &str,
+    code: &str,
+    branches: &[Vec<jsonschema::ValidationError<'_>>],
+    faults: &mut Faults,
+) {
+    let constants = || branches.iter().flatten().filter_map(|error| Some((error, expected(error)?.as_str()?)));
+    let choices = constants().map(|(_, choice)| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+    let tag = constants().find_map(|(error, _)| error.instance_path().as_str().rsplit_once('/').map(|(_, tag)| tag));
+    let is_tagged = document.value.pointer(pointer).is_some_and(Value::is_object);
+    let message = match tag.filter(|_| is_tagged) {
+        Some(tag) => format!("`{tag}` must be one of {choices}"),
+        None if choices.is_empty() => "this is none of the forms that are known here".to_owned(),
+        None => format!("this must be one of {choices}"),
+    };
+    faults.error(document, pointer, code, message);
 }
 
 /// The properties that stand beside the `additionalProperties` that failed.
@@ -109,6 +157,31 @@ mod tests {
     use super::*;
     use crate::document::Format;
     use serde::Deserialize;
+
+    #[test]
+    fn a_fault_of_a_choice_says_what_is_wrong_and_no_secret() {
+        // keeps K-01; covers C-06
+        let messages = |authentication: &str| {
+            let text =
+                format!("connector: a\nbase-url: https://a.com\nfunctions: []\nauthentication: {authentication}\n");
+            let document = Document::parse(&text, Format::Yaml).expect("yaml");
+            let mut faults = Faults::default();
+            let read: Option<crate::connector::ConnectorDocument> = read(&document, "", "x", &mut faults);
+            assert!(read.is_none(), "{authentication}");
+            faults.0.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect::<Vec<_>>().join("; ")
+        };
+        for (authentication, says) in [
+            ("{ type: bearer, token: s3cr3t }", "`token` is not known here"),
+            ("{ type: bearer, token: s3cr3t }", "`credential` is missing"),
+            ("{ type: bearr, credential: s3cr3t }", "/authentication `type` must be one of `none`, `basic`, `bearer`"),
+            ("{ type: bearer, credential: 'S3cr3t s3cr3t' }", "/authentication/credential value"),
+            ("{ type: api-key, credential: k, in: s3cr3t, name: x }", "must be one of `header`, `query`"),
+            ("s3cr3t", "/authentication"),
+        ] {
+            let said = messages(authentication);
+            assert!(said.contains(says) && !said.to_lowercase().contains("s3cr3t"), "{authentication}: {said}");
+        }
+    }
 
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
