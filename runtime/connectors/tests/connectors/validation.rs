@@ -7,8 +7,9 @@ use weir_engine::ports::{ConnectorErrorKind as Kind, Connectors as _};
 
 use crate::support::{Fixture, connector, document, with, with_function};
 
+/// The faults of a document at save.
 #[track_caller]
-fn check(document: Value, expected: Expect) {
+pub(crate) fn check(document: Value, expected: Expect) {
     let document = serde_json::from_value(document).expect("a document");
     let faults: Vec<String> = validate(&document, &Ceilings::default())
         .iter()

@@ -11,17 +11,7 @@ use crate::support::{context, document, with};
 
 #[track_caller]
 fn check(authentication: Value, expected: Expect) {
-    check_document(with(document("https://a.test"), json!({"authentication": authentication})), expected);
-}
-
-#[track_caller]
-fn check_document(document: Value, expected: Expect) {
-    let document = serde_json::from_value(document).expect("a document");
-    let faults: Vec<String> = validate(&document, &Ceilings::default())
-        .iter()
-        .map(|fault| format!("{} [{}] {}", fault.pointer, fault.code, fault.message))
-        .collect();
-    expected.assert_eq(&faults.join("\n"));
+    crate::validation::check(with(document("https://a.test"), json!({"authentication": authentication})), expected);
 }
 
 #[test]
@@ -214,7 +204,7 @@ fn documents_do_not_set_what_authentication_sets() {
     // Others of that family are the document's.
     let headers = json!([{"name": "x-amz-target", "value": "Table.Put"}, {"name": "authorization-x", "value": "x"}]);
     let aws = json!({"type": "aws-sigv4", "credential": "aws", "region": "r", "service": "s"});
-    check_document(
+    crate::validation::check(
         with(document("https://a.test"), json!({"authentication": aws, "headers": headers})),
         expect![[r#""#]],
     );
