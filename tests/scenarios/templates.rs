@@ -63,8 +63,7 @@ async fn an_operator_adds_a_template_without_a_build_or_a_restart() {
     let listed = || house.server.cli(&house.key, &["connector", "templates"]).unwrap();
     let of_operator = listed().lines().filter(|line| line.contains("operator")).count();
     assert_eq!(of_operator, 1, "one with faults is left out, and no other with it");
-    let said = "a template has a fault: there is no setting `size`";
-    assert!(house.server.log().contains(said), "{}", house.server.log());
+    house.server.log_with("a template has a fault: there is no setting `size`");
 
     let check = |exit| {
         let line = ["connector", "check-template", file.to_str().unwrap()];

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -12,6 +12,9 @@ use crate::paths;
 
 /// How long a start may take on a busy machine.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long a line of the log may take through its pipe on a busy machine.
+const LOG_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What the server prints when it serves.
 const SERVING: &str = "weir: serving on ";
@@ -25,7 +28,7 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub url: String,
-    log: Arc<Mutex<String>>,
+    log: Arc<(Mutex<String>, Condvar)>,
 }
 
 impl Server {
@@ -58,7 +61,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("{} cannot be run; `make test` builds it", paths::weir().display()))?;
         let stderr = child.stderr.take().context("the server has no standard error")?;
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new((Mutex::new(String::new()), Condvar::new()));
         let (send, serving) = mpsc::channel();
         let kept = log.clone();
         std::thread::spawn(move || {
@@ -66,9 +69,10 @@ impl Server {
                 if let Some(url) = line.strip_prefix(SERVING) {
                     let _ = send.send(url.to_owned());
                 }
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.push_str(&line);
-                kept.push('\n');
+                let mut text = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+                kept.1.notify_all();
             }
         });
         let mut server = Self { folder: folder.to_owned(), child, url: String::new(), log };
@@ -81,7 +85,20 @@ impl Server {
 
     /// What it has said so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it has said, once `text` is in it: a line may come later through its pipe than the answer to the request
+    /// that it is about.
+    ///
+    /// # Panics
+    /// It does not say so in time.
+    pub fn log_with(&self, text: &str) -> String {
+        let said = self.log.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.log.1.wait_timeout_while(said, LOG_TIME_MAX, |said| !said.contains(text));
+        let (said, waited) = wait.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "{text:?} is not in the log:\n{said}");
+        said.clone()
     }
 
     /// The process.
