@@ -118,6 +118,7 @@ impl Weir {
             request_id: RequestId::generate(),
             idempotency_key: "run.step".to_owned(),
             budget: Duration::from_secs(30),
+            attempts: weir_engine::ports::Attempts::OfFunction,
         };
         let started = Instant::now();
         let bound = self.connectors.bind(&self.connector, &function, arguments, &self.scope)?;

@@ -50,7 +50,8 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
         connectors: Arc::new(Nothing),
         store: store.clone(),
         clock: Arc::new(SystemClock),
-        definitions: Definitions::new(store),
+        encryption: Arc::new(weir_engine::ports::NoEncryption),
+        definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
     let engine = Engine::new(EngineSettings::default(), ports);

@@ -11,6 +11,7 @@ mod registry; // which runner takes which vector
 mod upstream; // an outside system that answers as a vector says
 mod world; // the real binary with a tenant
 mod templates; // interpolation of other products, written as ours
+mod actions;
 mod descope_connector;
 mod transmit_function;
 

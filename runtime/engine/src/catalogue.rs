@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::action::ActionTypes;
 use crate::connector::{Connector, ConnectorDocument};
 use crate::digest::Digest;
 use crate::document::Format;
@@ -57,10 +58,18 @@ pub struct StoredDocument {
 }
 
 /// What a tenant has, for the check of a flow.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Catalogue {
+    /// The types of actions that there are.
+    pub types: Arc<ActionTypes>,
     plugins: BTreeMap<PluginName, Vec<PluginDefinition>>,
     connectors: BTreeMap<ConnectorName, Arc<Connector>>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self::new(ActionTypes::shipped())
+    }
 }
 
 /// What a requirement selects.
@@ -75,6 +84,11 @@ pub enum Selection<'a> {
 }
 
 impl Catalogue {
+    /// Of a tenant that has nothing yet.
+    pub fn new(types: Arc<ActionTypes>) -> Self {
+        Self { types, plugins: BTreeMap::new(), connectors: BTreeMap::new() }
+    }
+
     /// Adds a version of a plugin.
     pub fn add_plugin(&mut self, plugin: PluginDefinition) {
         self.plugins.entry(plugin.name.clone()).or_default().push(plugin);

@@ -104,6 +104,8 @@ names! {
     FunctionName is "function name";
     /// The name of a stored credential within its tenant.
     CredentialName is "credential name";
+    /// The name of a saved action within its tenant.
+    ActionName is "action name";
     /// The name of a stored TLS identity within its tenant: a key or certificates.
     IdentityName is "identity name";
 }

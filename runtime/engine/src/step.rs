@@ -72,6 +72,13 @@ pub(crate) enum Way {
     Failure(Failure),
     /// A technical error.
     Error(StepError),
+    /// The end user is sent elsewhere; the step runs again when the run is resumed.
+    Suspend {
+        /// Where to.
+        redirect: String,
+        /// How long the run waits.
+        until: Timestamp,
+    },
     /// The store does not answer: nothing of the step counts, it is tried again later.
     Later(StoreError),
 }
@@ -119,6 +126,9 @@ fn conclude(
     changes.extend(left_behind);
     let event = match &outcome {
         StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
+        StepOutcome::Suspended { redirect, until } => {
+            Event::Suspended { step: attempt.step.id.clone(), redirect: redirect.clone(), until: *until }
+        }
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
     let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
@@ -163,6 +173,7 @@ fn lead_on(
                 None => return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind)),
             }
         }
+        Way::Suspend { redirect, until } => return Ok((StepOutcome::Suspended { redirect, until }, None)),
         Way::Later(error) => return Err(error),
     };
     let outcome = match target {

@@ -126,6 +126,7 @@ fn context() -> CallContext {
         request_id: RequestId::generate(),
         idempotency_key: "k".into(),
         budget: Duration::from_secs(30),
+        attempts: weir_engine::ports::Attempts::OfFunction,
     }
 }
 

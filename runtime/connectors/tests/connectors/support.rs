@@ -290,6 +290,7 @@ pub(crate) fn context(tenant: &str) -> CallContext {
         request_id: RequestId::generate(),
         idempotency_key: "run-7/risk/0".into(),
         budget: Duration::from_secs(30),
+        attempts: weir_engine::ports::Attempts::OfFunction,
     }
 }
 

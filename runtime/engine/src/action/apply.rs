@@ -87,24 +87,16 @@ fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), Stri
     if is_allowed {
         return Ok(());
     }
-    let name = name_of(kind);
+    let name = kind.as_str();
     let path: String = path.chars().take(200).collect();
     Err(format!("the step does not allow `{name}` on `{path}`; add it to `allowed-operations`, or leave it out"))
-}
-
-fn name_of(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::Add => "add",
-        OperationKind::Replace => "replace",
-        OperationKind::Remove => "remove",
-        OperationKind::Redirect => "redirect",
-    }
 }
 
 fn perform(event: &mut Value, operation: &Operation) -> Result<(), String> {
     match operation {
         Operation::Replace { path, value } => {
             let path: Path = path.parse().map_err(|error| format!("{error}"))?;
+            let value = value.as_ref().ok_or_else(|| format!("the operation on `{path}` has no `value`"))?;
             replace(event, &path, value)
         }
         Operation::Add { .. } | Operation::Remove { .. } | Operation::Redirect { .. } => {
@@ -172,14 +164,12 @@ fn element<'a>(node: &'a mut Value, key: &str, wanted: &str, path: &Path) -> Res
 }
 
 /// What is wrong with an entry of `allowed-operations`: where in the entry, and why.
-pub fn check_allowed(allowed: &AllowedOperation, kind: Option<&ActionType>) -> Vec<(String, String)> {
+pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    if let Some(kind) = kind
-        && !kind.operations.contains(&allowed.op)
-    {
-        let known: Vec<&str> = kind.operations.iter().map(|op| name_of(*op)).collect();
+    if !kind.operations.contains(&allowed.op) {
+        let known: Vec<&str> = kind.operations.iter().map(|op| op.as_str()).collect();
         let problem =
-            format!("`{}` is not for `{}`; it may have `{}`", name_of(allowed.op), kind.name, known.join("`, `"));
+            format!("`{}` is not for `{}`; it may have `{}`", allowed.op.as_str(), kind.name, known.join("`, `"));
         problems.push(("/op".to_owned(), problem));
     }
     match (allowed.op, allowed.paths.is_empty()) {
@@ -205,7 +195,7 @@ mod tests {
     }
 
     fn replace(name: &str, value: Value) -> Operation {
-        Operation::Replace { path: format!("/user/claims[uri=http://wso2.org/claims/{name}]"), value }
+        Operation::Replace { path: format!("/user/claims[uri=http://wso2.org/claims/{name}]"), value: Some(value) }
     }
 
     fn event() -> Value {

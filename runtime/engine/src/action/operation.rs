@@ -33,15 +33,17 @@ pub enum Operation {
     Add {
         /// Where.
         path: String,
-        /// What.
-        value: Value,
+        /// What; `None` where the answer has no such member, which is not the same as null.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+        value: Option<Value>,
     },
     /// Sets a value, whether there was one or not.
     Replace {
         /// Where.
         path: String,
-        /// What.
-        value: Value,
+        /// What; `None` where the answer has no such member, which is not the same as null.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+        value: Option<Value>,
     },
     /// Removes a value.
     Remove {
@@ -53,4 +55,41 @@ pub enum Operation {
         /// Where to.
         url: String,
     },
+}
+
+/// A member that is there, also where it is null.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl OperationKind {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
+impl Operation {
+    /// Its kind.
+    pub fn kind(&self) -> OperationKind {
+        match self {
+            Self::Add { .. } => OperationKind::Add,
+            Self::Replace { .. } => OperationKind::Replace,
+            Self::Remove { .. } => OperationKind::Remove,
+            Self::Redirect { .. } => OperationKind::Redirect,
+        }
+    }
+
+    /// Its path; none for `redirect`.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Add { path, .. } | Self::Replace { path, .. } | Self::Remove { path } => Some(path),
+            Self::Redirect { .. } => None,
+        }
+    }
 }

@@ -75,6 +75,7 @@ impl Engine {
             StepOutcome::Next { caught_failure, caught_error, .. } => {
                 caught_failure.is_none() && caught_error.is_none()
             }
+            StepOutcome::Suspended { .. } => true,
             StepOutcome::End(ending) => matches!(ending, Ending::Completed { .. }),
         };
         if call.mode != ResponseMode::Background || !well {

@@ -26,6 +26,7 @@ impl Engine {
             request_id: RequestId::generate(),
             idempotency_key: entry.idempotency_key.clone(),
             budget: self.settings.background_send_max,
+            attempts: crate::ports::Attempts::OfFunction,
         };
         let log = permitted.function().log;
         let is_told = [log.request, log.success, log.failure].into_iter().any(|level| level != EventLevel::Disable);

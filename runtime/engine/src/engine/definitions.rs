@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::action::ActionTypes;
 use crate::catalogue::{self, Catalogue, PluginDefinition, StoredDocument};
 use crate::connector::Connector;
 use crate::flow::{self, Flow, PluginRequirement};
@@ -48,14 +49,20 @@ type Versioned<K> = (TenantId, K, u32);
 /// What tenants have defined. Versions are immutable, so what is compiled of one stays right.
 pub struct Definitions {
     store: Arc<dyn Store>,
+    types: Arc<ActionTypes>,
     flows: Kept<Versioned<FlowName>, Flow>,
     connectors: Kept<Versioned<ConnectorName>, Connector>,
 }
 
 impl Definitions {
-    /// Definitions of a store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, flows: Kept::default(), connectors: Kept::default() }
+    /// Definitions of a store, with the types of actions that there are.
+    pub fn new(store: Arc<dyn Store>, types: Arc<ActionTypes>) -> Self {
+        Self { store, types, flows: Kept::default(), connectors: Kept::default() }
+    }
+
+    /// The types of actions that there are.
+    pub fn action_types(&self) -> &Arc<ActionTypes> {
+        &self.types
     }
 
     /// A flow with its version; the live one without `version`. `None` where the tenant has no such flow.
@@ -81,7 +88,7 @@ impl Definitions {
             return Ok(Some((found.version, flow)));
         }
         let stored: StoredDocument = read_body(&found)?;
-        let flow = flow::read_stored(&stored.document).map_err(|faults| unreadable(&found, &faults))?;
+        let flow = flow::read_stored(&stored.document, &self.types).map_err(|faults| unreadable(&found, &faults))?;
         self.flows.put(key, flow.clone());
         Ok(Some((found.version, flow)))
     }
@@ -171,7 +178,7 @@ impl Definitions {
     /// # Errors
     /// The store's.
     pub async fn catalogue(&self, tenant: &TenantId) -> Result<Catalogue, StoreError> {
-        let mut catalogue = Catalogue::default();
+        let mut catalogue = Catalogue::new(Arc::clone(&self.types));
         for plugin in self.plugin_versions(tenant, "").await? {
             catalogue.add_plugin(plugin);
         }

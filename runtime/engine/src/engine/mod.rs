@@ -25,7 +25,7 @@ pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{Clock, Connectors, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
+use crate::ports::{Clock, Connectors, Encryption, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
 use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
@@ -40,6 +40,8 @@ pub struct Ports {
     pub connectors: Arc<dyn Connectors>,
     /// What survives.
     pub store: Arc<dyn Store>,
+    /// What is encrypted for the other side of an action.
+    pub encryption: Arc<dyn Encryption>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What tenants have defined.

@@ -163,7 +163,7 @@ impl Engine {
                 TriedOutcome::Error(step_error(TryCallError::TIMED_OUT, TryCallError::TimedOut(within)))
             }
             Way::Error(error) => TriedOutcome::Error(error),
-            Way::Next | Way::Branch(_) => over.map_or(TriedOutcome::Success, TriedOutcome::Error),
+            Way::Next | Way::Branch(_) | Way::Suspend { .. } => over.map_or(TriedOutcome::Success, TriedOutcome::Error),
             Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
         };
         let mut result = changes.into_iter().next().map(|change| change.value);

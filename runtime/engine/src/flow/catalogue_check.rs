@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use super::action::{ActionProvider, ActionStep};
 use super::compile::argument_pointer;
 use super::context_check;
-use super::model::{ActionStep, CallStep, Flow, HookUse, StepKind};
+use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
@@ -47,7 +48,14 @@ impl Checker<'_> {
     }
 
     fn action(&mut self, index: usize, action: &ActionStep) {
-        self.hook(&format!("/steps/{index}"), &action.hook, HookKind::Action);
+        let pointer = format!("/steps/{index}");
+        match action.own().map(|set_up| &set_up.provider) {
+            Some(ActionProvider::Plugin(hook)) => self.hook(&pointer, hook, HookKind::Action),
+            Some(ActionProvider::Service(service)) => {
+                self.function(&format!("{pointer}/service"), service);
+            }
+            None => {}
+        }
     }
 
     fn function(&mut self, pointer: &str, reference: &FunctionRef) -> Option<Function> {

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::{
-    ActionDocument, BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument,
-    FailDocument, FlowDocument, HookDocument, KINDS, STEPS_MAX,
+    BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument, FailDocument,
+    FlowDocument, HookDocument, KINDS, STEPS_MAX,
 };
 use super::input;
-use super::model::{ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
-use crate::action;
+use super::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+use crate::action::ActionTypes;
 use crate::document::{Document, Faults, escape_pointer, list_names, read};
 use crate::expression::{Expression, Template, TemplateFault, ValueTemplate};
 use crate::ids::StepId;
@@ -30,7 +30,7 @@ const ARGUMENTS_MAX: usize = 100;
 pub(super) const SHAPE: &str = "flow.shape";
 
 /// Compiles a document; adds every fault. `None` where a fault leaves nothing to go on with.
-pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> {
+pub(super) fn compile(document: &Document, types: &Arc<ActionTypes>, faults: &mut Faults) -> Option<Flow> {
     let head: FlowDocument = read(document, "", SHAPE, faults)?;
     if head.steps.is_empty() || head.steps.len() > STEPS_MAX {
         let message = format!("a flow has 1 to {STEPS_MAX} steps, this one has {}", head.steps.len());
@@ -41,7 +41,7 @@ pub(super) fn compile(document: &Document, faults: &mut Faults) -> Option<Flow> 
         faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
     }
     let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
-    let mut compiler = Compiler { document, faults };
+    let mut compiler = Compiler { document, types, faults };
     let names: Vec<Option<StepId>> = head.steps.iter().map(step_id).collect();
     let steps: Vec<Arc<Step>> = (0..head.steps.len())
         .filter_map(|index| compiler.step(index, names.get(index + 1).and_then(Option::as_ref)))
@@ -71,7 +71,8 @@ pub struct CallHooks {
 /// each a list as a step has it.
 pub(crate) fn call_hooks(document: &Document) -> Result<CallHooks, Faults> {
     let mut faults = Faults::default();
-    let mut compiler = Compiler { document, faults: &mut faults };
+    let types = ActionTypes::shipped();
+    let mut compiler = Compiler { document, types: &types, faults: &mut faults };
     let mut chain = |pointer: &str| {
         let hooks = compiler.read::<Vec<HookDocument>>(pointer)?;
         compiler.hooks(pointer, hooks)
@@ -87,9 +88,10 @@ fn step_id(step: &Value) -> Option<StepId> {
     step.get("id")?.as_str()?.parse().ok()
 }
 
-struct Compiler<'a> {
-    document: &'a Document,
-    faults: &'a mut Faults,
+pub(super) struct Compiler<'a> {
+    pub(super) document: &'a Document,
+    pub(super) types: &'a Arc<ActionTypes>,
+    pub(super) faults: &'a mut Faults,
 }
 
 impl Compiler<'_> {
@@ -219,34 +221,6 @@ impl Compiler<'_> {
         }
     }
 
-    fn action(&mut self, pointer: &str, following: Target) -> Option<Step> {
-        let it: ActionDocument = self.read(pointer)?;
-        let kind = action::type_of(&it.action);
-        if kind.is_none() {
-            let known = action::TYPES.iter().map(|kind| kind.name).collect::<Vec<_>>().join("`, `");
-            let message = format!("there is no action type `{}`", it.action);
-            self.faults
-                .error(self.document, &format!("{pointer}/action"), "flow.unknown-action-type", message)
-                .help(format!("known are `{known}`"));
-        }
-        for (index, allowed) in it.allowed_operations.iter().enumerate() {
-            for (place, problem) in action::check_allowed(allowed, kind) {
-                self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
-            }
-        }
-        let hook = HookDocument {
-            plugin: it.plugin,
-            input: it.input,
-            config: it.config,
-            grants: it.grants,
-            limits: it.limits,
-        };
-        let hook = self.hook(pointer, hook);
-        let transitions = self.transitions(pointer, it.next, following, [it.on_failure, it.on_error]);
-        let action = ActionStep { kind: kind?, hook: hook?, allowed_operations: it.allowed_operations };
-        Some(Step { id: it.id, kind: StepKind::Action(Box::new(action)), transitions })
-    }
-
     fn claims(&mut self, pointer: &str, following: Target) -> Option<Step> {
         let it: ClaimsDocument = self.read(pointer)?;
         let at = format!("{pointer}/claims");
@@ -299,13 +273,13 @@ impl Compiler<'_> {
         uses.into_iter().collect()
     }
 
-    fn hook(&mut self, pointer: &str, hook: HookDocument) -> Option<HookUse> {
+    pub(super) fn hook(&mut self, pointer: &str, hook: HookDocument) -> Option<HookUse> {
         let input = self.values(&format!("{pointer}/input"), &hook.input)?;
         let HookDocument { plugin, config, grants, limits, .. } = hook;
         Some(HookUse { plugin, input, config, grants, limits })
     }
 
-    fn transitions(
+    pub(super) fn transitions(
         &mut self,
         pointer: &str,
         next: Option<String>,
@@ -358,7 +332,7 @@ impl Compiler<'_> {
         Template::parse(source).map_err(|fault| self.expression_fault(pointer, source, &fault)).ok()
     }
 
-    fn expression_fault(&mut self, pointer: &str, source: &str, fault: &TemplateFault) {
+    pub(super) fn expression_fault(&mut self, pointer: &str, source: &str, fault: &TemplateFault) {
         let excerpt: String = source.get(fault.offset..).unwrap_or_default().chars().take(40).collect();
         let at = if excerpt.is_empty() { "at the end".to_owned() } else { format!("at `{excerpt}`") };
         self.error(pointer, "flow.expression", format!("{} ({at})", fault.message));
@@ -372,11 +346,11 @@ impl Compiler<'_> {
         None
     }
 
-    fn read<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
+    pub(super) fn read<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
         read(self.document, pointer, SHAPE, self.faults)
     }
 
-    fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+    pub(super) fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
         self.faults.error(self.document, pointer, code, message);
     }
 }

@@ -158,7 +158,10 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
             let when = branches.iter().enumerate().map(|(index, branch)| (index, branch.when.as_ref()));
             when.filter_map(|(index, when)| Some((at(index), when?))).collect()
         }
-        StepKind::Action(action) => action.hook.input.expressions_at(&format!("{step}/input")),
+        StepKind::Action(action) => {
+            let hook = action.own().and_then(|set_up| set_up.provider.hook());
+            hook.map(|hook| hook.input.expressions_at(&format!("{step}/input"))).unwrap_or_default()
+        }
         StepKind::Claims(claims) => {
             let at = |index: usize| format!("{step}/claims/{index}/value");
             claims.iter().enumerate().flat_map(|(index, claim)| claim.value.expressions_at(&at(index))).collect()

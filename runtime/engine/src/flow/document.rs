@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::action::ActionDocument;
 use super::reference::{FunctionRef, PluginRequirement};
-use crate::action::AllowedOperation;
 use crate::document::schema_of;
 use crate::ids::{FlowName, StepId};
 use crate::ports::InvocationLimits;
@@ -138,45 +138,6 @@ pub(super) struct BranchDocument {
     /// The step, or `end`, where no branch before held.
     #[serde(default)]
     pub otherwise: Option<String>,
-}
-
-/// Hands an event to a plugin and applies the operations that it answers with.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct ActionDocument {
-    /// Its name within the flow.
-    pub id: StepId,
-    /// For people.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// The type of the action, such as `FLOW_EXTENSION`.
-    pub action: String,
-    /// The plugin and the versions that will do.
-    pub plugin: PluginRequirement,
-    /// What the action may change. Nothing by default.
-    #[serde(default)]
-    pub allowed_operations: Vec<AllowedOperation>,
-    /// What the plugin sees of the context besides the event; templates.
-    #[serde(default)]
-    pub input: Value,
-    /// The plugin's settings here; no templates.
-    #[serde(default)]
-    pub config: Value,
-    /// Functions that the plugin may call through the import `connectors`. None by default.
-    #[serde(default)]
-    pub grants: Vec<FunctionRef>,
-    /// Smaller limits than the host's.
-    #[serde(default)]
-    pub limits: Option<InvocationLimits>,
-    /// The next step, or `end`.
-    #[serde(default)]
-    pub next: Option<String>,
-    /// The next step after a business failure.
-    #[serde(default)]
-    pub on_failure: Option<String>,
-    /// The next step after a technical error.
-    #[serde(default)]
-    pub on_error: Option<String>,
 }
 
 /// Sets claims of the run's result (F-08).

@@ -1,5 +1,6 @@
 //! Flows: what their authors write, checked and compiled.
 
+mod action;
 mod background_check;
 mod catalogue_check;
 mod check;
@@ -17,11 +18,13 @@ mod context_tests;
 #[cfg(test)]
 mod tests;
 
+pub use self::action::{
+    ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, SavedAction,
+    SavedActionDocument, Sharing, WhenUnavailable, read_action,
+};
 pub use self::check::{check, read_stored};
 pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
-pub use self::model::{
-    ActionStep, Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions,
-};
+pub use self::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

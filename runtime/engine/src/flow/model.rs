@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::action::ActionStep;
 use super::reference::{FunctionRef, PluginRequirement};
-use crate::action::{ActionType, AllowedOperation};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
 use crate::ports::InvocationLimits;
@@ -37,21 +37,17 @@ impl Flow {
         self.steps.iter().find(|step| step.id == *id)
     }
 
-    /// Every connector that the flow calls or grants to its plugins.
+    /// Every connector that the flow calls, grants to its plugins, or has as the service of an action of its own.
     pub fn connectors(&self) -> BTreeSet<&ConnectorName> {
-        let mut connectors = BTreeSet::new();
-        for step in &self.steps {
-            let hooks: Vec<&HookUse> = match &step.kind {
-                StepKind::Call(call) => {
-                    connectors.insert(&call.function.connector);
-                    call.pre_call.iter().chain(&call.post_response).collect()
-                }
-                StepKind::Action(action) => vec![&action.hook],
-                StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
-            };
-            connectors.extend(hooks.iter().flat_map(|hook| &hook.grants).map(|grant| &grant.connector));
-        }
-        connectors
+        let functions = self.steps.iter().flat_map(|step| match &step.kind {
+            StepKind::Call(call) => {
+                let hooks = call.pre_call.iter().chain(&call.post_response);
+                hooks.flat_map(|hook| &hook.grants).chain([&call.function]).collect()
+            }
+            StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
+            StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
+        });
+        functions.map(|function| &function.connector).collect()
     }
 }
 
@@ -93,7 +89,7 @@ pub enum StepKind {
     Call(Arc<CallStep>),
     /// Takes the first branch that holds.
     Condition(Vec<Branch>),
-    /// Hands an event to a plugin.
+    /// Hands an event to a plugin or an external service.
     Action(Box<ActionStep>),
     /// Sets claims.
     Claims(Vec<ClaimTemplate>),
@@ -145,17 +141,6 @@ pub struct Branch {
     pub when: Option<Expression>,
     /// Where it leads.
     pub target: Target,
-}
-
-/// An action.
-#[derive(Debug)]
-pub struct ActionStep {
-    /// Its type.
-    pub kind: &'static ActionType,
-    /// Who serves it.
-    pub hook: HookUse,
-    /// What it may change.
-    pub allowed_operations: Vec<AllowedOperation>,
 }
 
 /// One claim.

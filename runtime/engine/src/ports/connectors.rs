@@ -23,6 +23,22 @@ pub struct CallContext {
     pub idempotency_key: String,
     /// What is left for queueing, resolving, connecting, sending, reading and retries together (E-05).
     pub budget: Duration,
+    /// Who decides how often the call is tried.
+    pub attempts: Attempts,
+}
+
+/// Who decides how often a call is tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Attempts {
+    /// The function: its retry policy, its redirects, its time-out.
+    #[default]
+    OfFunction,
+    /// The caller, who looks at the answer first: one attempt, no redirect is followed, and it takes at most
+    /// so long where the function would let it take longer.
+    One {
+        /// For the whole attempt.
+        timeout: Duration,
+    },
 }
 
 /// What a call of a connector function gave.

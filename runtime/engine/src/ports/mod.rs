@@ -3,6 +3,7 @@
 
 mod clock;
 mod connectors;
+mod encryption;
 mod lease;
 mod outbox;
 mod plugins;
@@ -10,8 +11,10 @@ mod store;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
-    Attempt, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse, Timings,
+    Attempt, Attempts, CallContext, ConnectorError, ConnectorErrorKind, Connectors, Exchange, Hop, ReadResponse,
+    Timings,
 };
+pub use self::encryption::{Encryption, EncryptionError, NoEncryption};
 pub use self::lease::{Lease, OwnerId};
 pub use self::outbox::{Backlog, CallRoom, ClaimedCall, Outbox};
 pub use self::plugins::{

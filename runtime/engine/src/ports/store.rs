@@ -113,6 +113,8 @@ pub enum DefinitionKind {
     Credential,
     /// A TLS identity; its private key is encrypted.
     Identity,
+    /// A saved action, named `TYPE/NAME`; every save is a new version.
+    Action,
     /// A flow; every save is a new version.
     Flow,
     /// A wrapped data key of a tenant.

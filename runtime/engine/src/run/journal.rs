@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::Operation;
+use crate::action::{ActionAnswer, Operation};
 use crate::connector::ResponseMode;
-use crate::ids::{ConnectorName, FunctionName, StepId};
+use crate::ids::{ActionName, ConnectorName, FunctionName, StepId};
 use crate::message::{Failure, Request, Response};
 use crate::ports::{
     ActionDecision, ActionEvent, CallError, Exchange, HookReport, Invocation, PostResponseDecision, PreCallDecision,
@@ -59,6 +59,13 @@ pub enum StepOutcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caught_error: Option<StepError>,
     },
+    /// The run waits for its end user.
+    Suspended {
+        /// Where the end user is sent.
+        redirect: String,
+        /// When the run ends as an error if nobody resumes it.
+        until: Timestamp,
+    },
     /// The run is over.
     End(Ending),
 }
@@ -92,6 +99,11 @@ pub enum StepRecord {
     Fail,
     /// An `end` step.
     End,
+    /// The run was resumed: what came back. The step that suspended it is next.
+    Resumed {
+        /// What came back.
+        input: Value,
+    },
     /// The step was not run: the run could not go on.
     NotRun,
 }
@@ -201,11 +213,65 @@ pub struct BranchRecord {
 pub struct ActionRecord {
     /// What it was asked.
     pub event: ActionEvent,
-    /// The invocation; none where the plugin or its input could not be had.
+    /// The saved action that served, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedActionRef>,
+    /// Why it did not run, where it did not have to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+    /// The invocation of the plugin that served; none where an external service did, or where the plugin or its input
+    /// could not be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<HookRecord<ActionDecision>>,
+    /// The calls of the external service that served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceRecord>,
+    /// What it answered, as it came; none where there was no usable answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<ActionAnswer>,
     /// What became of each operation, in order.
     pub operations: Vec<OperationRecord>,
+}
+
+/// A version of a saved action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedActionRef {
+    /// Its name.
+    pub name: ActionName,
+    /// Its version.
+    pub version: u32,
+}
+
+/// Why an action did not have to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skipped {
+    /// Its rule or its condition does not hold.
+    ConditionNotMet,
+    /// It is switched off, and the step says that it may be passed over then.
+    SwitchedOff,
+    /// Nobody serves it, and the step says that it may be passed over then.
+    NoProvider,
+}
+
+/// The calls of an external service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// The connector.
+    pub connector: ConnectorName,
+    /// Its version at the time.
+    pub connector_version: u32,
+    /// The function.
+    pub function: FunctionName,
+    /// What was sent; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_request: Option<Request>,
+    /// The key that went with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What each attempt gave, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
 }
 
 /// What became of one operation, and why.

@@ -7,7 +7,7 @@ use super::background::BackgroundCall;
 use super::context::ContextChange;
 use super::journal::{ActionRecord, CallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
 use super::record::{Claim, Ending};
-use crate::action::Operation;
+use crate::action::{ActionAnswer, Operation};
 use crate::ports::{ActionDecision, PostResponseDecision, PreCallDecision};
 use crate::sensitive::SensitiveNames;
 
@@ -22,6 +22,7 @@ impl JournalEntry {
             StepRecord::Call(call) => call.mask(names),
             StepRecord::Action(action) => mask_action(action, names),
             StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
+            StepRecord::Resumed { input } => names.mask_json(input),
             StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {
@@ -91,12 +92,28 @@ fn mask_action(action: &mut ActionRecord, names: &SensitiveNames) {
             ActionDecision::Failed(_) => {}
         });
     }
+    if let Some(service) = &mut action.service {
+        service.sent_request.iter_mut().for_each(|request| names.mask_request(request));
+        let came = service.exchanges.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
+        came.for_each(|response| names.mask_response(response));
+    }
+    match &mut action.answer {
+        Some(ActionAnswer::Success { operations, data }) => {
+            operations.iter_mut().for_each(|operation| mask_operation(operation, names));
+            data.iter_mut().for_each(|data| names.mask_json(data));
+        }
+        Some(ActionAnswer::Incomplete { operations }) => {
+            operations.iter_mut().for_each(|operation| mask_operation(operation, names));
+        }
+        Some(ActionAnswer::Failed(_) | ActionAnswer::Error(_)) | None => {}
+    }
     action.operations.iter_mut().for_each(|record| mask_operation(&mut record.operation, names));
 }
 
 fn mask_operation(operation: &mut Operation, names: &SensitiveNames) {
-    let (Operation::Add { path, value } | Operation::Replace { path, value }) = operation else { return };
-    mask_named(path, value, names);
+    if let Operation::Add { path, value: Some(value) } | Operation::Replace { path, value: Some(value) } = operation {
+        mask_named(path, value, names);
+    }
 }
 
 fn mask_hook<D>(hook: &mut HookRecord<D>, names: &SensitiveNames, decision: impl FnOnce(&mut D)) {

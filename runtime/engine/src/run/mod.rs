@@ -12,6 +12,6 @@ pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContex
 pub use self::diagnostic::{DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, StepError, StepOutcome, StepRecord,
+    OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Ending, Event, Run, RunState, RunStateKind};

@@ -46,6 +46,15 @@ pub enum RunState {
         /// The next step.
         step: StepId,
     },
+    /// `step` waits for the end user, who was sent elsewhere; it runs again when the run is resumed.
+    Suspended {
+        /// The step that suspended the run.
+        step: StepId,
+        /// Where the end user was sent.
+        redirect: String,
+        /// When the run ends as an error if nobody resumes it.
+        until: Timestamp,
+    },
     /// No step will run any more.
     Ended {
         /// How it ended.
@@ -106,6 +115,7 @@ pub enum ClaimType {
 #[expect(missing_docs, reason = "see RunState and Ending")]
 pub enum RunStateKind {
     Ready,
+    Suspended,
     Completed,
     Failed,
     Error,
@@ -114,8 +124,17 @@ pub enum RunStateKind {
 /// What can happen to a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The step is done; this one is next.
+    /// The step is done, or the run is resumed; this one is next.
     Advanced(StepId),
+    /// The step waits for the end user.
+    Suspended {
+        /// The step.
+        step: StepId,
+        /// Where the end user is sent.
+        redirect: String,
+        /// How long.
+        until: Timestamp,
+    },
     /// The run is over.
     Ended(Ending),
 }
@@ -129,6 +148,7 @@ impl Run {
         }
         self.state = match event {
             Event::Advanced(step) => RunState::Ready { step },
+            Event::Suspended { step, redirect, until } => RunState::Suspended { step, redirect, until },
             Event::Ended(ending) => RunState::Ended { ending },
         };
         self.revision += 1;
@@ -140,6 +160,7 @@ impl Run {
     pub fn state_kind(&self) -> RunStateKind {
         match &self.state {
             RunState::Ready { .. } => RunStateKind::Ready,
+            RunState::Suspended { .. } => RunStateKind::Suspended,
             RunState::Ended { ending: Ending::Completed { .. } } => RunStateKind::Completed,
             RunState::Ended { ending: Ending::Failed { .. } } => RunStateKind::Failed,
             RunState::Ended { ending: Ending::Error { .. } } => RunStateKind::Error,
@@ -150,7 +171,7 @@ impl Run {
     pub fn ending(&self) -> Option<&Ending> {
         match &self.state {
             RunState::Ended { ending } => Some(ending),
-            RunState::Ready { .. } => None,
+            RunState::Ready { .. } | RunState::Suspended { .. } => None,
         }
     }
 }

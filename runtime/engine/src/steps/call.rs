@@ -176,6 +176,7 @@ async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut 
         request_id: RequestId::generate(),
         idempotency_key: attempt.idempotency_key(""),
         budget: attempt.budget(),
+        attempts: crate::ports::Attempts::OfFunction,
     };
     record.sent_request = Some(permitted.request().clone());
     record.idempotency_key = Some(context.idempotency_key.clone());

@@ -110,6 +110,7 @@ impl StepCalls<'_> {
             request_id: RequestId::generate(),
             idempotency_key: format!("{}.{number}", self.key),
             budget: self.attempt.budget(),
+            attempts: crate::ports::Attempts::OfFunction,
         };
         self.attempt.log_request(&context, &permitted).await;
         let exchange = ports.connectors.send(&context, &permitted).await;

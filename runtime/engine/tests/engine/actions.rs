@@ -17,7 +17,7 @@ fn deciding(decision: ActionDecision) -> Script {
 }
 
 fn replace(path: &str) -> Operation {
-    Operation::Replace { path: path.to_owned(), value: json!("gold") }
+    Operation::Replace { path: path.to_owned(), value: Some(json!("gold")) }
 }
 
 #[tokio::test]

@@ -261,7 +261,8 @@ impl House {
             connectors: self.world.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            definitions: Definitions::new(self.store.clone()),
+            encryption: Arc::new(weir_engine::ports::NoEncryption),
+            definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };
         Engine::new(self.settings.clone(), ports)

@@ -194,11 +194,11 @@ impl Reader {
         Ok(match operation {
             types::Operation::Add(change) => {
                 let (path, value) = self.change(change)?;
-                Operation::Add { path, value }
+                Operation::Add { path, value: Some(value) }
             }
             types::Operation::Replace(change) => {
                 let (path, value) = self.change(change)?;
-                Operation::Replace { path, value }
+                Operation::Replace { path, value: Some(value) }
             }
             types::Operation::Remove(path) => Operation::Remove { path: self.text(path)? },
             types::Operation::Redirect(url) => Operation::Redirect { url: self.text(url)? },

@@ -122,7 +122,7 @@ async fn operations_hold_json() {
         with_text(&[0, 0, TEXT + 2_048, 2], &["/a", value]).words(TEXT + 2_048, &list).action("(i32.const 1024)")
     };
     let report = act(operations("{\"b\":1}"), roomy()).await;
-    let add = Operation::Add { path: "/a".to_owned(), value: serde_json::json!({"b": 1}) };
+    let add = Operation::Add { path: "/a".to_owned(), value: Some(serde_json::json!({"b": 1})) };
     assert_eq!(report.outcome, Ok(ActionDecision::Success(vec![add, Operation::Remove { path: "/a".to_owned() }])));
     check(act(operations("b"), roomy()).await, HookErrorKind::InvalidOutput, "the value for `/a` is not JSON").await;
     let deep = "[".repeat(101) + &"]".repeat(101);

@@ -42,8 +42,8 @@ use super::frame::damaged;
 const PARTITIONS: u32 = 4096;
 
 /// Every state, in the order of its number in keys.
-pub(crate) const STATES: [RunStateKind; 4] =
-    [RunStateKind::Ready, RunStateKind::Completed, RunStateKind::Failed, RunStateKind::Error];
+pub(crate) const STATES: [RunStateKind; 5] =
+    [RunStateKind::Ready, RunStateKind::Completed, RunStateKind::Failed, RunStateKind::Error, RunStateKind::Suspended];
 
 /// A run of a tenant: the subject of most keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,6 +292,7 @@ fn state_number(state: RunStateKind) -> u8 {
         RunStateKind::Completed => 1,
         RunStateKind::Failed => 2,
         RunStateKind::Error => 3,
+        RunStateKind::Suspended => 4,
     }
 }
 
@@ -305,6 +306,7 @@ fn kind_number(kind: DefinitionKind) -> u8 {
         DefinitionKind::Flow => 5,
         DefinitionKind::DataKey => 6,
         DefinitionKind::Identity => 7,
+        DefinitionKind::Action => 8,
     }
 }
 

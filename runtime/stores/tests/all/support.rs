@@ -103,6 +103,9 @@ pub(crate) fn change(key: &str, value: Value) -> ContextChange {
 pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextChange>) -> CommitStep {
     let outcome = match &event {
         Event::Advanced(step) => StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None },
+        Event::Suspended { redirect, until, .. } => {
+            StepOutcome::Suspended { redirect: redirect.clone(), until: *until }
+        }
         Event::Ended(ending) => StepOutcome::End(ending.clone()),
     };
     let run = run.clone().apply(event, at(1_000 + run.revision));

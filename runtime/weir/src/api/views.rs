@@ -17,7 +17,7 @@ pub(super) struct RunView {
     flow: String,
     /// The version that it is pinned to.
     flow_version: u32,
-    /// `ready` until it ends, then `completed`, `failed` or `error`.
+    /// `ready` or `suspended` until it ends, then `completed`, `failed` or `error`.
     #[schema(value_type = String)]
     state: RunStateKind,
     /// How many steps are committed.
@@ -25,6 +25,9 @@ pub(super) struct RunView {
     /// The next step; absent when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_step: Option<String>,
+    /// Where its end user is sent, while it is suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<RedirectView>,
     /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<ClaimView>>,
@@ -43,6 +46,16 @@ pub(super) struct RunView {
     /// When it ends as an error at the latest.
     #[schema(value_type = String, format = DateTime)]
     deadline: Timestamp,
+}
+
+/// A suspended run.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RedirectView {
+    /// Where the end user is to be sent.
+    url: String,
+    /// When the run ends as an error if nobody resumes it.
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
 }
 
 /// One claim.
@@ -95,6 +108,7 @@ impl RunView {
             state,
             revision: run.revision,
             next_step: None,
+            redirect: None,
             claims: None,
             failure: None,
             error: None,
@@ -104,6 +118,10 @@ impl RunView {
         };
         match run.state {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
+            RunState::Suspended { step, redirect, until } => {
+                view.next_step = Some(step.to_string());
+                view.redirect = Some(RedirectView { url: redirect, until });
+            }
             RunState::Ended { ending: Ending::Completed { claims } } => {
                 view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
             }

@@ -69,6 +69,7 @@ impl Page {
             StepRecord::Claims(_) => "claims".to_owned(),
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
+            StepRecord::Resumed { .. } => "resumed".to_owned(),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -84,6 +85,7 @@ impl Page {
             StepRecord::Claims(record) => {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
             }
+            StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
             StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
@@ -267,6 +269,13 @@ impl Page {
                     self.put(1, Some(Style::Warning), &format!("caught {}: {error}", error.code));
                 }
                 self.put(1, Some(Style::Dim), &format!("→ {step}"));
+            }
+            StepOutcome::Suspended { redirect, until } => {
+                self.put(
+                    1,
+                    Some(Style::Warning),
+                    &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
+                );
             }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),

@@ -68,7 +68,8 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         connectors: Arc::new(connectors) as Arc<dyn Connectors>,
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
-        definitions: Definitions::new(Arc::clone(&store)),
+        encryption: Arc::new(weir_engine::ports::NoEncryption),
+        definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
         limits: config.plugins.ceiling,
     };
     let app = App::new(Parts {

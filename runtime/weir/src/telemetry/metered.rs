@@ -48,13 +48,14 @@ fn count_entry(entry: &JournalEntry) {
         StepRecord::Claims(_) => "claims",
         StepRecord::Fail => "fail",
         StepRecord::End => "end",
+        StepRecord::Resumed { .. } => "resumed",
         StepRecord::NotRun => "not-run",
     };
     histogram!("weir_step_seconds", "kind" => kind).record(seconds(entry.elapsed_us));
     let error = match &entry.outcome {
         StepOutcome::Next { caught_error, .. } => caught_error.as_ref(),
         StepOutcome::End(Ending::Error { error, .. }) => Some(error),
-        StepOutcome::End(_) => None,
+        StepOutcome::Suspended { .. } | StepOutcome::End(_) => None,
     };
     if let Some(error) = error {
         counter!("weir_step_errors_total", "code" => error.code.clone()).increment(1);

@@ -222,7 +222,8 @@ fn engine(authentication: Authentication) -> Arc<Engine> {
         connectors: Arc::new(HttpConnectors::new(settings, credentials, Arc::new(SystemResolver)).unwrap()),
         store: store.clone(),
         clock: Arc::new(SystemClock),
-        definitions: Definitions::new(store),
+        encryption: Arc::new(weir_engine::ports::NoEncryption),
+        definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
     Engine::new(EngineSettings::default(), ports)

@@ -307,7 +307,8 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         connectors: Arc::new(NoConnectors),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock) as _,
-        definitions: Definitions::new(Arc::clone(&store)),
+        encryption: Arc::new(weir_engine::ports::NoEncryption),
+        definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
     App::new(Parts {

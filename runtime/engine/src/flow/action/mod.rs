@@ -1,0 +1,10 @@
+//! Actions as their authors write them: in a step, or saved under a name.
+
+mod compile;
+mod document;
+mod model;
+
+pub use self::compile::read_action;
+pub(super) use self::document::ActionDocument;
+pub use self::document::{ActionStatus, EncryptionDocument, SavedActionDocument, Sharing, WhenUnavailable};
+pub use self::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};

@@ -1,0 +1,60 @@
+//! The port to what is encrypted for, and by, the other side of an action: JWE in its compact form (RFC 7516), with
+//! RSA-OAEP-256 and A256GCM.
+
+use async_trait::async_trait;
+
+use crate::ids::{IdentityName, TenantId};
+
+/// Why something could not be encrypted or decrypted. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EncryptionError {
+    /// The stable code.
+    pub code: &'static str,
+    /// What happened, and how to mend it.
+    pub message: String,
+}
+
+/// Encrypts to certificates and decrypts with private keys, both stored as TLS identities.
+#[async_trait]
+pub trait Encryption: Send + Sync {
+    /// Encrypts to the certificate of an identity.
+    ///
+    /// # Errors
+    /// There is no such identity, or its certificate has no RSA key.
+    async fn encrypt(
+        &self,
+        tenant: &TenantId,
+        identity: &IdentityName,
+        plaintext: &[u8],
+    ) -> Result<String, EncryptionError>;
+
+    /// Decrypts with the private key of an identity.
+    ///
+    /// # Errors
+    /// There is no such identity or private key, the text is no JWE of these algorithms, or it was not made for this
+    /// key.
+    async fn decrypt(
+        &self,
+        tenant: &TenantId,
+        identity: &IdentityName,
+        compact: &str,
+    ) -> Result<Vec<u8>, EncryptionError>;
+}
+
+/// For engines without identities: everything is refused.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEncryption;
+
+const NONE: EncryptionError = EncryptionError { code: "action.encryption", message: String::new() };
+
+#[async_trait]
+impl Encryption for NoEncryption {
+    async fn encrypt(&self, _: &TenantId, _: &IdentityName, _: &[u8]) -> Result<String, EncryptionError> {
+        Err(NONE)
+    }
+
+    async fn decrypt(&self, _: &TenantId, _: &IdentityName, _: &str) -> Result<Vec<u8>, EncryptionError> {
+        Err(NONE)
+    }
+}

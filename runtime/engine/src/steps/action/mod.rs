@@ -1,0 +1,94 @@
+//! An action: an event goes to a plugin or an external service, the operations that come back are applied (A-02 to
+//! One way for both kinds of provider, from the answer on.
+
+mod find; // which action, and whether it runs
+mod operations; // from an answer to changes of the event
+mod plugin;
+mod request; // what it is asked
+mod service;
+mod suspend;
+
+use serde_json::Value;
+
+use self::find::Found;
+use crate::action::{ActionAnswer, ActionType, ProviderError};
+use crate::engine::Trouble;
+use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
+use crate::ports::ActionEvent;
+use crate::run::{ActionRecord, ContextChange, ContextKey, StepError, StepRecord};
+use crate::step::{Attempt, Done, Way, step_error};
+
+/// One action of a step, while it runs.
+pub(super) struct Acting<'a> {
+    attempt: &'a Attempt<'a>,
+    kind: &'a ActionType,
+    set_up: &'a ActionSetUp,
+    /// The run's event before the action.
+    before: &'a Value,
+}
+
+pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Done {
+    let mut record = ActionRecord {
+        event: ActionEvent {
+            action_type: action.kind.name.clone(),
+            payload: Value::Null,
+            allowed_operations: Vec::new(),
+        },
+        saved: None,
+        skipped: None,
+        hook: None,
+        service: None,
+        answer: None,
+        operations: Vec::new(),
+    };
+    let mut changes = Vec::new();
+    let way = act(attempt, action, &mut record, &mut changes).await.unwrap_or_else(Way::from);
+    Done { record: StepRecord::Action(Box::new(record)), way, changes }
+}
+
+async fn act(
+    attempt: &Attempt<'_>,
+    action: &ActionStep,
+    record: &mut ActionRecord,
+    changes: &mut Vec<ContextChange>,
+) -> Result<Way, Trouble> {
+    let set_up = match find::find(attempt, action, record).await? {
+        Found::Runs(set_up) => set_up,
+        Found::Skipped(why) => {
+            record.skipped = Some(why);
+            return Ok(Way::Next);
+        }
+    };
+    let before = attempt.context.get(&ContextKey::event()).unwrap_or(&Value::Null);
+    let acting = Acting { attempt, kind: &action.kind, set_up: &set_up, before };
+    record.event = request::event(&acting).await?;
+    let answer = match &set_up.provider {
+        ActionProvider::Plugin(hook) => plugin::ask(&acting, hook, record).await?,
+        ActionProvider::Service(function) => service::ask(&acting, function, record).await?,
+    };
+    record.answer = Some(answer.clone());
+    acting.take(answer, record, changes).await
+}
+
+impl Acting<'_> {
+    /// What an answer comes to.
+    async fn take(
+        &self,
+        answer: ActionAnswer,
+        record: &mut ActionRecord,
+        changes: &mut Vec<ContextChange>,
+    ) -> Result<Way, Trouble> {
+        match answer {
+            ActionAnswer::Success { operations, data } => self.apply(operations, data, record, changes).await,
+            ActionAnswer::Incomplete { operations } => self.suspend(operations, record),
+            ActionAnswer::Failed(failure) => Ok(Way::Failure(failure)),
+            ActionAnswer::Error(error) => Ok(Way::Error(said_itself(error))),
+        }
+    }
+}
+
+/// The error that a provider told of itself.
+fn said_itself(error: ProviderError) -> StepError {
+    let ProviderError { message, description } = error;
+    StepError { detail: description, ..step_error("action.provider-error", message) }
+}

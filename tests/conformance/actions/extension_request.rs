@@ -1,0 +1,5 @@
+//! What flow extensions are asked.
+
+use crate::registry::Runner;
+
+pub(crate) const RUNNERS: &[Runner] = &[];

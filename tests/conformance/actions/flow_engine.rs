@@ -1,0 +1,5 @@
+//! Flows.
+
+use crate::registry::Runner;
+
+pub(crate) const RUNNERS: &[Runner] = &[];

@@ -1,0 +1,19 @@
+//! Actions: the contract with plugins and external services.
+
+pub(crate) mod acting; // the flow that most of them run
+pub(crate) mod allowed_operations;
+pub(crate) mod client_result;
+pub(crate) mod custom_authentication;
+pub(crate) mod extension_config;
+pub(crate) mod extension_executor;
+pub(crate) mod extension_request;
+pub(crate) mod extension_response;
+pub(crate) mod flow_engine;
+pub(crate) mod http_outcome;
+pub(crate) mod management;
+pub(crate) mod pre_update;
+pub(crate) mod response_strings;
+pub(crate) mod rules;
+pub(crate) mod sample_services;
+pub(crate) mod seed_examples;
+pub(crate) mod token_patch;

@@ -1,0 +1,5 @@
+//! Operations on tokens.
+
+use crate::registry::Runner;
+
+pub(crate) const RUNNERS: &[Runner] = &[];
