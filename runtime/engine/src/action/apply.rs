@@ -1,16 +1,46 @@
-//! Applies operations to an event: all or none. One function for both kinds of provider.
+//! Applies operations to an event: all or none, in one commit. One function for both kinds of provider.
 
-use serde_json::{Map, Value, json};
+mod claims;
+mod list;
+mod named;
+mod perform; // finds the place, and what it holds decides
+mod plain;
+#[cfg(test)]
+mod tests;
 
+use serde_json::Value;
+
+use super::claims::ClaimRules;
+use super::matching::{AllowedPaths, PathPattern};
 use super::operation::{AllowedOperation, Operation, OperationKind};
-use super::path::{Path, Segment};
+use super::path::OperationPath;
+use super::profile::{Enforcement, Profile, RedirectOffer};
 use super::types::ActionType;
 use crate::run::{OperationRecord, OperationResult};
 
 /// Most operations of one answer.
 pub(super) const OPERATIONS_MAX: usize = 200;
 
-/// The event with every operation applied, and what became of each.
+/// Most bytes of the paths and values of one answer's operations, about as many as their JSON has.
+const OPERATIONS_BYTES_MAX: usize = 1024 * 1024;
+
+const NOT_ALLOWED: &str = "action.operation-not-allowed";
+const IMPOSSIBLE: &str = "action.operation-impossible";
+
+/// By which rules operations are applied.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyRules<'a> {
+    /// The type, whose places say what can be changed.
+    pub kind: &'a ActionType,
+    /// What the step allows.
+    pub allowed: &'a [AllowedOperation],
+    /// The profile.
+    pub profile: &'a Profile,
+    /// What is known of claims.
+    pub claims: &'a ClaimRules,
+}
+
+/// The event with the operations applied, and what became of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
     /// The event.
@@ -33,134 +63,130 @@ pub struct NotApplied {
     pub operations: Vec<OperationRecord>,
 }
 
-/// Applies operations in order. The first that is not allowed or has no place refuses them all.
-///
-/// # Errors
-/// Which operation is refused, and why.
-pub fn apply(event: &Value, operations: &[Operation], allowed: &[AllowedOperation]) -> Result<Applied, NotApplied> {
-    if operations.len() > OPERATIONS_MAX {
-        let reason = format!("there are {} operations; at most {OPERATIONS_MAX} are taken", operations.len());
-        return Err(refuse(operations, OPERATIONS_MAX, "action.too-many-operations", reason));
-    }
-    let mut changed = event.clone();
-    for (index, operation) in operations.iter().enumerate() {
-        check(operation, allowed)
-            .map_err(|reason| refuse(operations, index, "action.operation-not-allowed", reason))?;
-        perform(&mut changed, operation)
-            .map_err(|reason| refuse(operations, index, "action.operation-impossible", reason))?;
-    }
-    let operations = operations
-        .iter()
-        .map(|operation| OperationRecord {
-            operation: operation.clone(),
-            result: OperationResult::Applied,
-            reason: None,
-        })
-        .collect();
-    Ok(Applied { event: changed, operations })
+/// Why one operation is not applied.
+struct Refusal {
+    code: &'static str,
+    reason: String,
 }
 
-fn refuse(operations: &[Operation], index: usize, code: &'static str, reason: String) -> NotApplied {
-    let record = |(at, operation): (usize, &Operation)| {
-        let (result, reason) = if at == index {
-            (OperationResult::Rejected, reason.clone())
-        } else {
-            (OperationResult::Dropped, format!("operation {} is refused, and with it the whole answer", index + 1))
+/// Applies operations in order. Where the profile rejects, the first that is not allowed or has no place refuses them
+/// all; where it drops, such operations are left out, and the others hold.
+///
+/// # Errors
+/// Which operation is refused, and why. Too many operations, or too large ones, are refused by any profile.
+pub fn apply(event: &Value, operations: &[Operation], rules: &ApplyRules<'_>) -> Result<Applied, NotApplied> {
+    bounded(operations)?;
+    let allowed = AllowedPaths::read(rules.allowed);
+    let mut changed = event.clone();
+    let mut records = Vec::with_capacity(operations.len());
+    for (index, operation) in operations.iter().enumerate() {
+        let outcome = permitted(operation, &allowed, rules).and_then(|path| {
+            perform::perform(&mut changed, event, operation, &path, rules)
+                .map_err(|reason| Refusal { code: IMPOSSIBLE, reason: format!("`{path}`: {reason}") })
+        });
+        let (result, refusal) = match (outcome, rules.profile.enforcement) {
+            (Ok(()), _) => (OperationResult::Applied, None),
+            (Err(refusal), Enforcement::Drop) => (OperationResult::Dropped, Some(refusal)),
+            (Err(refusal), Enforcement::Reject) => return Err(rejected(operations, index, refusal)),
         };
-        OperationRecord { operation: operation.clone(), result, reason: Some(reason) }
+        let (code, reason) = refusal.map(|it| (it.code.to_owned(), it.reason)).unzip();
+        records.push(OperationRecord { operation: operation.clone(), result, code, reason });
+    }
+    Ok(Applied { event: changed, operations: records })
+}
+
+fn bounded(operations: &[Operation]) -> Result<(), NotApplied> {
+    if operations.len() > OPERATIONS_MAX {
+        let reason = format!("there are {} operations; at most {OPERATIONS_MAX} are taken", operations.len());
+        let refusal = Refusal { code: "action.too-many-operations", reason };
+        return Err(rejected(operations, OPERATIONS_MAX, refusal));
+    }
+    let mut left = OPERATIONS_BYTES_MAX;
+    for (index, operation) in operations.iter().enumerate() {
+        let value = operation.value().map_or(Some(0), |value| bytes(value, left));
+        let used = value.and_then(|value| value.checked_add(operation.path().map_or(0, str::len)));
+        match used.and_then(|used| left.checked_sub(used)) {
+            Some(rest) => left = rest,
+            None => {
+                let reason = format!("the operations have more than {OPERATIONS_BYTES_MAX} bytes together");
+                // What is too large is not kept a second time.
+                let refusal = Refusal { code: "action.operations-too-large", reason };
+                return Err(rejected(&[], index, refusal));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// About how many bytes the JSON of a value has; none where they are more than `most`.
+fn bytes(value: &Value, most: usize) -> Option<usize> {
+    let mut sum = 0_usize;
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        sum += match value {
+            Value::Null | Value::Bool(_) => 4,
+            Value::Number(_) => 8,
+            Value::String(text) => text.len() + 2,
+            Value::Array(items) => {
+                open.extend(items);
+                items.len() + 2
+            }
+            Value::Object(members) => {
+                open.extend(members.values());
+                members.keys().map(|key| key.len() + 4).sum::<usize>() + 2
+            }
+        };
+        if sum > most {
+            return None;
+        }
+    }
+    Some(sum)
+}
+
+fn rejected(operations: &[Operation], index: usize, refusal: Refusal) -> NotApplied {
+    let Refusal { code, reason } = refusal;
+    let record = |(at, operation): (usize, &Operation)| {
+        let (result, code, reason) = if at == index {
+            (OperationResult::Rejected, Some(code.to_owned()), reason.clone())
+        } else {
+            let reason = format!("operation {} is refused, and with it the whole answer", index + 1);
+            (OperationResult::Dropped, None, reason)
+        };
+        OperationRecord { operation: operation.clone(), result, code, reason: Some(reason) }
     };
     // What goes over the limit is counted in the reason, not kept.
     let operations = operations.iter().enumerate().take(OPERATIONS_MAX).map(record).collect();
     NotApplied { code, index, reason, operations }
 }
 
-fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), String> {
-    let (kind, path) = match operation {
-        Operation::Add { path, .. } => (OperationKind::Add, path),
-        Operation::Replace { path, .. } => (OperationKind::Replace, path),
-        Operation::Remove { path } => (OperationKind::Remove, path),
-        Operation::Redirect { .. } => {
-            return Err("the step does not allow `redirect`".to_owned());
-        }
-    };
-    let is_allowed = allowed.iter().any(|entry| entry.op == kind && entry.paths.contains(path));
-    if is_allowed {
-        return Ok(());
-    }
-    let name = kind.as_str();
-    let path: String = path.chars().take(200).collect();
-    Err(format!("the step does not allow `{name}` on `{path}`; add it to `allowed-operations`, or leave it out"))
-}
-
-fn perform(event: &mut Value, operation: &Operation) -> Result<(), String> {
-    match operation {
-        Operation::Replace { path, value } => {
-            let path: Path = path.parse().map_err(|error| format!("{error}"))?;
-            let value = value.as_ref().ok_or_else(|| format!("the operation on `{path}` has no `value`"))?;
-            replace(event, &path, value)
-        }
-        Operation::Add { .. } | Operation::Remove { .. } | Operation::Redirect { .. } => {
-            Err("the action's type knows `replace` only".to_owned())
-        }
-    }
-}
-
-/// Creates the value when absent, replaces it when present, sets it to empty for null.
-fn replace(event: &mut Value, path: &Path, value: &Value) -> Result<(), String> {
-    let value = if value.is_null() { json!("") } else { value.clone() };
-    if !is_claim_value(&value) {
-        return Err(format!("the value at `{path}` must be text or a list of texts"));
-    }
-    let Some((last, parents)) = path.segments().split_last() else {
-        return Err("the path is empty".to_owned());
-    };
-    let mut node = event;
-    for parent in parents {
-        node = match parent {
-            Segment::Name(name) => member(node, name, path)?,
-            Segment::Filter { name, key, value } => element(member(node, name, path)?, key, value, path)?,
+/// The path of an operation that the step allows.
+fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'_>) -> Result<OperationPath, Refusal> {
+    let refuse = |code, reason: String| Err(Refusal { code, reason });
+    let Some(text) = operation.path() else {
+        let is_listed = rules.allowed.iter().any(|entry| entry.op == OperationKind::Redirect);
+        let is_known = rules.kind.operations.contains(&OperationKind::Redirect) || rules.kind.redirect.is_some();
+        return if is_listed || (is_known && rules.profile.redirect == RedirectOffer::Always) {
+            refuse(IMPOSSIBLE, "a `redirect` belongs into an answer that is incomplete".to_owned())
+        } else {
+            refuse(NOT_ALLOWED, "the step does not allow `redirect`".to_owned())
         };
-    }
-    match last {
-        Segment::Name(name) => *member(node, name, path)? = value,
-        Segment::Filter { name, key, value: wanted } => {
-            *member(element(member(node, name, path)?, key, wanted, path)?, "value", path)? = value;
-        }
-    }
-    Ok(())
-}
-
-fn is_claim_value(value: &Value) -> bool {
-    match value {
-        Value::String(_) => true,
-        Value::Array(items) => items.iter().all(Value::is_string),
-        _ => false,
-    }
-}
-
-fn member<'a>(node: &'a mut Value, name: &str, path: &Path) -> Result<&'a mut Value, String> {
-    if node.is_null() {
-        *node = Value::Object(Map::new());
-    }
-    match node {
-        Value::Object(object) => Ok(object.entry(name).or_insert(Value::Null)),
-        _ => Err(format!("`{path}` has no place in the event: what holds `{name}` is not an object")),
-    }
-}
-
-fn element<'a>(node: &'a mut Value, key: &str, wanted: &str, path: &Path) -> Result<&'a mut Value, String> {
-    if node.is_null() {
-        *node = Value::Array(Vec::new());
-    }
-    let Value::Array(items) = node else {
-        return Err(format!("`{path}` has no place in the event: what the filter stands on is not a list"));
     };
-    let found = items.iter().position(|item| item.get(key).and_then(Value::as_str) == Some(wanted));
-    let index = found.unwrap_or_else(|| {
-        items.push(json!({ key: wanted }));
-        items.len() - 1
-    });
-    items.get_mut(index).ok_or_else(|| format!("`{path}` has no place in the event"))
+    let path: OperationPath = match text.parse() {
+        Ok(path) => path,
+        Err(error) => return refuse(NOT_ALLOWED, format!("{error}")),
+    };
+    let name = operation.kind().as_str();
+    if !allowed.cover(operation.kind(), &path) {
+        let path: String = text.chars().take(200).collect();
+        let reason =
+            format!("the step does not allow `{name}` on `{path}`; add it to `allowed-operations`, or leave it out");
+        return refuse(NOT_ALLOWED, reason);
+    }
+    let guards = |entry: &String| entry.parse::<PathPattern>().is_ok_and(|entry| entry.touches(&path));
+    match rules.claims.read_only.iter().find(|entry| guards(entry)) {
+        Some(entry) => refuse(NOT_ALLOWED, format!("`{path}` cannot be changed: `{entry}` is read-only")),
+        None => Ok(path),
+    }
 }
 
 /// What is wrong with an entry of `allowed-operations`: where in the entry, and why.
@@ -168,8 +194,8 @@ pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(Stri
     let mut problems = Vec::new();
     if !kind.operations.contains(&allowed.op) {
         let known: Vec<&str> = kind.operations.iter().map(|op| op.as_str()).collect();
-        let problem =
-            format!("`{}` is not for `{}`; it may have `{}`", allowed.op.as_str(), kind.name, known.join("`, `"));
+        let may = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
+        let problem = format!("`{}` is not for `{}`; it may have {may}", allowed.op.as_str(), kind.name);
         problems.push(("/op".to_owned(), problem));
     }
     match (allowed.op, allowed.paths.is_empty()) {
@@ -178,72 +204,9 @@ pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(Stri
         (_, true) => problems.push((String::new(), "it lists no path, so it allows nothing".to_owned())),
     }
     for (index, path) in allowed.paths.iter().enumerate() {
-        if let Err(error) = path.parse::<Path>() {
+        if let Err(error) = path.parse::<PathPattern>() {
             problems.push((format!("/paths/{index}"), error.to_string()));
         }
     }
     problems
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn allowed() -> Vec<AllowedOperation> {
-        let paths = ["tier", "interests"].map(|name| format!("/user/claims[uri=http://wso2.org/claims/{name}]"));
-        vec![AllowedOperation { op: OperationKind::Replace, paths: paths.to_vec() }]
-    }
-
-    fn replace(name: &str, value: Value) -> Operation {
-        Operation::Replace { path: format!("/user/claims[uri=http://wso2.org/claims/{name}]"), value: Some(value) }
-    }
-
-    fn event() -> Value {
-        json!({"user": {"claims": [{"uri": "http://wso2.org/claims/tier", "value": "silver"}]}})
-    }
-
-    #[test]
-    fn replace_creates_replaces_and_empties() {
-        //
-        let operations = [replace("tier", json!("gold")), replace("interests", json!(["a", "b"]))];
-        let applied = apply(&event(), &operations, &allowed()).expect("allowed");
-        assert_eq!(
-            applied.event,
-            json!({"user": {"claims": [
-                {"uri": "http://wso2.org/claims/tier", "value": "gold"},
-                {"uri": "http://wso2.org/claims/interests", "value": ["a", "b"]},
-            ]}})
-        );
-        for empty in [json!(""), json!(null)] {
-            let applied = apply(&event(), &[replace("tier", empty)], &allowed()).expect("allowed");
-            assert_eq!(applied.event.pointer("/user/claims/0/value"), Some(&json!("")));
-        }
-        let applied = apply(&json!({}), &[replace("tier", json!("gold"))], &allowed()).expect("allowed");
-        assert_eq!(applied.event.pointer("/user/claims/0/value"), Some(&json!("gold")));
-    }
-
-    #[test]
-    fn one_operation_outside_the_list_refuses_them_all() {
-        //
-        let operations = [replace("tier", json!("gold")), replace("email", json!("x"))];
-        let refused = apply(&event(), &operations, &allowed()).expect_err("not allowed");
-        assert_eq!((refused.code, refused.index), ("action.operation-not-allowed", 1));
-        let results: Vec<OperationResult> = refused.operations.iter().map(|it| it.result).collect();
-        assert_eq!(results, [OperationResult::Dropped, OperationResult::Rejected]);
-    }
-
-    #[test]
-    fn what_has_no_place_is_refused() {
-        let code = |event: Value, operation| apply(&event, &[operation], &allowed()).expect_err("refused").code;
-        assert_eq!(code(json!({"user": {"claims": "x"}}), replace("tier", json!("a"))), "action.operation-impossible");
-        assert_eq!(code(event(), replace("tier", json!({"a": 1}))), "action.operation-impossible");
-        assert_eq!(
-            code(event(), Operation::Redirect { url: "https://x.test".to_owned() }),
-            "action.operation-not-allowed"
-        );
-        let many = vec![replace("tier", json!("a")); OPERATIONS_MAX + 1];
-        assert_eq!(apply(&event(), &many, &allowed()).expect_err("too many").code, "action.too-many-operations");
-        let most = vec![replace("tier", json!("a")); OPERATIONS_MAX];
-        assert!(apply(&event(), &most, &allowed()).is_ok());
-    }
 }

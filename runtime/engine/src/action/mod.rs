@@ -3,6 +3,7 @@
 mod answer;
 mod apply;
 mod claims;
+mod matching;
 mod operation;
 mod path;
 mod place;
@@ -11,11 +12,12 @@ mod rule;
 mod types;
 
 pub use self::answer::{ActionAnswer, ProviderError};
-pub use self::apply::{Applied, NotApplied, apply, check_allowed};
+pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed};
 pub use self::claims::{ClaimEntry, ClaimRules};
+pub use self::matching::PathPattern;
 pub use self::operation::{AllowedOperation, Operation, OperationKind};
-pub use self::path::{InvalidPath, Path, Segment};
-pub use self::place::{Holding, Place};
+pub use self::path::{InvalidPath, OperationPath, Path, Segment};
+pub use self::place::{AddedTwice, Gone, Holding, Place, TextPattern, ValueKind};
 pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
     Texts, UnknownMembers,

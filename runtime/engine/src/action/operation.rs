@@ -85,6 +85,14 @@ impl Operation {
         }
     }
 
+    /// Its value; none where it has no such member.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Add { value, .. } | Self::Replace { value, .. } => value.as_ref(),
+            Self::Remove { .. } | Self::Redirect { .. } => None,
+        }
+    }
+
     /// Its path; none for `redirect`.
     pub fn path(&self) -> Option<&str> {
         match self {

@@ -1,25 +1,42 @@
-//! Paths of operations (A-04): JSON pointers, with a filter on arrays of objects.
+//! Paths (A-04): JSON pointers (RFC 6901), with a filter on arrays of objects. In ABNF (RFC 5234):
 //!
 //! ```text
-//! path    = 1*( "/" segment )
-//! segment = name [ "[" key "=" value "]" ]
+//! operation-path = path [ "/" ]
+//! entry          = 1*( "/" entry-segment ) [ "/" ]     ; of `allowed-operations`, see `matching.rs`
+//! entry-segment  = "*" / segment                       ; the first where both fit
+//! path           = 1*( "/" segment )                   ; of the run's event
+//! segment        = name [ filter ]
+//! name           = 1*( name-char / "~0" / "~1" )       ; "~" and "/" (RFC 6901)
+//! name-char      = any character except "/", "[", "]", "~"
+//! filter         = "[" key "=" value "]"
+//! key            = 1*( any character except "=", "/", "[", "]", "~" )
+//! value          = 1*( value-char / "[" [ value ] "]" )
+//! value-char     = any character except "[", "]"
 //! ```
-//! `~0` and `~1` stand for `~` and `/` in a name (RFC 6901); a filter's value goes to the last `]` before the next
-//! `/` that is outside brackets, so that URIs can be written as they are.
+//! A value may hold slashes and brackets in pairs, so that URIs can be written as they are. No path has more than 1024
+//! bytes or 32 segments. What a name means depends on what it stands on: in a list it is an index or `-`, the last.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// The longest path, in bytes.
-const PATH_BYTES_MAX: usize = 1024;
+pub(super) const PATH_BYTES_MAX: usize = 1024;
 
 /// The most segments of a path.
 const SEGMENTS_MAX: usize = 32;
 
-/// A parsed path.
+/// A path into an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     segments: Vec<Segment>,
+    text: String,
+}
+
+/// The path of an operation: one into an event, which may end with a slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationPath {
+    path: Path,
+    ends_with_slash: bool,
     text: String,
 }
 
@@ -34,9 +51,18 @@ pub enum Segment {
         name: String,
         /// The member that is compared.
         key: String,
-        /// What it is compared with.
+        /// What it is compared with, as text.
         value: String,
     },
+}
+
+/// One step from a value to one inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// To a member of an object, or by index to an element of a list.
+    To(&'a str),
+    /// To the element of a list whose member `key` is `value`.
+    Where { key: &'a str, value: &'a str },
 }
 
 /// Why a text is not a path.
@@ -59,7 +85,45 @@ impl Path {
     }
 }
 
+impl OperationPath {
+    /// The parts, from the root.
+    pub fn segments(&self) -> &[Segment] {
+        self.path.segments()
+    }
+
+    /// Whether there is a slash behind the last part.
+    pub fn ends_with_slash(&self) -> bool {
+        self.ends_with_slash
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The way from the root of the event.
+    pub(super) fn tokens(&self) -> Vec<Token<'_>> {
+        let mut tokens = Vec::with_capacity(self.segments().len());
+        for segment in self.segments() {
+            match segment {
+                Segment::Name(name) => tokens.push(Token::To(name)),
+                Segment::Filter { name, key, value } => {
+                    tokens.push(Token::To(name));
+                    tokens.push(Token::Where { key, value });
+                }
+            }
+        }
+        tokens
+    }
+}
+
 impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for OperationPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
@@ -68,42 +132,87 @@ impl fmt::Display for Path {
 impl FromStr for Path {
     type Err = InvalidPath;
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let invalid = |problem| InvalidPath { text: text.chars().take(120).collect(), problem };
-        if text.len() > PATH_BYTES_MAX {
-            return Err(invalid("it is longer than 1024 bytes"));
-        }
-        let rest = text.strip_prefix('/').ok_or_else(|| invalid("it must begin with `/`"))?;
-        let parts = split(rest);
-        if parts.len() > SEGMENTS_MAX {
-            return Err(invalid("it has more than 32 segments"));
-        }
-        let segments = parts.into_iter().map(segment).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+        let segments = segments(text).map_err(|problem| InvalidPath { text: shown(text), problem })?;
         Ok(Self { segments, text: text.to_owned() })
     }
 }
 
-/// Splits at slashes outside brackets.
-fn split(text: &str) -> Vec<&str> {
-    let mut in_filter = false;
-    text.split(|character| {
-        match character {
-            '[' => in_filter = true,
-            ']' => in_filter = false,
-            _ => {}
-        }
-        character == '/' && !in_filter
-    })
-    .collect()
+impl FromStr for OperationPath {
+    type Err = InvalidPath;
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        let (path, ends_with_slash) = without_slash(text)?;
+        Ok(Self { path, ends_with_slash, text: text.to_owned() })
+    }
 }
 
+/// The path before a slash at its end, and whether there is one.
+pub(super) fn without_slash(text: &str) -> Result<(Path, bool), InvalidPath> {
+    let (rest, ends_with_slash) = match text.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() && text.len() <= PATH_BYTES_MAX => (rest, true),
+        _ => (text, false),
+    };
+    let path = rest.parse().map_err(|error: InvalidPath| InvalidPath { text: shown(text), ..error })?;
+    Ok((path, ends_with_slash))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(120).collect()
+}
+
+fn segments(text: &str) -> Result<Vec<Segment>, &'static str> {
+    if text.len() > PATH_BYTES_MAX {
+        return Err("it is longer than 1024 bytes");
+    }
+    let rest = text.strip_prefix('/').ok_or("it must begin with `/`")?;
+    let parts = split(rest)?;
+    if parts.len() > SEGMENTS_MAX {
+        return Err("it has more than 32 segments");
+    }
+    parts.into_iter().map(segment).collect()
+}
+
+/// Splits at slashes outside brackets.
+fn split(text: &str) -> Result<Vec<&str>, &'static str> {
+    let (mut parts, mut rest, mut depth) = (Vec::new(), text, 0_usize);
+    for (at, character) in text.char_indices() {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.checked_sub(1).ok_or("`]` without `[`")?,
+            '/' if depth == 0 => {
+                let begun = text.len() - rest.len();
+                parts.push(text.get(begun..at).unwrap_or_default());
+                rest = text.get(at + 1..).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 {
+        return Err("a filter must end with `]`");
+    }
+    parts.push(rest);
+    Ok(parts)
+}
+
+/// Reads one part, whose brackets are in pairs.
 fn segment(text: &str) -> Result<Segment, &'static str> {
     let Some((name, filter)) = text.split_once('[') else {
         return unescape(text).map(Segment::Name);
     };
-    let filter = filter.strip_suffix(']').ok_or("a filter must end with `]`")?;
+    let filter = filter.strip_suffix(']').ok_or("nothing may follow a filter but `/`")?;
+    let mut depth = 0_usize;
+    for character in filter.chars() {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.checked_sub(1).ok_or("a segment has one filter")?,
+            _ => {}
+        }
+    }
     let (key, value) = filter.split_once('=').ok_or("a filter is written `[key=value]`")?;
     if key.is_empty() || value.is_empty() {
         return Err("a filter needs a key and a value");
+    }
+    if key.contains(['/', '[', ']', '~']) {
+        return Err("the key of a filter has none of `/`, `[`, `]`, `~`");
     }
     Ok(Segment::Filter { name: unescape(name)?, key: key.to_owned(), value: value.to_owned() })
 }
@@ -119,7 +228,6 @@ fn unescape(name: &str) -> Result<String, &'static str> {
             ('~', Some('0')) => text.push('~'),
             ('~', Some('1')) => text.push('/'),
             ('~', _) => return Err("`~` must be followed by `0` or `1`"),
-            (']', _) => return Err("`]` without `[`"),
             (other, _) => text.push(other),
         }
     }
@@ -132,34 +240,54 @@ mod tests {
 
     #[test]
     fn filters_hold_uris() {
-        let path: Path = "/user/claims[uri=http://wso2.org/claims/tier]".parse().expect("a path");
-        assert_eq!(
-            path.segments(),
-            [
-                Segment::Name("user".to_owned()),
-                Segment::Filter {
-                    name: "claims".to_owned(),
-                    key: "uri".to_owned(),
-                    value: "http://wso2.org/claims/tier".to_owned()
-                },
-            ]
-        );
+        // covers A-04
+        let filter =
+            |uri: &str| Segment::Filter { name: "claims".to_owned(), key: "uri".to_owned(), value: uri.to_owned() };
+        for uri in ["http://wso2.org/claims/tier", "urn:a:b", "http://[::1]/a[b]/c?d=e&f=[]", "a~2"] {
+            let path: Path = format!("/user/claims[uri={uri}]/value").parse().expect("a path");
+            let expected = [Segment::Name("user".to_owned()), filter(uri), Segment::Name("value".to_owned())];
+            assert_eq!(path.segments(), expected);
+        }
         assert_eq!("/a~1b/~0".parse::<Path>().map(|path| path.segments().len()), Ok(2));
     }
 
     #[test]
-    fn what_is_no_path() {
-        for bad in
-            ["", "a", "/", "/a/", "/a//b", "/a[", "/a[b]", "/a[=c]", "/a[b=]", "/a]", "/~", "/~2", &"/a".repeat(33)]
-        {
-            assert!(bad.parse::<Path>().is_err(), "{bad:?}");
+    fn only_the_path_of_an_operation_ends_with_a_slash() {
+        // covers A-04
+        let path: OperationPath = "/a/b/".parse().expect("a path");
+        assert!(path.ends_with_slash() && path.segments().len() == 2 && path.to_string() == "/a/b/");
+        assert!("/a/b/".parse::<Path>().is_err(), "hidden parts of an event would stay visible");
+        for bad in ["/", "//", "/a//", "a/", &format!("/{}/", "a".repeat(PATH_BYTES_MAX - 1))] {
+            assert!(bad.parse::<OperationPath>().is_err(), "{bad:?}");
         }
     }
 
-    proptest::proptest! {
-        #[test]
-        fn never_panics(text in "[/a\\[\\]=~01é:]{0,30}") {
-            let _ = text.parse::<Path>();
+    #[test]
+    fn what_is_no_path() {
+        for bad in [
+            "",
+            "a",
+            "/",
+            "/a/",
+            "/a//b",
+            "/a[",
+            "/a[b]",
+            "/a[=c]",
+            "/a[b=]",
+            "/a]",
+            "/~",
+            "/~2",
+            "/[a=b]",
+            "/a[b=c]d",
+            "/a[b=c][d=e]",
+            "/a[b=[c]",
+            "/a[b=]c]",
+            "/a[b/c=d]",
+            "/a[b=c]]",
+        ] {
+            assert!(bad.parse::<Path>().is_err(), "{bad:?}");
         }
+        assert!("/a".repeat(32).parse::<Path>().is_ok());
+        assert!("/a".repeat(33).parse::<Path>().is_err());
     }
 }

@@ -281,6 +281,9 @@ pub struct OperationRecord {
     pub operation: Operation,
     /// What became of it.
     pub result: OperationResult,
+    /// The stable code of why it was not applied; none where another one was refused, and with it the whole answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// Why, where it was not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

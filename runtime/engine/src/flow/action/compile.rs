@@ -102,6 +102,7 @@ impl Compiler<'_> {
         };
         let expose = it.expose.as_ref().map(|paths| self.paths(&format!("{pointer}/expose"), paths));
         let hidden = self.paths(&format!("{pointer}/hidden"), &it.hidden);
+        self.paths(&format!("{pointer}/claims/read-only"), &it.claims.read_only);
         Some(ActionSetUp {
             provider: provider?,
             allowed_operations: it.allowed_operations,

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Acting;
-use crate::action::{self, Operation};
+use crate::action::{self, ApplyRules, Operation};
 use crate::engine::Trouble;
-use crate::run::{ActionRecord, ContextChange, ContextKey};
+use crate::run::{ActionRecord, ContextChange, ContextKey, OperationResult};
 use crate::step::{Way, step_error};
 
 impl Acting<'_> {
@@ -17,10 +17,17 @@ impl Acting<'_> {
         record: &mut ActionRecord,
         changes: &mut Vec<ContextChange>,
     ) -> Result<Way, Trouble> {
-        match action::apply(self.before, &operations, &self.set_up.allowed_operations) {
+        let rules = ApplyRules {
+            kind: self.kind,
+            allowed: &self.set_up.allowed_operations,
+            profile: &self.set_up.profile,
+            claims: &self.set_up.claims,
+        };
+        match action::apply(self.before, &operations, &rules) {
             Ok(applied) => {
+                let is_changed = applied.operations.iter().any(|it| it.result == OperationResult::Applied);
                 record.operations = applied.operations;
-                if !operations.is_empty() {
+                if is_changed {
                     changes.push(ContextChange { key: ContextKey::event(), value: applied.event });
                 }
                 Ok(Way::Next)
