@@ -3,6 +3,8 @@
 mod answer;
 mod apply;
 mod claims;
+#[cfg(test)]
+mod grammar;
 mod matching;
 mod operation;
 mod path;
