@@ -9,6 +9,7 @@ mod vector; // a vector, and how files of them are read
 mod verdict; // what a vector comes to
 mod registry; // which runner takes which vector
 mod upstream; // an outside system that answers as a vector says
+mod faults; // one that also lets connections and answers go wrong
 mod world; // the real binary with a tenant
 mod templates; // interpolation of other products, written as ours
 mod actions;

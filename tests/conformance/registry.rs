@@ -27,8 +27,8 @@ impl Runner {
     }
 }
 
-/// Product, area, and the runners for them, tried in order.
-const AREAS: [(&str, &str, &[Runner]); 18] = [
+/// Product, area, and the runners for them, tried in order. An area may have several rows.
+const AREAS: [(&str, &str, &[Runner]); 21] = [
     ("descope", "connector", descope_connector::RUNNERS),
     ("transmit", "web-service-function", transmit_function::RUNNERS),
     ("wso2-is/asgardeo", "action-call/http-outcome", actions::http_outcome::RUNNERS),
@@ -45,17 +45,21 @@ const AREAS: [(&str, &str, &[Runner]); 18] = [
     ("wso2-is", "flow-engine", actions::flow_engine::RUNNERS),
     ("wso2-is/asgardeo", "custom-authentication", actions::custom_authentication::RUNNERS),
     ("wso2-is/asgardeo", "pre-update", actions::pre_update::RUNNERS),
+    ("wso2-is/asgardeo", "pre-update", actions::pre_update_answers::RUNNERS),
     ("asgardeo", "third-party-service-conformance", actions::sample_services::RUNNERS),
+    ("asgardeo", "third-party-service-conformance", actions::sample_services_http::RUNNERS),
     ("wso2-is/asgardeo", "seed-example", actions::seed_examples::RUNNERS),
+    ("wso2-is/asgardeo", "seed-example", actions::seed_attempts::RUNNERS),
 ];
 
 /// Runs a vector.
 pub(crate) fn run(world: &mut World, vector: &Vector) -> Verdict {
     let (product, area) = (vector.product.as_str(), vector.area.as_str());
-    let Some((_, _, runners)) = AREAS.iter().find(|(of, in_area, _)| (*of, *in_area) == (product, area)) else {
+    let rows = || AREAS.iter().filter(|(of, in_area, _)| (*of, *in_area) == (product, area));
+    if rows().next().is_none() {
         return Verdict::Skipped(format!("no runner for `{product}`, `{area}`"));
-    };
-    match runners.iter().find(|runner| runner.takes(vector)) {
+    }
+    match rows().flat_map(|(_, _, runners)| runners.iter()).find(|runner| runner.takes(vector)) {
         Some(runner) => (runner.run)(world, vector).into(),
         None => {
             let [given, expected] = [vector.given_names(), vector.expect_names()].map(|names| names.join(", "));

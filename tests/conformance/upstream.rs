@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long anything here waits for the other side.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One answer.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +120,11 @@ fn serve(stream: &TcpStream, shared: &Shared, answers: &[Answer]) -> Option<()> 
     let number = state.heard.len();
     shared.changed.notify_all();
     drop(shared.changed.wait_timeout_while(state, PATIENCE, |state| state.held));
-    let answer = answers.get(number - 1).or(answers.last())?;
+    write(stream, answers.get(number - 1).or(answers.last())?, number)
+}
+
+/// Writes an answer; a redirect leads to a place of its number.
+pub(crate) fn write(stream: &TcpStream, answer: &Answer, number: usize) -> Option<()> {
     let mut text = format!("HTTP/1.1 {} Vector\r\nconnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
@@ -138,7 +142,8 @@ fn serve(stream: &TcpStream, shared: &Shared, answers: &[Answer]) -> Option<()> 
     stream.write_all(text.as_bytes()).ok()
 }
 
-fn read(stream: &TcpStream) -> Option<Heard> {
+/// Reads a request.
+pub(crate) fn read(stream: &TcpStream) -> Option<Heard> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

@@ -19,6 +19,8 @@ pub(crate) struct Scene {
     pub(crate) step: Value,
     /// Members of the connector's function besides its name, method and endpoint.
     pub(crate) function: Value,
+    /// Time-outs and limits of the connector.
+    pub(crate) connection: Value,
     /// The event that starts the run.
     pub(crate) event: Value,
     /// What the service answers, in order; the last one again and again.
@@ -44,6 +46,7 @@ impl Default for Scene {
             trigger: "REGISTRATION".to_owned(),
             step: json!({}),
             function: json!({}),
+            connection: json!({}),
             event: json!({}),
             answers: vec![Answer::json(&json!({ "actionStatus": "SUCCESS" }))],
         }
@@ -73,7 +76,12 @@ impl Scene {
             ("endpoint".to_owned(), json!("/action")),
         ]);
         function.extend(self.function.as_object().cloned().unwrap_or_default());
-        json!({ "connector": Self::NAME, "base-url": base_url, "functions": [function] })
+        json!({
+            "connector": Self::NAME,
+            "base-url": base_url,
+            "connection": self.connection,
+            "functions": [function],
+        })
     }
 
     /// Runs it with a service that answers.
@@ -84,11 +92,39 @@ impl Scene {
 
     /// Runs it with this service.
     pub(crate) fn run_at(&self, weir: &Running, upstream: &Upstream) -> anyhow::Result<Acted> {
-        let ran = weir.run(&self.connector(&upstream.url()), &self.flow(), &self.event)?;
+        Ok(Acted { heard: upstream.heard(), ..self.run_against(weir, &upstream.url())? })
+    }
+
+    /// Runs it with the service at this URL.
+    pub(crate) fn run_against(&self, weir: &Running, url: &str) -> anyhow::Result<Acted> {
+        let ran = weir.run(&self.connector(url), &self.flow(), &self.event)?;
         let id = ran.run.get("id").and_then(Value::as_str).context("the run has no id")?;
         let journal = weir.get(&format!("/v1/runs/{id}/journal"))?;
         let record = journal.pointer("/items/0/record").cloned().unwrap_or_default();
         let event = ran.context.get("event").unwrap_or(&self.event).clone();
-        Ok(Acted { record, event, heard: upstream.heard(), ran })
+        Ok(Acted { record, event, heard: Vec::new(), ran })
+    }
+}
+
+impl Acted {
+    /// `SUCCESS`, `FAILED`, `INCOMPLETE` or `ERROR`.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.ran.state.as_str() {
+            "completed" => "SUCCESS",
+            "failed" => "FAILED",
+            "suspended" => "INCOMPLETE",
+            _ => "ERROR",
+        }
+    }
+
+    /// How often the service was asked.
+    pub(crate) fn attempts(&self) -> usize {
+        self.record.pointer("/service/exchanges").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Code and message of the error that the run ended with.
+    pub(crate) fn error(&self) -> (&str, &str) {
+        let text = |name: &str| self.ran.run.pointer(&format!("/error/{name}")).and_then(Value::as_str);
+        (text("code").unwrap_or_default(), text("message").unwrap_or_default())
     }
 }

@@ -8,12 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 use weir_engine::message::Response;
-use weir_engine::ports::{Attempt, ConnectorError, ConnectorErrorKind as Kind, Hop, Timings};
+use weir_engine::ports::{Attempt, Attempts, ConnectorError, ConnectorErrorKind as Kind, Hop, Timings};
 
 use super::call::{Call, outlives_a_request};
 use super::clients::Client;
 use super::gate::Verdict;
-use super::limit::Limit;
 use super::outgoing::Outgoing;
 use super::timings::Recorder;
 use super::transport::Target;
@@ -107,7 +106,7 @@ impl Call<'_> {
         request: reqwest::Request,
         challenge: Option<&Challenge>,
     ) -> Tried {
-        let own = Limit::request_timeout(self.connection.request_timeout);
+        let own = self.attempt_limit();
         let limit = self.budget.earlier(own);
         let mut progress = Progress {
             started: Instant::now(),
@@ -160,7 +159,8 @@ impl Call<'_> {
                     continue;
                 }
             }
-            if !redirect::follows(redirects, status) {
+            let follows = self.context.attempts == Attempts::OfFunction && redirect::follows(redirects, status);
+            if !follows {
                 let response = read::response(answer, &self.sender.wire.reading(&leg.target, &self.connection)).await?;
                 return self.masked(response, &leg.target).await.map(Answer::Response);
             }

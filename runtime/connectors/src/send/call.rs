@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use weir_engine::connector::{Connection, PermittedRequest};
 use weir_engine::duration_text;
 use weir_engine::message::Response;
-use weir_engine::ports::{Attempt, CallContext, ConnectorError, ConnectorErrorKind};
+use weir_engine::ports::{Attempt, Attempts, CallContext, ConnectorError, ConnectorErrorKind};
 
 use super::attempt::{Answer, Leg, Traces, Tried};
 use super::gate::{Gate, Place};
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
     async fn place<'g>(&self, gate: &'g Gate) -> Result<Place<'g>, ConnectorError> {
         gate.breaker.check(self.connection.circuit_breaker)?;
         let (most, version) = (self.connection.concurrency_max, self.request.connector().version);
-        let limit = self.budget.earlier(Limit::request_timeout(self.connection.request_timeout));
+        let limit = self.budget.earlier(self.attempt_limit());
         gate.places.take(most, version, limit.at).await.ok_or_else(|| {
             let waited = duration_text::to_text(limit.length);
             let message = format!(
@@ -83,6 +83,15 @@ impl<'a> Call<'a> {
             );
             error(ConnectorErrorKind::ConcurrencyLimit, message)
         })
+    }
+
+    /// When an attempt that begins now must be over: by the connector, or earlier where the caller says so.
+    pub(super) fn attempt_limit(&self) -> Limit {
+        let own = Limit::request_timeout(self.connection.request_timeout);
+        match self.context.attempts {
+            Attempts::OfFunction => own,
+            Attempts::One { timeout } => own.earlier(Limit::of_caller(timeout)),
+        }
     }
 
     async fn attempts(&mut self, gate: &Gate, leg: impl Fn() -> Leg) -> Result<Response, ConnectorError> {
@@ -120,8 +129,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The wait before another attempt, if there is one and the budget has room for it.
+    /// The wait before another attempt, if there is one and the budget has room for it. A caller that asked for one
+    /// attempt decides itself.
     fn wait(&self, made: u8, traces: &Traces) -> Option<Duration> {
+        if let Attempts::One { .. } = self.context.attempts {
+            return None;
+        }
         let policy = &self.request.function().retry;
         if made >= policy.attempts_max.min(self.sender.ceilings.attempts_max) {
             return None;

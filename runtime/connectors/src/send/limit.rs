@@ -36,6 +36,14 @@ impl Limit {
         Self::after(length, "raise the connector's `request-timeout` if the outside system needs longer")
     }
 
+    /// Of one attempt, where the caller allows it less time than the connector.
+    pub(super) fn of_caller(length: Duration) -> Self {
+        Self::after(
+            length,
+            "the caller allows no more for one attempt; for an external action, its `settings.request-timeout` does",
+        )
+    }
+
     /// The one that comes first.
     pub(super) fn earlier(self, other: Self) -> Self {
         if other.at < self.at { other } else { self }

@@ -20,6 +20,8 @@ mod limits;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod one_attempt;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod retries;

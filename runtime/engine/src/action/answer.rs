@@ -1,7 +1,12 @@
 //! What an action answered, whoever served it: one type for plugins and external services.
 
+mod json; // a body, strictly
+mod read; // from a response to an answer
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use self::read::{AnswerRules, ReadAnswer, UnusableAnswer, check_answered_failure, read_answer};
 
 use super::operation::Operation;
 use crate::message::Failure;

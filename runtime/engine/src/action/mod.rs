@@ -11,9 +11,13 @@ mod path;
 mod place;
 mod profile;
 mod rule;
+mod serves;
+mod texts;
 mod types;
 
-pub use self::answer::{ActionAnswer, ProviderError};
+pub use self::answer::{
+    ActionAnswer, AnswerRules, ProviderError, ReadAnswer, UnusableAnswer, check_answered_failure, read_answer,
+};
 pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed};
 pub use self::claims::{ClaimEntry, ClaimRules};
 pub use self::matching::PathPattern;
@@ -25,6 +29,9 @@ pub use self::profile::{
     Texts, UnknownMembers,
 };
 pub use self::rule::{Combination, Rule, RuleExpression, RuleGroup};
+pub(crate) use self::serves::ATTEMPTS_MAX;
+pub use self::serves::{budget_of, keeps_from_serving};
+pub use self::texts::{DESCRIPTION_CHARS_MAX, InvalidText, REASON_CHARS_MAX, check_failure};
 pub use self::types::{
     ActionType, ActionTypes, ClientResult, ClientResults, EventMember, RedirectRule, RuleField, RuleOperator, read_type,
 };

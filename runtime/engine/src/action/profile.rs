@@ -125,7 +125,8 @@ pub struct ProfileSettings {
     pub unknown_members: Option<UnknownMembers>,
     pub redirect: Option<RedirectOffer>,
     pub list_values: Option<ListValues>,
-    /// How long one attempt of an external service may take.
+    /// How long one attempt of an external service may take: its type says so by default. The connector's own
+    /// `request-timeout` (5 s by default) holds too, so a longer one is raised in both places.
     #[serde(with = "optional_duration")]
     #[schemars(with = "Option<String>")]
     pub request_timeout: Option<Duration>,

@@ -7,6 +7,7 @@ use super::compile::argument_pointer;
 use super::context_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
+use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
 use crate::document::{Document, Faults, list_names};
@@ -52,7 +53,11 @@ impl Checker<'_> {
         match action.own().map(|set_up| &set_up.provider) {
             Some(ActionProvider::Plugin(hook)) => self.hook(&pointer, hook, HookKind::Action),
             Some(ActionProvider::Service(service)) => {
-                self.function(&format!("{pointer}/service"), service);
+                let at = format!("{pointer}/service");
+                if let Some(problem) = self.function(&at, service).as_ref().and_then(keeps_from_serving) {
+                    let message = format!("`{service}` cannot serve an action: {problem}");
+                    self.faults.error(self.document, &at, "flow.service-function", message);
+                }
             }
             None => {}
         }

@@ -221,6 +221,6 @@ fn bytes_of(headers: &[Header]) -> usize {
 }
 
 /// What is kept of a response.
-fn bytes_of_response(response: &Response) -> usize {
+pub(super) fn bytes_of_response(response: &Response) -> usize {
     response.body.len() + bytes_of(&response.headers) + response.transformed_data.as_ref().map_or(0, weight)
 }

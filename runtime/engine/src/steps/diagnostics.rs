@@ -298,6 +298,21 @@ impl Attempt<'_> {
         }
     }
 
+    /// Members of an answer that the contract does not know.
+    pub(crate) fn log_ignored(&self, permitted: &PermittedRequest, ignored: &[String]) {
+        let request = self.diagnostics.lock().last_call.clone().unwrap_or_else(RequestId::generate);
+        self.diagnostics.push(Draft {
+            level: LogLevel::Warning,
+            status: ResultStatus::Success,
+            event: DiagnosticEvent::ConnectorResponse,
+            request,
+            component: component_of(permitted.connector(), permitted.function()),
+            message: format!("the answer has members that the contract does not know: `{}`", ignored.join("`, `")),
+            configurations: configurations_of(permitted.connector(), None),
+            input: Value::Null,
+        });
+    }
+
     /// The response cannot be used.
     pub(crate) fn log_unusable(&self, permitted: &PermittedRequest, error: &StepError) {
         let request = self.diagnostics.lock().last_call.clone().unwrap_or_else(RequestId::generate);

@@ -62,6 +62,31 @@ async fn a_failed_action_reaches_the_end_user_and_an_incomplete_one_is_refused()
 }
 
 #[tokio::test]
+async fn a_failure_of_a_plugin_has_texts_by_the_same_rules_as_a_service() {
+    //
+    for (reason, profile, taken) in [
+        ("", "strict", false),
+        ("a\u{7}", "strict", false),
+        ("denied, try later", "strict", true),
+        ("denied, try later", "wso2", false),
+        ("denied", "wso2", true),
+    ] {
+        let failure = Failure { reason: reason.to_owned(), description: None };
+        let flow = ACTION.replace("    plugin: p@1\n", &format!("    plugin: p@1\n    profile: {profile}\n"));
+        let house = House::new(&flow, deciding(ActionDecision::Failed(failure))).await;
+        let (run, _) = house.run(json!({})).await;
+        match run.ending() {
+            Some(Ending::Failed { .. }) => assert!(taken, "{reason:?} {profile}"),
+            Some(Ending::Error { error, .. }) => {
+                assert!(!taken && error.code == "action.unusable-answer", "{reason:?} {profile}: {error}");
+                assert!(error.message.contains("`failureReason`"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_hook_calls_what_its_step_grants_and_nothing_else() {
     // covers P-06
     let script = Script { caller: Some("p"), ..deciding(ActionDecision::Success(Vec::new())) };

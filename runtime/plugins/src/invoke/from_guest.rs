@@ -2,7 +2,7 @@
 //! refused with words; what may not be done is the engine's to refuse.
 
 use serde_json::Value;
-use weir_engine::action::Operation;
+use weir_engine::action::{DESCRIPTION_CHARS_MAX, Operation, REASON_CHARS_MAX};
 use weir_engine::connector::{HEADERS_MAX, NotPermitted, check_header};
 use weir_engine::message::{Failure, Header, Method, Octets, Request, Response};
 
@@ -19,10 +19,6 @@ const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
 const OPERATIONS_MAX: usize = 200;
 /// What a header or an operation counts besides its text, in bytes: about what an empty one takes to keep.
 const ENTRY_BYTES: usize = 64;
-/// Longest reason of a failure, in characters.
-const REASON_CHARS_MAX: usize = 100;
-/// Longest description of a failure, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 300;
 /// Longest piece of a guest's text in our words, in characters.
 const QUOTE_CHARS_MAX: usize = 80;
 

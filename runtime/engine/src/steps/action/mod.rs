@@ -87,8 +87,11 @@ impl Acting<'_> {
     }
 }
 
-/// The error that a provider told of itself.
+/// The error that a provider told of itself. Its own words stay out of the message, which later steps may read and hand
+/// on to end users.
 fn said_itself(error: ProviderError) -> StepError {
     let ProviderError { message, description } = error;
-    StepError { detail: description, ..step_error("action.provider-error", message) }
+    let words = description.map_or_else(|| message.clone(), |description| format!("{message}: {description}"));
+    let message = "the provider answered with an ERROR of its own; the detail in the journal has its words";
+    StepError { detail: Some(words), ..step_error("action.provider-error", message) }
 }

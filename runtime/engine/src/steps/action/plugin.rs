@@ -2,11 +2,12 @@
 
 use super::super::hooks::prepare;
 use super::Acting;
-use crate::action::ActionAnswer;
+use crate::action::{ActionAnswer, check_answered_failure};
 use crate::engine::Trouble;
 use crate::flow::HookUse;
 use crate::ports::{ActionDecision, HookReport};
 use crate::run::{ActionRecord, HookRecord, StepError};
+use crate::step::step_error;
 
 pub(super) async fn ask(
     acting: &Acting<'_>,
@@ -20,6 +21,12 @@ pub(super) async fn ask(
     attempt.log_plugin(&prepared.invocation, &report).await;
     let outcome = report.outcome.clone();
     let granted_calls = prepared.calls.into_made();
+    let plugin = format!("{}@{}", prepared.invocation.plugin.name, prepared.invocation.plugin.version);
     record.hook = Some(HookRecord { invocation: prepared.invocation, report, granted_calls });
-    Ok(outcome.map_err(StepError::from)?.into())
+    let answer = outcome.map_err(StepError::from)?.into();
+    if let ActionAnswer::Failed(failure) = &answer {
+        check_answered_failure(failure, acting.kind, &acting.set_up.profile)
+            .map_err(|unusable| step_error(unusable.code, format!("`{plugin}` {unusable}")))?;
+    }
+    Ok(answer)
 }

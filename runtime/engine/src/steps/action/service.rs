@@ -1,16 +1,19 @@
-//! Asks an external service.
+//! Asks an external service: at most twice, under one budget, with the same request.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
+use super::super::call::bytes_of_response;
 use super::Acting;
-use crate::action::ActionAnswer;
+use crate::action::{ATTEMPTS_MAX, ActionAnswer, AnswerRules, ReadAnswer, budget_of, keeps_from_serving, read_answer};
+use crate::connector::{Connector, PermittedRequest};
 use crate::engine::Trouble;
 use crate::flow::FunctionRef;
 use crate::ids::RequestId;
-use crate::message::{Failure, Header, Octets, Request, Response};
-use crate::ports::{Attempts, CallContext};
+use crate::message::{Header, Octets, Request};
+use crate::ports::{ActionEvent, Attempts, CallContext, ConnectorErrorKind, Exchange};
 use crate::run::{ActionRecord, ServiceRecord, StepError};
 use crate::step::step_error;
 
@@ -29,59 +32,117 @@ pub(super) async fn ask(
         idempotency_key: None,
         exchanges: Vec::new(),
     });
-    let bound = attempt.ports.connectors.bind(&connector, &wanted.function, &Map::new(), &attempt.scope);
-    let bound = bound.map_err(StepError::from)?;
     let request_id = RequestId::generate();
-    let mut envelope = json!({
-        "actionType": record.event.action_type,
-        "event": record.event.payload,
-        "allowedOperations": record.event.allowed_operations,
-        "requestId": request_id,
-    });
-    if acting.kind.flow_id
-        && let Some(envelope) = envelope.as_object_mut()
-    {
-        envelope.insert("flowId".to_owned(), json!(attempt.run.id));
-    }
-    let mut headers: Vec<Header> =
-        bound.request().headers.iter().filter(|header| header.name != "content-type").cloned().collect();
-    headers.push(Header::new("content-type", "application/json"));
-    let request = Request { headers, body: Some(Octets::from(envelope.to_string())), ..bound.request().clone() };
-    let permitted = bound.permit(request).map_err(|error| step_error("connector.request-not-permitted", error))?;
-    let timeout: Duration = acting.set_up.profile.request_timeout.unwrap_or(acting.kind.request_timeout);
+    let envelope = envelope(acting, &request_id, &record.event)?;
+    let permitted = permitted(acting, wanted, &connector, envelope)?;
+    let timeout = acting.set_up.profile.request_timeout.unwrap_or(acting.kind.request_timeout);
     let context = CallContext {
         tenant: attempt.run.tenant.clone(),
         request_id,
         idempotency_key: attempt.idempotency_key(""),
-        budget: attempt.budget(),
+        budget: budget_of(timeout),
         attempts: Attempts::One { timeout },
     };
     service.sent_request = Some(permitted.request().clone());
     service.idempotency_key = Some(context.idempotency_key.clone());
-    attempt.log_request(&context, &permitted).await;
-    let exchange = attempt.ports.connectors.send(&context, &permitted).await;
-    attempt.log_exchange(&context, &permitted, &exchange).await;
-    let outcome = exchange.outcome.clone();
-    service.exchanges.push(exchange);
-    let response = outcome.map_err(StepError::from)?;
-    Ok(read(&response)?)
+    let asking = Asking { acting, wanted, permitted };
+    Ok(asking.answer(context, &mut service.exchanges).await?)
 }
 
-fn read(response: &Response) -> Result<ActionAnswer, StepError> {
-    let unusable = |why: String| step_error("action.unusable-answer", why);
-    let body: Value = serde_json::from_slice(response.body.as_slice()).map_err(|error| unusable(error.to_string()))?;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let operations = || match body.get("operations") {
-        None => Ok(Vec::new()),
-        Some(operations) => serde_json::from_value(operations.clone()).map_err(|error| unusable(error.to_string())),
-    };
-    match body.get("actionStatus").and_then(Value::as_str) {
-        Some("SUCCESS") => Ok(ActionAnswer::Success { operations: operations()?, data: body.get("data").cloned() }),
-        Some("INCOMPLETE") => Ok(ActionAnswer::Incomplete { operations: operations()? }),
-        Some("FAILED") => Ok(ActionAnswer::Failed(Failure {
-            reason: text("failureReason").unwrap_or_default(),
-            description: text("failureDescription"),
-        })),
-        _ => Err(unusable("it has no known `actionStatus`".to_owned())),
+/// What is asked.
+fn envelope(acting: &Acting<'_>, request_id: &RequestId, event: &ActionEvent) -> Result<Octets, StepError> {
+    let mut envelope = Map::new();
+    if acting.kind.flow_id {
+        envelope.insert("flowId".to_owned(), json!(acting.attempt.run.id));
+    }
+    let allowed = serde_json::to_value(&event.allowed_operations);
+    let allowed = allowed.map_err(|error| step_error("action.service-function", error))?;
+    envelope.insert("requestId".to_owned(), json!(request_id));
+    envelope.insert("actionType".to_owned(), json!(event.action_type));
+    envelope.insert("event".to_owned(), event.payload.clone());
+    envelope.insert("allowedOperations".to_owned(), allowed);
+    Ok(Octets::from(Value::Object(envelope).to_string()))
+}
+
+/// The function's request with the envelope for its body.
+fn permitted(
+    acting: &Acting<'_>,
+    wanted: &FunctionRef,
+    connector: &Arc<Connector>,
+    envelope: Octets,
+) -> Result<PermittedRequest, StepError> {
+    let attempt = acting.attempt;
+    if let Some(problem) = connector.document.function(&wanted.function).and_then(keeps_from_serving) {
+        // The connector was saved anew since the flow was.
+        return Err(step_error("action.service-function", format!("`{wanted}` cannot serve an action: {problem}")));
+    }
+    let bound = attempt.ports.connectors.bind(connector, &wanted.function, &Map::new(), &attempt.scope);
+    let bound = bound.inspect_err(|error| attempt.log_unbound(connector, &wanted.function, error))?;
+    let ours = |header: &Header| header.name == "content-type" || header.name == "accept";
+    let mut headers = vec![Header::new("content-type", "application/json"), Header::new("accept", "application/json")];
+    headers.extend(bound.request().headers.iter().filter(|header| !ours(header)).cloned());
+    let request = Request { headers, body: Some(envelope), ..bound.request().clone() };
+    bound.permit(request).map_err(|error| step_error("connector.request-not-permitted", error))
+}
+
+/// One question to one service.
+struct Asking<'a> {
+    acting: &'a Acting<'a>,
+    wanted: &'a FunctionRef,
+    permitted: PermittedRequest,
+}
+
+/// Why an attempt gave no answer, and whether another may.
+struct Vain {
+    error: StepError,
+    again: bool,
+}
+
+impl Asking<'_> {
+    async fn answer(&self, mut context: CallContext, exchanges: &mut Vec<Exchange>) -> Result<ActionAnswer, StepError> {
+        let attempt = self.acting.attempt;
+        let until = Instant::now() + context.budget.min(attempt.budget());
+        loop {
+            context.budget = until.saturating_duration_since(Instant::now());
+            attempt.log_request(&context, &self.permitted).await;
+            let exchange = attempt.ports.connectors.send(&context, &self.permitted).await;
+            attempt.log_exchange(&context, &self.permitted, &exchange).await;
+            let read = self.read(&exchange);
+            let kept = exchange.outcome.as_ref().map_or(Ok(()), |response| attempt.keep(bytes_of_response(response)));
+            if let (Ok(_), Err(vain)) = (&exchange.outcome, &read) {
+                attempt.log_unusable(&self.permitted, &vain.error);
+            }
+            exchanges.push(exchange);
+            kept?;
+            match read {
+                Ok(ReadAnswer { answer, ignored }) => {
+                    if !ignored.is_empty() {
+                        attempt.log_ignored(&self.permitted, &ignored);
+                    }
+                    return Ok(answer);
+                }
+                Err(vain) if vain.again && exchanges.len() < ATTEMPTS_MAX.into() && Instant::now() < until => {}
+                Err(vain) => return Err(vain.error),
+            }
+        }
+    }
+
+    /// What an attempt came to. A 500 that is not the service's own ERROR, a gateway's 502, 503 and 504 whatever they
+    /// say, and a time-out are worth another; all else is final.
+    fn read(&self, exchange: &Exchange) -> Result<ReadAnswer, Vain> {
+        use ConnectorErrorKind::{ConnectTimeout, RequestTimeout};
+        let response = exchange.outcome.as_ref().map_err(|error| Vain {
+            error: error.clone().into(),
+            again: matches!(error.kind, ConnectTimeout | RequestTimeout),
+        })?;
+        let rules = AnswerRules {
+            kind: self.acting.kind,
+            profile: &self.acting.set_up.profile,
+            depth_max: self.permitted.connector().document.connection.json_depth_max,
+        };
+        read_answer(response, &rules).map_err(|unusable| Vain {
+            error: step_error(unusable.code, format!("`{}` {unusable}", self.wanted)),
+            again: matches!(response.status, 500 | 502 | 503 | 504),
+        })
     }
 }
