@@ -8,6 +8,8 @@ mod auth; // API keys, roles, permissions
 mod tenants; // who owns what
 mod documents; // the check of connector documents
 mod templates; // ready-made connectors
+mod action_types; // those that an operator adds
+mod yaml_files;
 mod secrets; // credentials, encrypted
 mod problem; // answers to errors
 mod config; // file, variables, flags

@@ -1,18 +1,24 @@
 //! Actions: what a step allows, what an action answers, and one function that applies it.
 
+pub mod annotation;
 mod answer;
 mod apply;
 mod claims;
 #[cfg(test)]
 mod grammar;
 mod matching;
+mod client_result;
 mod operation;
 mod path;
+mod payload;
+mod personal;
 mod place;
 mod profile;
 mod rule;
 mod serves;
 mod texts;
+mod selection;
+mod type_check;
 mod types;
 
 pub use self::answer::{
@@ -20,9 +26,12 @@ pub use self::answer::{
 };
 pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed};
 pub use self::claims::{ClaimEntry, ClaimRules};
+pub use self::client_result::{ForClient, NoClientResult};
 pub use self::matching::PathPattern;
 pub use self::operation::{AllowedOperation, Operation, OperationKind};
 pub use self::path::{InvalidPath, OperationPath, Path, Segment};
+pub use self::payload::{PayloadError, Shown, Sources, hide};
+pub(crate) use self::personal::masked as without_personal;
 pub use self::place::{AddedTwice, Gone, Holding, Place, TextPattern, ValueKind};
 pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
@@ -32,6 +41,8 @@ pub use self::rule::{Combination, Rule, RuleExpression, RuleGroup};
 pub(crate) use self::serves::ATTEMPTS_MAX;
 pub use self::serves::{budget_of, keeps_from_serving};
 pub use self::texts::{DESCRIPTION_CHARS_MAX, InvalidText, REASON_CHARS_MAX, check_failure};
+pub use self::type_check::read_type;
 pub use self::types::{
-    ActionType, ActionTypes, ClientResult, ClientResults, EventMember, RedirectRule, RuleField, RuleOperator, read_type,
+    ActionType, ActionTypes, ClientResult, ClientResults, EVENT_BYTES_MOST, EventMember, Reading, RedirectRule,
+    RuleField, RuleOperator,
 };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::connector::PermittedRequest;
 use crate::engine::Trouble;
+use crate::expression::Scope;
 use crate::flow::{FunctionRef, HookUse};
 use crate::ids::{ConnectorName, FunctionName, RequestId};
 use crate::message::Response;
@@ -28,8 +29,18 @@ pub(crate) async fn prepare<'a>(
     hook: &'a HookUse,
     place: &str,
 ) -> Result<Prepared<'a>, Trouble> {
+    prepare_over(attempt, hook, place, attempt.hook_scope().await?).await
+}
+
+/// The same with the input made of another scope.
+pub(crate) async fn prepare_over<'a>(
+    attempt: &'a Attempt<'a>,
+    hook: &'a HookUse,
+    place: &str,
+    scope: &Scope,
+) -> Result<Prepared<'a>, Trouble> {
     let plugin = attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin).await?;
-    let input = hook.input.evaluate(attempt.hook_scope().await?).map_err(StepError::from)?;
+    let input = hook.input.evaluate(scope).map_err(StepError::from)?;
     let key = attempt.idempotency_key(&format!(".{place}"));
     let limits = hook.limits.unwrap_or_default().at_most(&attempt.ports.limits);
     let invocation = Invocation {

@@ -13,6 +13,8 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod action_types;
+mod client_result;
 mod connector_tests;
 mod background_calls;
 mod connectors;
@@ -67,6 +69,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::list))
         .routes(routes!(templates::get))
         .routes(routes!(templates::fill))
+        .routes(routes!(action_types::list))
+        .routes(routes!(action_types::get))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(identities::list))
@@ -79,6 +83,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
+        .routes(routes!(client_result::get))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))

@@ -20,6 +20,7 @@ use weir_engine::run::{JournalEntry, Run, RunStateKind};
 use super::app::App;
 use super::body::EventJson;
 use super::caller::{Caller, InspectRuns, ReadRuns, StartRuns};
+use super::client_result;
 use super::masking::masked;
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
@@ -154,7 +155,7 @@ pub(super) async fn start(
     let run = ended_within(&app, caller.tenant(), started.run, wait).await?;
     let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/runs/{}", run.id);
-    let view = Json(RunView::of(run, caller.principal.role));
+    let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
     let replayed = if started.created { "false" } else { "true" };
     Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
 }
@@ -208,7 +209,7 @@ pub(super) async fn get(
     PathOf(id): PathOf<String>,
 ) -> Result<Json<RunView>, Problem> {
     let run = find(&app, caller.tenant(), &id).await?;
-    Ok(Json(RunView::of(run, caller.principal.role)))
+    Ok(Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?))
 }
 
 /// The tenant's runs, newest first.

@@ -6,6 +6,7 @@ use weir_engine::message::Failure;
 use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError};
 use weir_engine::time::Timestamp;
 
+use super::client_result::ClientResultView;
 use crate::auth::{Permission, Role};
 
 /// A run.
@@ -37,6 +38,9 @@ pub(super) struct RunView {
     /// Why it could not go on, where it ended with a technical error.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView>,
+    /// What its caller gives its own client, where an action ended it: for the first endpoint of the action's type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_result: Option<ClientResultView>,
     /// When it was started.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -112,6 +116,7 @@ impl RunView {
             claims: None,
             failure: None,
             error: None,
+            client_result: None,
             created_at: run.created_at,
             updated_at: run.updated_at,
             deadline: run.deadline,
@@ -137,6 +142,11 @@ impl RunView {
             }
         }
         view
+    }
+
+    /// The same with what its client gets.
+    pub(super) fn with_client_result(self, client_result: Option<ClientResultView>) -> Self {
+        Self { client_result, ..self }
     }
 }
 

@@ -73,6 +73,7 @@ fn machine(config: &Config) -> Vec<Finding> {
             .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
     }
     findings.extend(config.templates_dir.as_deref().map(templates));
+    findings.extend(config.types_dir.as_deref().map(action_types));
     if !config.server.listen.ip().is_loopback() {
         let text = "`server.listen` is not loopback and there is no TLS here: put a proxy with TLS before it";
         findings.push(Finding::warn("listening", text));
@@ -90,6 +91,20 @@ fn templates(dir: &Path) -> Finding {
             let files: Vec<String> = faulty.iter().map(|path| path.display().to_string()).collect();
             let text = format!("faults are in {}; `weir connector check-template FILE` shows them", files.join(", "));
             Finding::warn("templates", text)
+        }
+    }
+}
+
+/// The operator's own types of actions.
+fn action_types(dir: &Path) -> Finding {
+    let shown = dir.display();
+    match crate::action_types::faulty_files(dir) {
+        Err(error) => Finding::fail("action types", format!("{shown} cannot be read ({error}); name another folder")),
+        Ok(faulty) if faulty.is_empty() => Finding::ok("action types", format!("{shown} has no faults")),
+        Ok(faulty) => {
+            let files: Vec<String> = faulty.iter().map(|path| path.display().to_string()).collect();
+            let text = format!("faults are in {}; `weir action check-type FILE` shows them", files.join(", "));
+            Finding::warn("action types", text)
         }
     }
 }

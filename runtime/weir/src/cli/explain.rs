@@ -44,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 16] = [
+    const AREAS: [&str; 17] = [
         "auth",
         "component",
         "connector",
@@ -61,6 +61,7 @@ mod tests {
         "step",
         "store",
         "action",
+        "action-type",
     ];
 
     /// Settings and file names that look like codes.

@@ -14,8 +14,9 @@ use crate::exit::Exit;
 use crate::output::{self, Format};
 
 const NOUN: Noun = Noun { word: "flow", path: "/v1/flows" };
-/// What only a server knows: which connectors and plugins the tenant has.
-const NEED_A_SERVER: [&str; 3] = ["flow.unknown-connector", "flow.unknown-plugin", "flow.unknown-plugin-version"];
+/// What only a server knows: which connectors and plugins the tenant has, and which types of actions the operator adds.
+const NEED_A_SERVER: [&str; 4] =
+    ["flow.unknown-connector", "flow.unknown-plugin", "flow.unknown-plugin-version", "flow.unknown-action-type"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

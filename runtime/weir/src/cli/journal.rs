@@ -311,6 +311,11 @@ impl Page {
                 }
             }
         }
+        if let Some(result) = run.get("client_result") {
+            let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
+            let body = result.get("body").unwrap_or(&Value::Null);
+            self.put(1, None, &format!("a client of `{endpoint}` gets {status} {body}"));
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) connectors: ConnectorSettings,
     /// The operator's own connector templates: `connectors.templates-dir`.
     pub(crate) templates_dir: Option<PathBuf>,
+    /// The operator's own types of actions: `actions.types-dir`.
+    pub(crate) types_dir: Option<PathBuf>,
     /// What it says about itself.
     pub(crate) log: LogConfig,
     /// Every setting with its value and where it came from.
@@ -156,6 +158,7 @@ impl Config {
             plugins,
             // Before the section, which leaves to others what they have asked for.
             templates_dir: reader.optional("connectors.templates-dir", "none"),
+            types_dir: reader.optional("actions.types-dir", "none"),
             connectors: reader.section("connectors"),
             log: LogConfig {
                 filter: reader.one("log.filter", "info".to_owned()),

@@ -61,6 +61,7 @@ codes! {
     TEMPLATE_SETTINGS = "connector.template-settings" 422 "The template's settings cannot be used";
     INVALID_IDENTITY = "identity.invalid" 422 "The certificates or the private key cannot be used";
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
+    NO_CLIENT_RESULT = "run.no-client-result" 409 "There is nothing for a client";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";

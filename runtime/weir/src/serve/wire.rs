@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use metrics::gauge;
 use secrecy::zeroize::Zeroizing;
 use tokio::sync::watch;
 use weir_connectors::{
     Credential, CredentialError, Credentials, HttpConnectors, Identity, StoredCredential, SystemResolver,
 };
+use weir_engine::action::ActionTypes;
 use weir_engine::digest::Digest;
 use weir_engine::engine::{Definitions, Engine, Ports};
 use weir_engine::ids::{CredentialName, IdentityName, TenantId};
@@ -25,7 +27,7 @@ use crate::config::{Config, StoreKind};
 use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
-use crate::{output, private_file};
+use crate::{action_types, output, private_file};
 
 /// The variable that gives the master key.
 const MASTER_KEY_VARIABLE: &str = "WEIR_MASTER_KEY";
@@ -63,13 +65,14 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     }
     let opened: Arc<dyn Credentials> = Arc::new(Opened(Arc::clone(&vault), ExpiryLog::default()));
     let connectors = HttpConnectors::new(config.connectors.clone(), opened, Arc::new(SystemResolver))?;
+    let types = read_types(config.types_dir.clone()).await?;
     let ports = Ports {
         plugins: Arc::clone(&plugins) as Arc<dyn Plugins>,
         connectors: Arc::new(connectors) as Arc<dyn Connectors>,
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
-        definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
+        definitions: Definitions::new(Arc::clone(&store), types),
         limits: config.plugins.ceiling,
     };
     let app = App::new(Parts {
@@ -97,6 +100,19 @@ async fn templates(folder: Option<PathBuf>) -> Result<Arc<Templates>, ServeError
     let all = all.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))?;
     tracing::info!(all, "connector templates");
     Ok(templates)
+}
+
+/// The shipped types of actions and the operator's own, with what is wrong with those in the log.
+async fn read_types(folder: Option<PathBuf>) -> Result<Arc<ActionTypes>, ServeError> {
+    let read = tokio::task::spawn_blocking(move || action_types::with_folder(folder.as_deref())).await;
+    let types = read.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))?;
+    let (all, shipped) = (types.names().len(), ActionTypes::shipped().names().len());
+    let own = all.saturating_sub(shipped);
+    for (origin, count) in [("shipped", shipped), ("operator", own)] {
+        gauge!("weir_action_types", "origin" => origin).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+    tracing::info!(all, own, "action types");
+    Ok(types)
 }
 
 fn master_key(config: &Config) -> Result<MasterKey, ServeError> {

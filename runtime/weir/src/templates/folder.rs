@@ -1,15 +1,12 @@
 //! The operator's own templates: the `*.yaml` files of a folder, read again when they have changed.
 
 use std::collections::HashMap;
-use std::fs::DirEntry;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use weir_engine::document::{Fault, Faults};
-
 use super::template::{Origin, Template};
+use crate::yaml_files;
 
 /// Most files that are looked at, by name; the log names how many are left out.
 const FILES_MAX: usize = 200;
@@ -40,7 +37,7 @@ impl Folder {
 
     /// Its templates. One with faults is left out, and so is the second of two with one name.
     pub(super) fn read(&self) -> Vec<Arc<Template>> {
-        let files = match yaml_files(&self.path) {
+        let files = match yaml_files::list(&self.path) {
             Ok(files) => files,
             Err(error) => {
                 self.complain(Some(error.to_string()));
@@ -72,7 +69,7 @@ impl Folder {
 
     /// The files that hold no template that can be used.
     pub(super) fn faulty_files(&self) -> std::io::Result<Vec<PathBuf>> {
-        let files = yaml_files(&self.path)?.into_iter().take(FILES_MAX);
+        let files = yaml_files::list(&self.path)?.into_iter().take(FILES_MAX);
         Ok(files.filter(|path| look(path, None).template.is_none()).collect())
     }
 
@@ -88,15 +85,6 @@ impl Folder {
     }
 }
 
-fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_yaml =
-        |entry: &DirEntry| entry.path().extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.filter_map(Result::ok).filter(is_yaml).map(|entry| entry.path()).collect();
-    files.sort();
-    Ok(files)
-}
-
 /// The file as it is now; read only where it has changed.
 fn look(path: &Path, before: Option<&Seen>) -> Seen {
     let metadata = std::fs::metadata(path).ok();
@@ -105,10 +93,10 @@ fn look(path: &Path, before: Option<&Seen>) -> Seen {
     if let Some(before) = before.filter(|before| before.modified == modified && before.bytes == bytes) {
         return before.clone();
     }
-    let template = match text_of(path).map(|text| Template::read(&text, Origin::Operator)) {
+    let template = match yaml_files::text_of(path, FILE_BYTES_MAX).map(|text| Template::read(&text, Origin::Operator)) {
         Ok(Ok(template)) => Some(Arc::new(template)),
         Ok(Err(faults)) => {
-            report(path, &faults);
+            yaml_files::report(path, "a template", &faults);
             None
         }
         Err(error) => {
@@ -117,20 +105,4 @@ fn look(path: &Path, before: Option<&Seen>) -> Seen {
         }
     };
     Seen { modified, bytes, template }
-}
-
-fn text_of(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
-    }
-    Ok(text)
-}
-
-/// Each fault in a line of the log, with its place.
-fn report(path: &Path, faults: &Faults) {
-    for Fault { line, column, code, message, .. } in &faults.0 {
-        tracing::warn!(file = %path.display(), line, column, code, "a template has a fault: {message}");
-    }
 }

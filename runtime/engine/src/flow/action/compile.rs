@@ -7,7 +7,7 @@ use super::super::document::HookDocument;
 use super::super::model::{Step, StepKind, Target};
 use super::document::{ActionDocument, SavedActionDocument, SetUpDocument};
 use super::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};
-use crate::action::{self, ActionType, ActionTypes, Path, Profile};
+use crate::action::{self, ActionType, ActionTypes, Profile};
 use crate::document::{Document, Faults};
 use crate::expression::{Expression, TemplateFault};
 
@@ -66,7 +66,9 @@ impl Compiler<'_> {
         None
     }
 
-    fn set_up(&mut self, pointer: &str, it: SetUpDocument, kind: &ActionType) -> Option<ActionSetUp> {
+    fn set_up(&mut self, pointer: &str, mut it: SetUpDocument, kind: &ActionType) -> Option<ActionSetUp> {
+        let annotations = self.annotations(pointer, &mut it.allowed_operations);
+        self.modifiable(pointer, &it.allowed_operations, kind);
         for (index, allowed) in it.allowed_operations.iter().enumerate() {
             for (place, problem) in action::check_allowed(allowed, kind) {
                 self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
@@ -100,12 +102,13 @@ impl Compiler<'_> {
                 }
             },
         };
-        let expose = it.expose.as_ref().map(|paths| self.paths(&format!("{pointer}/expose"), paths));
-        let hidden = self.paths(&format!("{pointer}/hidden"), &it.hidden);
+        let expose = it.expose.as_ref().map(|paths| self.granted(&format!("{pointer}/expose"), paths, kind));
+        let hidden = self.granted(&format!("{pointer}/hidden"), &it.hidden, kind);
         self.paths(&format!("{pointer}/claims/read-only"), &it.claims.read_only);
         Some(ActionSetUp {
             provider: provider?,
             allowed_operations: it.allowed_operations,
+            annotations,
             profile: Profile::named(it.profile).with(&it.settings),
             rule: it.rule,
             when: when?,
@@ -116,16 +119,5 @@ impl Compiler<'_> {
             claims: it.claims,
             time_to_live: it.time_to_live,
         })
-    }
-
-    fn paths(&mut self, pointer: &str, texts: &[String]) -> Vec<Path> {
-        let mut paths = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            match text.parse() {
-                Ok(path) => paths.push(path),
-                Err(error) => self.error(&format!("{pointer}/{index}"), "flow.event-path", format!("{error}")),
-            }
-        }
-        paths
     }
 }

@@ -2,6 +2,7 @@
 
 mod compile;
 mod document;
+mod granted;
 mod model;
 
 pub use self::compile::read_action;

@@ -1,11 +1,13 @@
 //! An action, compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::model::HookUse;
 use super::super::reference::FunctionRef;
 use super::document::{ActionStatus, EncryptionDocument, Sharing, WhenUnavailable};
+use crate::action::annotation::Annotation;
 use crate::action::{ActionType, AllowedOperation, ClaimRules, Path, Profile, Rule};
 use crate::expression::Expression;
 use crate::ids::ActionName;
@@ -39,6 +41,8 @@ pub struct ActionSetUp {
     pub provider: ActionProvider,
     /// What it may change.
     pub allowed_operations: Vec<AllowedOperation>,
+    /// What values may be at paths of operations, where the owner says so behind the path.
+    pub annotations: BTreeMap<String, Annotation>,
     /// The rules for its answers.
     pub profile: Profile,
     /// When it runs.

@@ -5,13 +5,14 @@ mod find; // which action, and whether it runs
 mod operations; // from an answer to changes of the event
 mod plugin;
 mod request; // what it is asked
+mod seal; // what travels encrypted
 mod service;
 mod suspend;
 
 use serde_json::Value;
 
 use self::find::Found;
-use crate::action::{ActionAnswer, ActionType, ProviderError};
+use crate::action::{ActionAnswer, ActionType, ProviderError, without_personal};
 use crate::engine::Trouble;
 use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
 use crate::ports::ActionEvent;
@@ -82,16 +83,17 @@ impl Acting<'_> {
             ActionAnswer::Success { operations, data } => self.apply(operations, data, record, changes).await,
             ActionAnswer::Incomplete { operations } => self.suspend(operations, record),
             ActionAnswer::Failed(failure) => Ok(Way::Failure(failure)),
-            ActionAnswer::Error(error) => Ok(Way::Error(said_itself(error))),
+            ActionAnswer::Error(error) => Ok(Way::Error(said_itself(error, self.before))),
         }
     }
 }
 
 /// The error that a provider told of itself. Its own words stay out of the message, which later steps may read and hand
-/// on to end users.
-fn said_itself(error: ProviderError) -> StepError {
+/// on to end users; they go to logs, so what they repeat of the event is masked.
+fn said_itself(error: ProviderError, event: &Value) -> StepError {
     let ProviderError { message, description } = error;
     let words = description.map_or_else(|| message.clone(), |description| format!("{message}: {description}"));
+    let words = without_personal(&words, event).unwrap_or(words);
     let message = "the provider answered with an ERROR of its own; the detail in the journal has its words";
     StepError { detail: Some(words), ..step_error("action.provider-error", message) }
 }

@@ -17,6 +17,10 @@ impl Acting<'_> {
         record: &mut ActionRecord,
         changes: &mut Vec<ContextChange>,
     ) -> Result<Way, Trouble> {
+        if let Some((at, problem)) = self.misfit(&operations) {
+            let message = format!("operation {} of the answer is refused: {problem}", at + 1);
+            return Ok(Way::Error(step_error("action.operation-impossible", message)));
+        }
         let rules = ApplyRules {
             kind: self.kind,
             allowed: &self.set_up.allowed_operations,
@@ -38,5 +42,13 @@ impl Acting<'_> {
                 Ok(Way::Error(step_error(refused.code, message)))
             }
         }
+    }
+
+    /// The first operation whose value is not of the type that its owner wrote behind the path, and why.
+    fn misfit(&self, operations: &[Operation]) -> Option<(usize, String)> {
+        operations.iter().enumerate().find_map(|(index, operation)| {
+            let problem = action::annotation::misfit(&self.set_up.annotations, operation)?;
+            Some((index, problem))
+        })
     }
 }

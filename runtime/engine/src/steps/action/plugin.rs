@@ -1,8 +1,8 @@
 //! Asks a plugin.
 
-use super::super::hooks::prepare;
+use super::super::hooks::prepare_over;
 use super::Acting;
-use crate::action::{ActionAnswer, check_answered_failure};
+use crate::action::{ActionAnswer, check_answered_failure, hide};
 use crate::engine::Trouble;
 use crate::flow::HookUse;
 use crate::ports::{ActionDecision, HookReport};
@@ -15,7 +15,13 @@ pub(super) async fn ask(
     record: &mut ActionRecord,
 ) -> Result<ActionAnswer, Trouble> {
     let attempt = acting.attempt;
-    let prepared = prepare(attempt, hook, "action").await?;
+    let mut scope = attempt.hook_scope().await?.clone();
+    if !acting.set_up.hidden.is_empty() {
+        // What is hidden comes by no other way either.
+        let event = hide(scope.get("event"), &acting.set_up.hidden);
+        scope = scope.with("event", event);
+    }
+    let prepared = prepare_over(attempt, hook, "action", &scope).await?;
     let report: HookReport<ActionDecision> =
         attempt.ports.plugins.action(&prepared.invocation, &record.event, &prepared.calls).await;
     attempt.log_plugin(&prepared.invocation, &report).await;

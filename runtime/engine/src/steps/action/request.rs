@@ -1,19 +1,53 @@
 //! What an action is asked: the event that its type and its owner let it see, and what it may do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Acting;
+use super::{Acting, seal};
+use crate::action::{ActionType, AllowedOperation, OperationKind, Path, RedirectOffer, Shown, Sources};
 use crate::engine::Trouble;
+use crate::flow::ActionSetUp;
 use crate::ports::ActionEvent;
+use crate::run::ContextKey;
+use crate::step::step_error;
 
 pub(super) async fn event(acting: &Acting<'_>) -> Result<ActionEvent, Trouble> {
-    let mut flow = json!({ "flowType": acting.attempt.flow.trigger, "flowId": acting.attempt.run.id });
-    if let (Some(flow), Some(user)) = (flow.as_object_mut(), acting.before.get("user")) {
-        flow.insert("user".to_owned(), user.clone());
-    }
+    let attempt = acting.attempt;
+    let run = json!({
+        "id": attempt.run.id,
+        "flow": attempt.run.flow,
+        "trigger": attempt.flow.trigger,
+        "tenant": attempt.run.tenant,
+    });
+    // What came back stands where the step leaves everything of its own.
+    let left = attempt.context.get(&ContextKey::step(&attempt.step.id));
+    let resumed = left.and_then(|left| left.get("resumed")).unwrap_or(&Value::Null);
+    let encrypted: Vec<Path> = acting.set_up.encryption.iter().flat_map(|it| &it.event).filter_map(path).collect();
+    let shown = Shown {
+        expose: acting.set_up.expose.as_deref(),
+        hidden: &acting.set_up.hidden,
+        encrypted: &encrypted,
+        claims: &acting.set_up.claims,
+    };
+    let payload = acting.kind.payload(Sources { event: acting.before, run: &run, resumed }, shown);
+    let payload = payload.map_err(|error| step_error(error.code(), &error))?;
     Ok(ActionEvent {
         action_type: acting.kind.name.clone(),
-        payload: json!({ "flow": flow }),
-        allowed_operations: acting.set_up.allowed_operations.clone(),
+        payload: seal::seal(acting, payload).await?,
+        allowed_operations: offered(acting.kind, acting.set_up),
     })
+}
+
+/// A path that the check of the document has let pass.
+fn path(text: &String) -> Option<Path> {
+    text.parse().ok()
+}
+
+/// What the action is told that it may do: what its owner lists, and `redirect` where the profile always offers it.
+pub(super) fn offered(kind: &ActionType, set_up: &ActionSetUp) -> Vec<AllowedOperation> {
+    let mut offered = set_up.allowed_operations.clone();
+    let is_listed = offered.iter().any(|allowed| allowed.op == OperationKind::Redirect);
+    if kind.redirect.is_some() && set_up.profile.redirect == RedirectOffer::Always && !is_listed {
+        offered.push(AllowedOperation { op: OperationKind::Redirect, paths: Vec::new() });
+    }
+    offered
 }

@@ -43,6 +43,7 @@ fn filled(path: &str, run: &str, key: &str) -> String {
     path.replace("{tenant}", "acme")
         .replace("{function}", "get")
         .replace("{name}", name)
+        .replace("{type}", "FLOW_EXTENSION")
         .replace("{version}", "1.0.0")
         .replace("{id}", id)
 }

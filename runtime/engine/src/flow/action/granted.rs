@@ -1,0 +1,88 @@
+//! What an action's owner may name of an event: parts that the type grants, and places that it lets be changed.
+
+use std::collections::BTreeMap;
+
+use super::super::compile::Compiler;
+use crate::action::annotation::{self, Annotation};
+use crate::action::{ActionType, AllowedOperation, Path};
+use crate::document::list_names;
+
+/// Most paths of `expose`, and of `hidden`.
+const PATHS_MAX: usize = 50;
+
+impl Compiler<'_> {
+    /// The annotations, which are cut off the paths.
+    pub(super) fn annotations(
+        &mut self,
+        pointer: &str,
+        allowed: &mut [AllowedOperation],
+    ) -> BTreeMap<String, Annotation> {
+        let mut annotations = BTreeMap::new();
+        for (entry, allowed) in allowed.iter_mut().enumerate() {
+            for (index, path) in allowed.paths.iter_mut().enumerate() {
+                let place = format!("{pointer}/allowed-operations/{entry}/paths/{index}");
+                match annotation::split(path) {
+                    Ok((_, None)) => {}
+                    Ok((cut, Some(annotation))) => {
+                        if annotations.get(cut).is_some_and(|other| *other != annotation) {
+                            let message = format!("another entry says that `{cut}` holds values of another type");
+                            self.error(&place, "flow.path-annotation", message);
+                        }
+                        let cut = cut.to_owned();
+                        annotations.insert(cut.clone(), annotation);
+                        *path = cut;
+                    }
+                    Err(error) => self.error(&place, "flow.path-annotation", error.to_string()),
+                }
+            }
+        }
+        annotations
+    }
+
+    /// No path of an operation leads to what the type keeps as it is.
+    pub(super) fn modifiable(&mut self, pointer: &str, allowed: &[AllowedOperation], kind: &ActionType) {
+        for (entry, allowed) in allowed.iter().enumerate() {
+            for (index, path) in allowed.paths.iter().enumerate() {
+                if !kind.read_only.iter().any(|kept| leads_into(kept, path)) {
+                    continue;
+                }
+                let shown: String = path.chars().take(120).collect();
+                let place = format!("{pointer}/allowed-operations/{entry}/paths/{index}");
+                let message = format!("Path '{shown}' cannot be marked as modifiable.");
+                let kept = list_names(kind.read_only.iter().map(String::as_str));
+                let help = format!("`{}` keeps {kept} as they are", kind.name);
+                self.faults.error(self.document, &place, "flow.allowed-operation", message).help(help);
+            }
+        }
+    }
+
+    /// Paths of what the type grants.
+    pub(super) fn granted(&mut self, pointer: &str, texts: &[String], kind: &ActionType) -> Vec<Path> {
+        if texts.len() > PATHS_MAX {
+            let message =
+                format!("there are {} paths; at most {PATHS_MAX} are taken: name what they are in", texts.len());
+            self.error(pointer, "flow.path-count", message);
+        }
+        let mut paths = Vec::new();
+        for (index, text) in texts.iter().enumerate().take(PATHS_MAX) {
+            let place = format!("{pointer}/{index}");
+            match text.parse::<Path>() {
+                Err(error) => self.error(&place, "flow.event-path", error.to_string()),
+                Ok(path) if kind.grants(&path) => paths.push(path),
+                Ok(path) => {
+                    let members =
+                        kind.event.iter().map(|member| member.from.strip_prefix("/event").unwrap_or(&member.to));
+                    let help = format!("it grants {}", list_names(members));
+                    let message = format!("`{path}` is nothing that a `{}` action sees", kind.name);
+                    self.faults.error(self.document, &place, "flow.event-path", message).help(help);
+                }
+            }
+        }
+        paths
+    }
+}
+
+/// Whether a path is that of a place, or of something in it.
+fn leads_into(place: &str, path: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
+}
