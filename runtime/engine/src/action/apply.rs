@@ -166,7 +166,8 @@ fn element<'a>(node: &'a mut Value, key: &str, wanted: &str, path: &Path) -> Res
 /// What is wrong with an entry of `allowed-operations`: where in the entry, and why.
 pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    if !kind.operations.contains(&allowed.op) {
+    let is_redirect = allowed.op == OperationKind::Redirect && kind.redirect.is_some();
+    if !is_redirect && !kind.operations.contains(&allowed.op) {
         let known: Vec<&str> = kind.operations.iter().map(|op| op.as_str()).collect();
         let problem =
             format!("`{}` is not for `{}`; it may have `{}`", allowed.op.as_str(), kind.name, known.join("`, `"));
