@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
-use crate::engine::{Ports, Trouble};
+use crate::engine::{Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
 use crate::ids::ConnectorName;
@@ -44,6 +44,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) diagnostics: Diagnostics<'a>,
     /// The names that operators add to those that connectors mark.
     pub(crate) sensitive_names: &'a [String],
+    /// How it may suspend the run.
+    pub(crate) suspensions: SuspensionLimits,
     /// What hooks see; made when the first one asks.
     pub(crate) shown: OnceCell<Shown>,
 }
@@ -238,9 +240,13 @@ impl Attempt<'_> {
         self.shown.get_or_try_init(make).await
     }
 
-    /// A key for one call: the same whenever this call is made again, also after a crash (F-06).
+    /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
+    /// again because its run was resumed makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
-        format!("{}.{}{call}", self.run.id, self.step.id)
+        match self.run.resumptions {
+            0 => format!("{}.{}{call}", self.run.id, self.step.id),
+            round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),
+        }
     }
 }
 

@@ -192,7 +192,8 @@ fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'
 /// What is wrong with an entry of `allowed-operations`: where in the entry, and why.
 pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    if !kind.operations.contains(&allowed.op) {
+    let is_redirect = allowed.op == OperationKind::Redirect && kind.redirect.is_some();
+    if !is_redirect && !kind.operations.contains(&allowed.op) {
         let known: Vec<&str> = kind.operations.iter().map(|op| op.as_str()).collect();
         let may = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
         let problem = format!("`{}` is not for `{}`; it may have {may}", allowed.op.as_str(), kind.name);

@@ -20,8 +20,13 @@ use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
+/// The code of a run that nobody resumed in time.
+pub const SUSPENSION_EXPIRED: &str = "run.suspension-expired";
+
 /// Why a run is not driven on by this process.
 enum Left {
+    /// It waits for its end user.
+    Suspended,
     /// It has ended.
     Ended,
     /// The process drains; the next start goes on.
@@ -80,17 +85,22 @@ impl Engine {
             Entry::Vacant(entry) => {
                 entry.insert(None);
             }
-            // Its lease ran out under this very process: the driver goes on with the new one.
+            // Its lease ran out under this very process, or it is resumed while its driver still takes leave: the
+            // driver goes on with this.
             Entry::Occupied(mut entry) => {
-                entry.insert(Some(claimed.lease));
+                entry.insert(Some(claimed));
                 return;
             }
         }
         let engine = self.clone();
         tokio::spawn(async move {
             // However the drive ends, a panic included, the run is free again for the next claim.
-            let _driven = Driven { engine: &engine, run: id, slot: Some(slot) };
-            engine.drive(claimed).await;
+            let mut driven = Driven { engine: &engine, run: id, slot: Some(slot), is_over: false };
+            let mut next = Some(claimed);
+            while let Some(claimed) = next {
+                engine.drive(claimed).await;
+                next = driven.claimed_since();
+            }
         });
     }
 
@@ -104,6 +114,7 @@ impl Engine {
         let run = claimed.run.id;
         match left {
             Left::Ended => tracing::debug!(%run, state = ?claimed.run.state_kind(), "run ended"),
+            Left::Suspended => tracing::debug!(%run, "run suspended"),
             Left::Draining => tracing::info!(%run, "run set aside; the next start goes on with it"),
             Left::Store(error) => {
                 tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run left to the next claim");
@@ -113,11 +124,14 @@ impl Engine {
 
     /// One step and its commit.
     async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
-        let RunState::Ready { step } = &claimed.run.state else { return Err(Left::Ended) };
+        let step = match &claimed.run.state {
+            RunState::Ready { step } => step.clone(),
+            RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
+            RunState::Ended { .. } => return Err(Left::Ended),
+        };
         if *self.draining.borrow() {
             return Err(Left::Draining);
         }
-        let step = step.clone();
         let outcome = match self.position(claimed, &step).await {
             Ok((flow, step)) => self.attempt(claimed, &flow, &step).await?,
             Err(Trouble::Store(error)) => return Err(Left::Store(error)),
@@ -132,6 +146,17 @@ impl Engine {
             }
             committed => committed,
         }
+    }
+
+    /// Ends a suspended run whose time is over. Where it is not, there is nothing to do.
+    async fn expire(&self, claimed: &mut ClaimedRun, step: StepId, until: Timestamp) -> Result<(), Left> {
+        let now = self.ports.clock.now();
+        if now < until {
+            return Err(Left::Suspended);
+        }
+        let message =
+            format!("nobody resumed the run until {until}; `time-to-live` of the action says how long it waits");
+        self.commit(claimed, abandon(claimed, &step, step_error(SUSPENSION_EXPIRED, message), now)).await
     }
 
     /// The flow of a run and its present step; an error where the run cannot go on at all.
@@ -179,6 +204,7 @@ impl Engine {
             tried: None,
             diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
+            suspensions: self.settings.suspensions(),
             shown: OnceCell::new(),
         };
         let mut lease = claimed.lease.clone();
@@ -197,12 +223,10 @@ impl Engine {
             let until = self.ports.clock.now().after(self.settings.lease);
             match self.ports.store.renew_lease(&run.tenant, run.id, lease, until).await {
                 Ok(renewed) => *lease = renewed,
-                Err(error @ (StoreError::StaleLease { .. } | StoreError::NotFound(_))) => {
-                    match self.newer_lease(run.id) {
-                        Some(newer) => *lease = newer,
-                        None => return error,
-                    }
-                }
+                Err(error @ (StoreError::StaleLease { .. } | StoreError::NotFound(_))) => match self.newer_lease(run) {
+                    Some(newer) => *lease = newer,
+                    None => return error,
+                },
                 // The step goes on: a lease that has run out is good until somebody claims the run.
                 Err(error) => {
                     let run = run.id;
@@ -212,9 +236,11 @@ impl Engine {
         }
     }
 
-    /// The lease of a claim that this process made while it drove the run.
-    fn newer_lease(&self, run: RunId) -> Option<Lease> {
-        self.driven.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&run)?.take()
+    /// The lease of a claim that this process made while it drove the run. A resume is more than a lease.
+    fn newer_lease(&self, run: &Run) -> Option<Lease> {
+        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = driven.get_mut(&run.id)?.take_if(|claimed| claimed.run.revision == run.revision)?;
+        Some(claimed.lease)
     }
 
     /// An outcome whose changes would make the context too large becomes an error of its step.
@@ -245,13 +271,13 @@ impl Engine {
     }
 
     async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
-        if let Some(newer) = self.newer_lease(claimed.run.id) {
+        if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
         let Outcome { run, entry, changes } = outcome;
         let run = Run { fence: claimed.lease.fence, ..run };
-        let ended = run.ending().is_some();
-        let keep_until = (!ended).then(|| self.ports.clock.now().after(self.settings.lease));
+        let goes_on = matches!(run.state, RunState::Ready { .. });
+        let keep_until = goes_on.then(|| self.ports.clock.now().after(self.settings.lease));
         let diagnostics = entry.diagnostics.clone();
         let outbox = self.handed_over(&run, &entry);
         let hands_over = outbox.is_some();
@@ -313,11 +339,28 @@ struct Driven<'a> {
     engine: &'a Arc<Engine>,
     run: RunId,
     slot: Option<OwnedSemaphorePermit>,
+    /// The run is nobody's here any more; it may have another driver already.
+    is_over: bool,
+}
+
+impl Driven<'_> {
+    /// What was claimed of the run meanwhile; none where its driver may go, and then the next claim has another one.
+    fn claimed_since(&mut self) -> Option<ClaimedRun> {
+        let mut driven = self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = driven.get_mut(&self.run).and_then(Option::take).filter(|_| !*self.engine.draining.borrow());
+        if claimed.is_none() {
+            driven.remove(&self.run);
+            self.is_over = true;
+        }
+        claimed
+    }
 }
 
 impl Drop for Driven<'_> {
     fn drop(&mut self) {
-        self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        if !self.is_over {
+            self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        }
         self.engine.progress.over(self.run);
         // Free again before anybody is told so.
         drop(self.slot.take());

@@ -6,6 +6,7 @@ mod definitions;
 mod drive;
 mod feed; // diagnostic entries, live
 mod progress;
+mod resume;
 mod settings;
 mod start;
 mod try_call;
@@ -20,13 +21,16 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
+pub use self::drive::SUSPENSION_EXPIRED;
 pub use self::feed::{DiagnosticReader, Heard};
+pub use self::resume::{Resume, ResumeError, ResumedRun};
+pub(crate) use self::settings::SuspensionLimits;
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{Clock, Connectors, Encryption, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};
-use crate::run::{DiagnosticFilter, Run};
+use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};
+use crate::run::{DiagnosticFilter, Run, RunState};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
 use feed::Feed;
@@ -59,9 +63,9 @@ pub struct Engine {
     slots: Arc<Semaphore>,
     progress: Progress,
     feed: Feed,
-    /// The runs that this process drives now: a claim never drives one of them a second time, but leaves its newer
-    /// lease here.
-    driven: Mutex<HashMap<RunId, Option<Lease>>>,
+    /// The runs that this process drives now: a claim never drives one of them a second time, but leaves what it
+    /// claimed here.
+    driven: Mutex<HashMap<RunId, Option<ClaimedRun>>>,
     /// Whether runs may wait in the store: then new ones do not go before them.
     queued: AtomicBool,
     /// Tells the claim loop that there may be something to claim.
@@ -98,7 +102,7 @@ impl Engine {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Waits until a run has ended, but at most so long. `None` where the tenant has no such run.
+    /// Waits until a run has ended or is suspended, but at most so long. `None` where the tenant has no such run.
     ///
     /// # Errors
     /// The store's.
@@ -107,7 +111,7 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| run.ending().is_some());
+            let is_over = found.as_ref().is_none_or(|run| !matches!(run.state, RunState::Ready { .. }));
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

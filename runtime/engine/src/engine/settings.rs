@@ -21,7 +21,7 @@ pub struct EngineSettings {
     /// How often to look for runs that nobody drives. 1 s by default.
     #[serde(with = "crate::duration_text")]
     pub claim_interval: Duration,
-    /// The largest event that starts a run, in bytes of JSON. 256 KiB by default.
+    /// The largest event that starts a run, and the largest input that resumes one, in bytes of JSON. 256 KiB by default.
     pub event_bytes_max: usize,
     /// The largest context of a run, in bytes of JSON. 8 MiB by default.
     pub context_bytes_max: usize,
@@ -36,6 +36,12 @@ pub struct EngineSettings {
     /// The longest deadline that a flow may ask for. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
+    /// The longest time that a suspended run waits for its end user, whatever `time-to-live` its action asks for. The
+    /// run's deadline stands still meanwhile. 1 day by default.
+    #[serde(with = "crate::duration_text")]
+    pub suspension_max: Duration,
+    /// How often one step may suspend its run. 10 by default.
+    pub suspensions_per_step_max: u32,
     /// How long a call that is only tried may take, its hooks included (C-16). 30 s by default.
     #[serde(with = "crate::duration_text")]
     pub test_call_timeout: Duration,
@@ -76,6 +82,8 @@ impl Default for EngineSettings {
             step_bytes_max: 32 << 20,
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
+            suspension_max: Duration::from_secs(86_400),
+            suspensions_per_step_max: 10,
             test_call_timeout: Duration::from_secs(30),
             background_calls_max: 64,
             background_calls_per_tenant_max: 16,
@@ -99,7 +107,20 @@ pub struct InvalidSettings {
     pub wanted: &'static str,
 }
 
+/// How a step may suspend its run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SuspensionLimits {
+    /// How long at most.
+    pub(crate) longest: Duration,
+    /// How often.
+    pub(crate) per_step_max: u32,
+}
+
 impl EngineSettings {
+    pub(super) fn suspensions(&self) -> SuspensionLimits {
+        SuspensionLimits { longest: self.suspension_max, per_step_max: self.suspensions_per_step_max }
+    }
+
     /// Every setting that the engine could not work with.
     pub fn faults(&self) -> Vec<InvalidSettings> {
         let checks = [
@@ -112,6 +133,8 @@ impl EngineSettings {
             ("step-bytes-max", "at least 1", self.step_bytes_max >= 1),
             ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
+            ("suspension-max", "at least 1s", self.suspension_max >= Duration::from_secs(1)),
+            ("suspensions-per-step-max", "at least 1", self.suspensions_per_step_max >= 1),
             ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
             ("background-calls-max", "from 1 to 100000", (1..=100_000).contains(&self.background_calls_max)),
             (

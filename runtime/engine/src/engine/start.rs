@@ -139,6 +139,7 @@ impl Engine {
             updated_at: now,
             deadline: now.after(flow.deadline.min(self.settings.run_deadline_max)),
             fence: 0,
+            resumptions: 0,
             trace_id: start.request_id,
         };
         let context = RunContext::of_event(start.event);
@@ -166,9 +167,12 @@ impl Engine {
 }
 
 fn check_client_key(key: Option<&str>) -> Result<(), StartError> {
-    let Some(key) = key else { return Ok(()) };
-    let good = (1..=CLIENT_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if good { Ok(()) } else { Err(StartError::InvalidClientKey) }
+    if key.is_none_or(is_client_key) { Ok(()) } else { Err(StartError::InvalidClientKey) }
+}
+
+/// Whether a text can be a client key.
+pub(super) fn is_client_key(key: &str) -> bool {
+    (1..=CLIENT_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn check_event(flow: &Flow, event: &Value) -> Result<(), StartError> {

@@ -152,6 +152,7 @@ impl Engine {
             tried: Some(&connector),
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
+            suspensions: self.settings.suspensions(),
             shown: OnceCell::new(),
         };
         let called = timeout(within + GRACE, make_call(&this, &made)).await;
@@ -232,6 +233,7 @@ impl Engine {
             updated_at: now,
             deadline: now.after(within),
             fence: 0,
+            resumptions: 0,
             trace_id: None,
         }
     }

@@ -7,7 +7,9 @@ mod encryption;
 mod lease;
 mod outbox;
 mod plugins;
+mod resume;
 mod store;
+mod store_error;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
@@ -22,7 +24,9 @@ pub use self::plugins::{
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
+pub use self::resume::{ResumeRun, Resumed};
 pub use self::store::{
     ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,
-    PageRequest, RunFilter, Started, Store, StoreError,
+    PageRequest, RunFilter, Started, Store,
 };
+pub use self::store_error::StoreError;

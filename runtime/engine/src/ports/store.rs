@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::lease::{Lease, OwnerId};
 use super::outbox::Outbox;
+use super::resume::{ResumeRun, Resumed};
+use super::store_error::StoreError;
 use crate::digest::Digest;
 use crate::ids::{FlowName, RunId, TenantId};
 use crate::run::{ContextChange, JournalEntry, OutboxEntry, Run, RunContext, RunStateKind};
@@ -180,99 +182,6 @@ pub struct Health {
     pub bytes_free: Option<u64>,
 }
 
-/// Why a verb of the store failed. Nothing was written then, except that after [`StoreError::Backend`] nobody knows:
-/// the write may turn out to be there, whole. Read before trying again.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another owner has claimed the run since, or its call in the background.
-    #[error("run {run}, or this call of it, is worked on by another owner: fence {fence} is out of date")]
-    StaleLease {
-        /// The run.
-        run: RunId,
-        /// The fence of the failed commit.
-        fence: u64,
-    },
-    /// The run's record is not the one that the commit was made from.
-    #[error("run {run} is at revision {stored}, the commit expects {expected}")]
-    RevisionConflict {
-        /// The run.
-        run: RunId,
-        /// What the store holds.
-        stored: u64,
-        /// What the commit expects.
-        expected: u64,
-    },
-    /// There is no such thing.
-    #[error("there is no such {0}")]
-    NotFound(&'static str),
-    /// The definition is not at the version that the save expects.
-    #[error("the stored version is {stored:?}, not the one that the save expects")]
-    VersionConflict {
-        /// The newest stored version; `None` where there is none.
-        stored: Option<u32>,
-    },
-    /// A cursor that this store did not make.
-    #[error("the cursor is not one that this listing gave; start again without it")]
-    InvalidCursor,
-    /// The disk has less space than the floor; reads go on, writes do not.
-    #[error("the store takes no writes: {free} bytes free, the floor is {floor}; free some space")]
-    Full {
-        /// Bytes free.
-        free: u64,
-        /// The floor.
-        floor: u64,
-    },
-    /// A name that no definition can have.
-    #[error("`{name}` is not a name of a definition; write 1 to 200 bytes without control characters")]
-    InvalidName {
-        /// The name, shortened where it is long.
-        name: String,
-    },
-    /// JSON that could be written and never be read again.
-    #[error("{what} nests deeper than {levels_max} levels of arrays and objects; flatten it")]
-    TooDeep {
-        /// What was to be written.
-        what: &'static str,
-        /// The limit.
-        levels_max: usize,
-    },
-    /// A record does not have the checksum or the format version that it should have.
-    #[error("the store is damaged at {place}: {what}")]
-    Corrupt {
-        /// Which record or file.
-        place: String,
-        /// What is wrong and what to do.
-        what: String,
-    },
-    /// The back end failed.
-    #[error("the store failed while it tried to {verb}")]
-    Backend {
-        /// What it tried.
-        verb: &'static str,
-        /// Why it failed.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl StoreError {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::StaleLease { .. } => "store.stale-lease",
-            Self::RevisionConflict { .. } => "store.revision-conflict",
-            Self::NotFound(_) => "store.not-found",
-            Self::VersionConflict { .. } => "store.version-conflict",
-            Self::InvalidCursor => "store.invalid-cursor",
-            Self::Full { .. } => "store.full",
-            Self::InvalidName { .. } => "store.invalid-name",
-            Self::TooDeep { .. } => "store.too-deep",
-            Self::Corrupt { .. } => "store.corrupt",
-            Self::Backend { .. } => "store.backend",
-        }
-    }
-}
-
 /// What survives. Nothing of one tenant is ever returned for another, and nothing is ever returned that a crash could
 /// still undo. Dropping the future of a verb does not stop the verb.
 #[async_trait]
@@ -280,8 +189,8 @@ pub trait Store: Outbox + Send + Sync {
     /// Begins a run, or finds the one that the same client key began. Without a lease the run is queued.
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
-    /// Claims up to `limit` unfinished, unsuspended runs whose lease is over at `now`, for `lease` from `now`; up to
-    /// 1,024 at once. Fair to tenants: one tenant's queue does not stand before another's single run.
+    /// Claims up to `limit` unfinished runs whose lease is over at `now`, for `lease` from `now`; up to 1,024 at once. A
+    /// suspended run is among them when the time for which it waits is over at `now`, so that somebody ends it. Fair to tenants: one tenant's queue does not stand before another's single run.
     /// A run whose record or context cannot be read, for whatever reason, is left out and logged, [`Store::health`]
     /// says so, and it is looked at again after as long as a lease.
     async fn claim_runs(
@@ -297,8 +206,17 @@ pub trait Store: Outbox + Send + Sync {
     async fn end_orphaned_leases(&self) -> Result<(), StoreError>;
 
     /// Commits a step: record, context changes, journal entry, lease, queue row, the call that it hands
-    /// over, all or nothing.
+    /// over, all or nothing. A step that suspends its run gives the lease back in any case: nobody works on the run
+    /// until it is resumed or its time is over.
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
+
+    /// Goes on with a suspended run: record, context changes, journal entry, lease or queue row, client key, all or
+    /// nothing. Of two resumes of one revision one wins; the other fails with [`StoreError::RevisionConflict`]. A resume
+    /// goes before a claim that would end the run because its time is over: the lease of that claim is stale afterwards.
+    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError>;
+
+    /// Whether the run was resumed with this client key.
+    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError>;
 
     /// Prolongs a lease, also one that is over, as long as nobody has claimed the run since and its owner has not given
     /// it back: an owner that was slow goes on. A claim by the same owner counts as any other: it gives a new fence, and

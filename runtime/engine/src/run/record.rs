@@ -32,9 +32,16 @@ pub struct Run {
     /// The fence of its last commit's lease: how often it was claimed since tells a run that brings its process down.
     #[serde(default)]
     pub fence: u64,
+    /// How often its present step has been resumed: 0 for a step that has not suspended the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resumptions: u32,
     /// The id of the request that started it, where one did: it ties the run's log entries to its caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<RequestId>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Where a run stands.
@@ -124,8 +131,10 @@ pub enum RunStateKind {
 /// What can happen to a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The step is done, or the run is resumed; this one is next.
+    /// The step is done; this one is next.
     Advanced(StepId),
+    /// Something came back for the step that suspended the run; it runs again.
+    Resumed(StepId),
     /// The step waits for the end user.
     Suspended {
         /// The step.
@@ -141,13 +150,24 @@ pub enum Event {
 
 impl Run {
     /// The next state of the run: one revision more. A run that has ended ignores every event.
+    ///
+    /// The deadline of a run is for what it does, not for the time that its end user takes: a resume moves it by as
+    /// long as the run was suspended.
     #[must_use]
     pub fn apply(mut self, event: Event, now: Timestamp) -> Self {
         if matches!(self.state, RunState::Ended { .. }) {
             return self;
         }
+        match event {
+            Event::Advanced(_) => self.resumptions = 0,
+            Event::Resumed(_) => {
+                self.resumptions = self.resumptions.saturating_add(1);
+                self.deadline = self.deadline.after(now.since(self.updated_at));
+            }
+            Event::Suspended { .. } | Event::Ended(_) => {}
+        }
         self.state = match event {
-            Event::Advanced(step) => RunState::Ready { step },
+            Event::Advanced(step) | Event::Resumed(step) => RunState::Ready { step },
             Event::Suspended { step, redirect, until } => RunState::Suspended { step, redirect, until },
             Event::Ended(ending) => RunState::Ended { ending },
         };
@@ -164,6 +184,14 @@ impl Run {
             RunState::Ended { ending: Ending::Completed { .. } } => RunStateKind::Completed,
             RunState::Ended { ending: Ending::Failed { .. } } => RunStateKind::Failed,
             RunState::Ended { ending: Ending::Error { .. } } => RunStateKind::Error,
+        }
+    }
+
+    /// Until when it waits for its end user, where it does.
+    pub fn suspended_until(&self) -> Option<Timestamp> {
+        match &self.state {
+            RunState::Suspended { until, .. } => Some(*until),
+            RunState::Ready { .. } | RunState::Ended { .. } => None,
         }
     }
 

@@ -48,7 +48,7 @@ async fn an_answer_outside_the_list_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_failed_action_reaches_the_end_user_and_an_incomplete_one_is_refused() {
+async fn a_failed_action_reaches_the_end_user_and_an_incomplete_one_without_a_redirect_is_refused() {
     //
     let failure = Failure { reason: "User not allowed".to_owned(), description: Some("Restricted.".to_owned()) };
     let house = House::new(ACTION, deciding(ActionDecision::Failed(failure.clone()))).await;
@@ -58,7 +58,7 @@ async fn a_failed_action_reaches_the_end_user_and_an_incomplete_one_is_refused()
     let house = House::new(ACTION, deciding(ActionDecision::Incomplete(Vec::new()))).await;
     let (run, _) = house.run(json!({})).await;
     let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
-    assert_eq!(error.code, "action.incomplete-not-allowed");
+    assert_eq!(error.code, "action.one-redirect");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use weir_engine::ports::{Lease, OwnerId, StoreError};
 use weir_engine::time::Timestamp;
 
 use super::keys::{self, RunKey};
+use super::resume;
 use super::rows::{self, Draft};
 use super::standing::{self, Place, Standing};
 
@@ -21,9 +22,10 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Queues the runs whose leases are over, then takes the first runs of the queue.
+    /// Queues the runs whose leases are over, and the suspended ones whose time is, then takes the first runs of the queue.
     pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Vec<(RunKey, Lease)>, StoreError> {
         end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
+        resume::wake(draft, self.now)?;
         let before = standing::served_pass(draft)?;
         let mut served = before;
         let mut claimed = Vec::new();
@@ -92,7 +94,8 @@ pub(crate) fn end_leases(draft: &mut Draft<'_>, end: &[u8]) -> Result<usize, Sto
     Ok(over.len())
 }
 
-fn run_of(draft: &mut Draft<'_>, key: &[u8], skip: usize) -> Option<RunKey> {
+/// The run at the end of a key. A row whose key names none is removed.
+pub(super) fn run_of(draft: &mut Draft<'_>, key: &[u8], skip: usize) -> Option<RunKey> {
     RunKey::at_end(key, skip)
         .inspect_err(|error| {
             tracing::error!(%error, "a row that names no run was removed");

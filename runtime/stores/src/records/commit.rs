@@ -16,6 +16,8 @@ pub(crate) struct Commit {
     run: RunKey,
     revision: u64,
     state: RunStateKind,
+    /// How long a run that is suspended now waits.
+    suspended_until: Option<Timestamp>,
     updated_at: Timestamp,
     lease: Lease,
     keep_until: Option<Timestamp>,
@@ -62,6 +64,7 @@ impl Commit {
             run,
             revision: commit.run.revision,
             state: commit.run.state_kind(),
+            suspended_until: commit.run.suspended_until(),
             updated_at: commit.run.updated_at,
             lease: commit.lease,
             keep_until: commit.keep_until,
@@ -83,10 +86,11 @@ impl Commit {
             outbox::hand_over(draft, call, *created_at)?;
         }
         let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
-        after.place = match self.keep_until {
+        after.place = match (self.suspended_until, self.keep_until) {
+            (Some(until), _) => Place::Suspended { until },
             _ if self.state != RunStateKind::Ready => Place::Ended,
-            Some(until) => Place::Leased { until },
-            None => {
+            (None, Some(until)) => Place::Leased { until },
+            (None, None) => {
                 // It queues where its tenant would be served next, not behind all that its tenant has queued since.
                 after.pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
                 Place::Queued { since: self.updated_at }

@@ -10,6 +10,8 @@
 //! | `J` | partition, tenant, run, sequence | one journal entry |
 //! | `Q` | pass, since, partition, tenant, run | nothing: the run waits to be claimed |
 //! | `W` | until, partition, tenant, run | nothing: the run is leased until then |
+//! | `Z` | until, partition, tenant, run | nothing: the run is suspended until then |
+//! | `C` | partition, tenant, run, SHA-256 of the client key | the revision of the run that this resume made |
 //! | `P` | tenant | the tenant's last pass |
 //! | `B` | partition, tenant, run, sequence | a call in the background, as its step handed it over |
 //! | `E` | partition, tenant, run, sequence | what has become of it |
@@ -132,6 +134,18 @@ impl RunKey {
         key
     }
 
+    pub(crate) fn suspended(&self, until: Timestamp) -> Vec<u8> {
+        let mut key = suspended_until(until);
+        self.write(&mut key);
+        key
+    }
+
+    pub(crate) fn resumed_with(&self, client_key: &str) -> Vec<u8> {
+        let mut key = self.of(b'C');
+        key.extend(Digest::of(client_key.as_bytes()).as_bytes());
+        key
+    }
+
     pub(crate) fn by_state(&self, state: RunStateKind) -> Vec<u8> {
         self.listed(runs_by_state(&self.tenant, state))
     }
@@ -154,10 +168,21 @@ pub(crate) const QUEUE_SKIP: usize = 17;
 pub(crate) const LEASED: &[u8] = b"W";
 /// Bytes of a lease key before the run.
 pub(crate) const LEASED_SKIP: usize = 9;
+/// All runs that are suspended.
+pub(crate) const SUSPENDED: &[u8] = b"Z";
+/// Bytes of such a key before the run.
+pub(crate) const SUSPENDED_SKIP: usize = LEASED_SKIP;
 
 /// The leases that end at that instant, and the end of all earlier ones.
 pub(crate) fn leased_until(until: Timestamp) -> Vec<u8> {
     let mut key = LEASED.to_vec();
+    key.extend(until.as_millis().to_be_bytes());
+    key
+}
+
+/// The runs that are suspended until that instant, and the end of all earlier ones.
+pub(crate) fn suspended_until(until: Timestamp) -> Vec<u8> {
+    let mut key = SUSPENDED.to_vec();
     key.extend(until.as_millis().to_be_bytes());
     key
 }
@@ -327,6 +352,12 @@ mod tests {
         assert_eq!(RunKey::at_end(&key, LEASED_SKIP).unwrap(), run);
         assert_eq!(lease_end(&key), Timestamp::from_millis(9));
         assert_eq!(listed_run(&run.by_state(RunStateKind::Error)).unwrap(), run.run);
+        let key = run.suspended(Timestamp::from_millis(9));
+        expect_test::expect![[r#"Z\x00\x00\x00\x00\x00\x00\x00\t\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]].assert_eq(&key.escape_ascii().to_string());
+        assert_eq!(
+            (RunKey::at_end(&key, SUSPENDED_SKIP).unwrap(), lease_end(&key)),
+            (run.clone(), Timestamp::from_millis(9))
+        );
         assert!(RunKey::at_end(b"Q123", QUEUE_SKIP).is_err());
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Place {
     Queued { since: Timestamp },
     /// Is worked on, until then.
     Leased { until: Timestamp },
+    /// Waits to be resumed, until then.
+    Suspended { until: Timestamp },
     /// Needs no work any more.
     Ended,
 }
@@ -53,6 +55,7 @@ impl Standing {
         match &self.place {
             Place::Queued { since } => Some(run.queued(self.pass, *since)),
             Place::Leased { until } => Some(run.leased(*until)),
+            Place::Suspended { until } => Some(run.suspended(*until)),
             Place::Ended => None,
         }
     }

@@ -8,7 +8,7 @@ use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
     ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Lease, NewDefinition, NewRun, OwnerId,
-    Page, PageRequest, RunFilter, Started, Store, StoreError,
+    Page, PageRequest, ResumeRun, Resumed, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{JournalEntry, Run, RunContext};
 use weir_engine::time::Timestamp;
@@ -21,6 +21,7 @@ use super::frame::{self, BlobRef, Payload};
 use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
+use super::resume::{self, Resume};
 use super::start::{self, Begun, Start};
 use super::{cursor, outbox, rows};
 
@@ -121,6 +122,18 @@ impl<B: Backend> Store for Records<B> {
         let values = prepare(&self.backend, commit::values(&commit)?).await?;
         let commit = Commit::of(commit, values);
         self.backend.write(|draft| commit.apply(draft)).await
+    }
+
+    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError> {
+        Resume::check(&resume)?;
+        let values = prepare(&self.backend, resume::values(&resume)?).await?;
+        let resume = Resume::of(resume, values);
+        self.backend.write(|draft| resume.apply(draft)).await
+    }
+
+    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
+        let key = RunKey::new(tenant, run).resumed_with(client_key);
+        self.backend.read(move |rows| frame::payload(rows, &key), |found, _| Ok(found.is_some())).await
     }
 
     async fn renew_lease(

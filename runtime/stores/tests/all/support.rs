@@ -79,6 +79,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         updated_at: at(1_000),
         deadline: at(1_000_000),
         fence: 0,
+        resumptions: 0,
         trace_id: None,
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
@@ -102,7 +103,9 @@ pub(crate) fn change(key: &str, value: Value) -> ContextChange {
 /// The step after which the run is as `event` says.
 pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextChange>) -> CommitStep {
     let outcome = match &event {
-        Event::Advanced(step) => StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None },
+        Event::Advanced(step) | Event::Resumed(step) => {
+            StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None }
+        }
         Event::Suspended { redirect, until, .. } => {
             StepOutcome::Suspended { redirect: redirect.clone(), until: *until }
         }

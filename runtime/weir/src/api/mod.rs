@@ -27,6 +27,7 @@ mod keys;
 mod openapi;
 mod plugins;
 mod run_events;
+mod resume;
 mod runs;
 mod schemas;
 mod templates;
@@ -84,6 +85,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(client_result::get))
+        .routes(routes!(resume::resume))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))

@@ -126,6 +126,8 @@ impl Live {
         let closed = matches!(tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await, Ok(Err(_)));
         if closed {
             tokio::time::sleep(LOOK_AGAIN).await;
+            // A suspended run is driven again once it is resumed.
+            self.changes = self.app.engine.watch(self.run);
         }
     }
 }

@@ -15,7 +15,7 @@ use weir_engine::duration_text;
 use weir_engine::engine::{StartError, StartRun};
 use weir_engine::ids::{FlowName, RequestId, RunId, TenantId};
 use weir_engine::ports::RunFilter;
-use weir_engine::run::{JournalEntry, Run, RunStateKind};
+use weir_engine::run::{JournalEntry, Run, RunState, RunStateKind};
 
 use super::app::App;
 use super::body::EventJson;
@@ -28,7 +28,7 @@ use super::views::RunView;
 use crate::problem::{Problem, code};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// Most journal entries of one answer.
 const ENTRIES_MAX: usize = page::LIMIT_MAX;
@@ -51,7 +51,7 @@ pub(super) struct NewRunBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct StartQuery {
-    /// How long to wait for the run's end, such as `5s`; not at all without. `Prefer: wait=SECONDS` does the same.
+    /// How long to wait for the run's end or its suspension, such as `5s`; not at all without. `Prefer: wait=SECONDS` does the same.
     wait: Option<String>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct RunsQuery {
     /// Of this flow only.
     #[param(value_type = Option<String>)]
     flow: Option<FlowName>,
-    /// In this state only: `ready`, `completed`, `failed`, `error`.
+    /// In this state only: `ready`, `suspended`, `completed`, `failed`, `error`.
     #[param(value_type = Option<String>)]
     state: Option<RunStateKind>,
     /// Items of this part: 1 to 200, 50 by default.
@@ -98,7 +98,7 @@ pub(super) struct JournalView {
 }
 
 /// How long a start waits for the end of its run; zero where nobody asked.
-pub(super) struct Wait(Duration);
+pub(super) struct Wait(pub(super) Duration);
 
 impl FromRequestParts<Arc<App>> for Wait {
     type Rejection = Problem;
@@ -112,9 +112,9 @@ impl FromRequestParts<Arc<App>> for Wait {
 /// What makes a start this one and no other.
 pub(super) struct Identity {
     /// The value of `Idempotency-Key`, checked by the engine.
-    client_key: Option<String>,
+    pub(super) client_key: Option<String>,
     /// The request's id.
-    request_id: Option<RequestId>,
+    pub(super) request_id: Option<RequestId>,
 }
 
 impl FromRequestParts<Arc<App>> for Identity {
@@ -127,7 +127,7 @@ impl FromRequestParts<Arc<App>> for Identity {
     }
 }
 
-/// Starts a run. With a wait, answers when the run has ended; without one, or when the wait is over, at once.
+/// Starts a run. With a wait, answers when the run has ended or is suspended; without one, or when the wait is over, at once.
 #[utoipa::path(post, path = "/v1/flows/{name}/runs", tag = "runs", security(("key" = ["runs.start"])),
     params(
         ("name" = String, Path, description = "The flow."),
@@ -138,7 +138,7 @@ impl FromRequestParts<Arc<App>> for Identity {
     request_body = NewRunBody,
     responses(
         (status = 200, body = RunView, description = "The run has ended."),
-        (status = 202, body = RunView, description = "The run goes on; `Location` is where to look.",
+        (status = 202, body = RunView, description = "The run goes on, or is suspended: `redirect` says where its end user is sent. `Location` is where to look.",
             headers(("location" = String)))
     ))]
 pub(super) async fn start(
@@ -152,7 +152,7 @@ pub(super) async fn start(
     let tenant = caller.tenant().clone();
     let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key, request_id };
     let started = app.engine.start(start).await?;
-    let run = ended_within(&app, caller.tenant(), started.run, wait).await?;
+    let run = settled_within(&app, caller.tenant(), started.run, wait).await?;
     let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/runs/{}", run.id);
     let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
@@ -160,8 +160,9 @@ pub(super) async fn start(
     Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
 }
 
-async fn ended_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
-    if wait.is_zero() || run.ending().is_some() {
+/// The run once it has ended or is suspended, or as it is when the wait is over.
+pub(super) async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
+    if wait.is_zero() || !matches!(run.state, RunState::Ready { .. }) {
         return Ok(run);
     }
     // A server that is about to stop answers at once: the run goes on after the next start.

@@ -175,6 +175,7 @@ mod tests {
             updated_at: instant,
             deadline: instant,
             fence: 0,
+            resumptions: 0,
             trace_id: None,
         };
         for role in Role::ALL {

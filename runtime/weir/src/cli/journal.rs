@@ -296,6 +296,11 @@ impl Page {
         };
         let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
         self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
+        if let Some(redirect) = run.get("redirect") {
+            let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
+            self.put(1, None, &format!("its end user is sent to {url}"));
+            self.put(1, Some(Style::Dim), &format!("waits until {until}; `weir run resume {id}` goes on"));
+        }
         let claims = run.get("claims").and_then(Value::as_array);
         for claim in claims.into_iter().flatten() {
             let value = claim.get("value").cloned().unwrap_or_default();

@@ -33,6 +33,23 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
+    /// Resume a suspended run with what came back; with --wait, exits with 1 where the run does not complete
+    Resume {
+        /// The run
+        id: RunId,
+        /// What came back: JSON text, a file that holds some, or `-` for standard input
+        #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
+        input: String,
+        /// Wait so long for the run's end or its next suspension, such as 10s
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        wait: Option<String>,
+        /// Only where it is suspended at this revision
+        #[arg(long)]
+        revision: Option<u64>,
+        /// Two resumes of the run with the same key are one
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
     /// Show a run: each step, its request and response before and after hooks, operations, logs and times
     Show {
         /// The run
@@ -48,7 +65,7 @@ pub(super) enum Command {
         /// Of this flow only
         #[arg(long)]
         flow: Option<FlowName>,
-        /// In this state only: ready, completed, failed, error
+        /// In this state only: ready, suspended, completed, failed, error
         #[arg(long)]
         state: Option<String>,
         /// So many at most
@@ -70,16 +87,14 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
     let client = Client::new(&common.server)?;
     match command {
         Command::Start { flow, event, wait, at, idempotency_key } => {
-            let query = wait.map(|wait| format!("?wait={wait}")).unwrap_or_default();
-            let body = json!({ "event": self::event(&event)?, "version": at }).to_string();
-            let mut sent = Sent::body("application/json", body.as_bytes());
-            sent.headers.extend(idempotency_key.as_deref().map(|key| ("idempotency-key", key)));
-            let (_, run) = client.call("POST", &format!("/v1/flows/{flow}/runs{query}"), &sent)?;
-            match common.output {
-                Format::Json => output::json(&run),
-                Format::Table => journal::show_run(&run),
-            }
-            Ok(exit_of(&run))
+            let body = json!({ "event": given("event", &event)?, "version": at });
+            let path = format!("/v1/flows/{flow}/runs");
+            post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
+        }
+        Command::Resume { id, input, wait, revision, idempotency_key } => {
+            let body = json!({ "input": given("input", &input)?, "revision": revision });
+            let path = format!("/v1/runs/{id}/resume");
+            post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
         }
         Command::Show { id } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),
@@ -96,10 +111,31 @@ fn exit_of(run: &Value) -> Exit {
     }
 }
 
-fn event(given: &str) -> Result<Value, CliError> {
+/// Starts or resumes a run, and shows it.
+fn post(
+    client: &Client,
+    (path, wait): (&str, Option<String>),
+    body: &Value,
+    idempotency_key: Option<&str>,
+    common: &Common,
+) -> Result<Exit, CliError> {
+    let query = wait.map(|wait| format!("?wait={wait}")).unwrap_or_default();
+    let body = body.to_string();
+    let mut sent = Sent::body("application/json", body.as_bytes());
+    sent.headers.extend(idempotency_key.map(|key| ("idempotency-key", key)));
+    let (_, run) = client.call("POST", &format!("{path}{query}"), &sent)?;
+    match common.output {
+        Format::Json => output::json(&run),
+        Format::Table => journal::show_run(&run),
+    }
+    Ok(exit_of(&run))
+}
+
+/// The event or input that was given.
+fn given(what: &str, given: &str) -> Result<Value, CliError> {
     let is_json = given.trim_start().starts_with(['{', '[', '"']);
     let text = if is_json { given.to_owned() } else { read_text(given)? };
-    serde_json::from_str(&text).map_err(|error| CliError::usage(format!("the event is not JSON: {error}")))
+    serde_json::from_str(&text).map_err(|error| CliError::usage(format!("the {what} is not JSON: {error}")))
 }
 
 fn show(client: &Client, id: RunId, common: &Common) -> Result<Exit, CliError> {
@@ -198,12 +234,12 @@ mod tests {
 
     #[test]
     fn events_are_text_or_files() {
-        assert_eq!(event(" {\"a\": 1}").unwrap(), json!({ "a": 1 }));
-        assert_eq!(event("{").unwrap_err().exit, Exit::Usage);
-        assert_eq!(event("/no/such/file").unwrap_err().exit, Exit::Usage);
+        assert_eq!(given("event", " {\"a\": 1}").unwrap(), json!({ "a": 1 }));
+        assert_eq!(given("event", "{").unwrap_err().exit, Exit::Usage);
+        assert_eq!(given("event", "/no/such/file").unwrap_err().exit, Exit::Usage);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("event.json");
         std::fs::write(&path, "[1]").unwrap();
-        assert_eq!(event(path.to_str().unwrap()).unwrap(), json!([1]));
+        assert_eq!(given("event", path.to_str().unwrap()).unwrap(), json!([1]));
     }
 }

@@ -62,6 +62,9 @@ codes! {
     INVALID_IDENTITY = "identity.invalid" 422 "The certificates or the private key cannot be used";
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
     NO_CLIENT_RESULT = "run.no-client-result" 409 "There is nothing for a client";
+    INVALID_INPUT = "run.invalid-input" 422 "The input of the resume cannot be taken";
+    NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";
+    SUSPENSION_EXPIRED = "run.suspension-expired" 409 "The run waited too long";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::{counter, histogram};
 use weir_engine::digest::Digest;
+use weir_engine::engine::SUSPENSION_EXPIRED;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
     ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Lease, NewDefinition, NewRun,
-    OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    OwnerId, Page, PageRequest, ResumeRun, Resumed, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, StepOutcome, StepRecord};
 use weir_engine::time::Timestamp;
@@ -79,6 +80,9 @@ fn fuel_units(fuel: u64) -> f64 {
 }
 
 fn count_ending(ending: &Ending) {
+    if matches!(ending, Ending::Error { error, .. } if error.code == SUSPENSION_EXPIRED) {
+        counter!("weir_runs_suspension_expired_total").increment(1);
+    }
     let state = match ending {
         Ending::Completed { .. } => "completed",
         Ending::Failed { .. } => "failed",
@@ -101,16 +105,34 @@ impl Store for MeteredStore {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
         let hands_over = commit.outbox.is_some();
+        let suspends = commit.run.suspended_until().is_some();
         let began = Instant::now();
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         diagnostics::committed(&entry);
         ending.iter().for_each(count_ending);
+        if suspends {
+            counter!("weir_runs_suspended_total").increment(1);
+        }
         if hands_over {
             counter!("weir_background_calls_total").increment(1);
         }
         Ok(())
+    }
+
+    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError> {
+        let entry = resume.entry.clone();
+        let resumed = self.inner.resume_run(resume).await?;
+        if matches!(resumed, Resumed::New(_)) {
+            count_entry(&entry);
+            counter!("weir_runs_resumed_total").increment(1);
+        }
+        Ok(resumed)
+    }
+
+    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
+        self.inner.was_resumed(tenant, run, client_key).await
     }
 
     async fn claim_runs(

@@ -53,6 +53,9 @@ fn describe() {
     histogram!("weir_http_request_seconds", "Time from the request's headers to the answer's.");
     counter!("weir_http_problems_total", "Problems answered, by code; every limit has its own.");
     counter!("weir_runs_started_total", "Runs started.");
+    counter!("weir_runs_suspended_total", "Suspensions of runs.");
+    counter!("weir_runs_resumed_total", "Suspended runs that were resumed.");
+    counter!("weir_runs_suspension_expired_total", "Suspended runs that nobody resumed in time.");
     counter!("weir_runs_ended_total", "Runs ended, by state.");
     histogram!("weir_step_seconds", "Time of steps without their commits, by kind.");
     counter!("weir_step_errors_total", "Technical errors of steps, also those that a flow caught, by code.");

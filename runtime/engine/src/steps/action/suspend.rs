@@ -1,15 +1,232 @@
 //! Suspends the run with a redirect, where the action's type allows it (A-05).
 
+use serde_json::{Value, json};
+use url::Url;
+
 use super::Acting;
-use crate::action::Operation;
+use crate::action::{Enforcement, Operation, OperationKind, RedirectOffer, RedirectRule};
+use crate::duration_text;
 use crate::engine::Trouble;
-use crate::run::ActionRecord;
+use crate::run::{ActionRecord, ContextKey, OperationRecord, OperationResult};
 use crate::step::{Way, step_error};
+
+/// The longest URL that an end user is sent to, in bytes, with the parameters that are added to it.
+const REDIRECT_BYTES_MAX: usize = 4096;
+
+/// Why an answer does not suspend the run, and which operation is to blame, where one is.
+struct Refused {
+    code: &'static str,
+    index: Option<usize>,
+    reason: String,
+}
 
 impl Acting<'_> {
     /// One redirect suspends the run.
-    pub(super) fn suspend(&self, _: Vec<Operation>, _: &mut ActionRecord) -> Result<Way, Trouble> {
-        let message = format!("a `{}` action cannot suspend the run; answer `success` or `failed`", self.kind.name);
-        Ok(Way::Error(step_error("action.incomplete-not-allowed", message)))
+    pub(super) fn suspend(&self, operations: Vec<Operation>, record: &mut ActionRecord) -> Result<Way, Trouble> {
+        let Some(rule) = &self.kind.redirect else {
+            let message = format!("a `{}` action cannot suspend the run; answer `success` or `failed`", self.kind.name);
+            return Ok(Way::Error(step_error("action.incomplete-not-allowed", message)));
+        };
+        let redirect = match self.redirect(&operations, rule) {
+            Ok((index, redirect)) => {
+                record.operations = records(&operations, |at| match at {
+                    at if at == index => (OperationResult::Applied, None),
+                    _ => (OperationResult::Dropped, Some("the step does not allow it".to_owned())),
+                });
+                redirect
+            }
+            Err(Refused { code, index, reason }) => {
+                record.operations = records(&operations, |at| match index {
+                    Some(index) if at == index => (OperationResult::Rejected, Some(reason.clone())),
+                    _ => (OperationResult::Dropped, Some("the whole answer is refused".to_owned())),
+                });
+                return Ok(Way::Error(step_error(code, reason)));
+            }
+        };
+        let limits = &self.attempt.suspensions;
+        if self.attempt.run.resumptions >= limits.per_step_max {
+            let message = format!(
+                "the action has suspended the run {} times, as often as one step may \
+                 (`engine.suspensions-per-step-max`)",
+                limits.per_step_max
+            );
+            return Ok(Way::Error(step_error("action.too-many-suspensions", message)));
+        }
+        let waits = self.set_up.time_to_live.min(limits.longest);
+        tracing::debug!(run = %self.attempt.run.id, waits = duration_text::to_text(waits), "the run is suspended");
+        Ok(Way::Suspend { redirect, until: self.attempt.ports.clock.now().after(waits) })
+    }
+
+    /// The only redirect of the answer: which operation it is, and the URL with what the type adds.
+    fn redirect(&self, operations: &[Operation], rule: &RedirectRule) -> Result<(usize, String), Refused> {
+        let mut redirects = Vec::new();
+        for (index, operation) in operations.iter().enumerate() {
+            match (operation, self.allows(operation), self.set_up.profile.enforcement) {
+                (Operation::Redirect { url }, true, _) => redirects.push((index, url)),
+                (_, true, _) => {
+                    let reason = "an answer that suspends the run has one `redirect` and changes nothing".to_owned();
+                    return Err(Refused { code: "action.one-redirect", index: Some(index), reason });
+                }
+                (_, false, Enforcement::Drop) => {}
+                (_, false, Enforcement::Reject) => {
+                    let reason = format!("the step does not allow `{}` here", operation.kind().as_str());
+                    return Err(Refused { code: "action.operation-not-allowed", index: Some(index), reason });
+                }
+            }
+        }
+        let [(index, url)] = redirects.as_slice() else {
+            let found = redirects.len();
+            let reason = format!("an answer that suspends the run needs one allowed `redirect`; it has {found}");
+            return Err(Refused { code: "action.one-redirect", index: redirects.get(1).map(|(at, _)| *at), reason });
+        };
+        let sent = check(url).and_then(|url| self.with_query(url, rule));
+        match sent {
+            Ok(sent) => Ok((*index, sent)),
+            Err(reason) => Err(Refused { code: "action.redirect-url", index: Some(*index), reason }),
+        }
+    }
+
+    fn allows(&self, operation: &Operation) -> bool {
+        let listed = self.set_up.allowed_operations.iter().filter(|entry| entry.op == operation.kind());
+        let mut listed = listed.map(|entry| match operation.path() {
+            Some(path) => entry.paths.iter().any(|allowed| allowed == path),
+            None => true,
+        });
+        let always =
+            operation.kind() == OperationKind::Redirect && self.set_up.profile.redirect == RedirectOffer::Always;
+        always || listed.any(|is_allowed| is_allowed)
+    }
+
+    /// The URL with the parameters of the type. One of the same name that the action wrote itself gives way: whoever
+    /// reads it must be able to trust it.
+    fn with_query(&self, (text, mut url): (&str, Url), rule: &RedirectRule) -> Result<String, String> {
+        let source = self.redirect_source();
+        let added: Vec<(&str, String)> =
+            rule.query.iter().filter_map(|(name, from)| Some((name.as_str(), shown(source.pointer(from)?)?))).collect();
+        if added.is_empty() {
+            return Ok(text.to_owned());
+        }
+        let is_own = |name: &str| added.iter().any(|(own, _)| *own == name);
+        if url.query_pairs().any(|(name, _)| is_own(&name)) {
+            let kept: Vec<(String, String)> =
+                url.query_pairs().into_owned().filter(|(name, _)| !is_own(name)).collect();
+            url.query_pairs_mut().clear().extend_pairs(kept);
+        }
+        url.query_pairs_mut().extend_pairs(added);
+        if url.as_str().len() > REDIRECT_BYTES_MAX {
+            return Err(format!("with the parameters that are added to it the URL is over {REDIRECT_BYTES_MAX} bytes"));
+        }
+        Ok(url.into())
+    }
+
+    /// Where parameters come from: see [`crate::action::EventMember::from`].
+    fn redirect_source(&self) -> Value {
+        let run = self.attempt.run;
+        let resumed = match run.resumptions {
+            0 => None,
+            _ => self.attempt.context.get(&ContextKey::step(&self.attempt.step.id)),
+        };
+        json!({
+            "event": self.before,
+            "run": { "id": run.id, "flow": run.flow, "trigger": self.attempt.flow.trigger, "tenant": run.tenant },
+            "resumed": resumed.and_then(|left| left.get("resumed")),
+        })
+    }
+}
+
+/// A scalar as a parameter says it.
+fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A URL that a browser may be sent to: absolute, of the web, without credentials, without anything that two readers
+/// could read in two ways. The reason never repeats the URL, which may hold what is nobody's business.
+fn check(text: &str) -> Result<(&str, Url), String> {
+    let refused = |why: &str| Err(format!("the URL of the redirect is refused: {why}"));
+    if text.len() > REDIRECT_BYTES_MAX {
+        return refused(&format!("it has {} bytes; at most {REDIRECT_BYTES_MAX} are taken", text.len()));
+    }
+    if text.chars().any(|it| it.is_control() || it.is_whitespace() || it == '\\') {
+        return refused("it has white space, control characters or backslashes; percent-encode them");
+    }
+    let is_web = ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    if !is_web {
+        return refused("it must be absolute and begin with `https://` or `http://`");
+    }
+    let Ok(url) = Url::parse(text) else { return refused("it is not a URL") };
+    if !url.has_host() {
+        return refused("it names no host");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refused("it holds credentials");
+    }
+    Ok((text, url))
+}
+
+fn records(
+    operations: &[Operation],
+    became: impl Fn(usize) -> (OperationResult, Option<String>),
+) -> Vec<OperationRecord> {
+    let record = |(index, operation): (usize, &Operation)| {
+        let (result, reason) = became(index);
+        OperationRecord { operation: operation.clone(), result, reason }
+    };
+    operations.iter().enumerate().take(RECORDS_MAX).map(record).collect()
+}
+
+/// Most operations whose fate is kept.
+const RECORDS_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_a_browser_may_be_sent_to() {
+        // covers A-05
+        for good in
+            ["https://a.test", "http://svc.test:3999/api/pin?flowId=f1", "HTTPS://[::1]/x#y", "https://a.test/é"]
+        {
+            assert_eq!(check(good).map(|(text, _)| text), Ok(good));
+        }
+        let long = format!("https://a.test/{}", "x".repeat(REDIRECT_BYTES_MAX));
+        for bad in [
+            "",
+            "/relative",
+            "//a.test",
+            "https:a.test",
+            "https://",
+            "http:///x",
+            "ftp://a.test",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://user@a.test",
+            "https://user:secret@a.test",
+            "https://:secret@a.test",
+            "https://a.test/\n",
+            "https://a.test/ b",
+            "https://a.test\\@b.test",
+            "https://a.test:99999",
+            " https://a.test",
+            "https://a.test/\u{85}",
+            "é://a.test",
+            &long,
+        ] {
+            let reason = check(bad).expect_err(bad);
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "(https?:/{0,3})?[a-z:@/\\\\%\\[\\]?#é ]{0,20}") {
+            let _ = check(&text);
+        }
     }
 }

@@ -5,6 +5,7 @@ mod starts;
 mod steps;
 mod background;
 mod claims;
+mod suspended;
 mod listings;
 mod definitions;
 mod values;

@@ -23,6 +23,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         updated_at: now,
         deadline: now,
         fence: 0,
+        resumptions: 0,
         trace_id: None,
     };
     let lease = Some((OwnerId("test".to_owned()), now));

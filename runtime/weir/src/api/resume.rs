@@ -1,0 +1,86 @@
+//! Resuming a suspended run with what came back from where its end user was sent (F-07).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use weir_engine::engine::{Resume, ResumeError};
+use weir_engine::ids::RunId;
+
+use super::app::App;
+use super::body::EventJson;
+use super::caller::{Caller, StartRuns};
+use super::path::PathOf;
+use super::runs::{IDEMPOTENCY_REPLAYED, Identity, StartQuery, Wait, settled_within};
+use super::views::RunView;
+use crate::problem::{Problem, code};
+
+/// What came back.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResumeBody {
+    /// What the step finds under `steps.ID.resumed`; null without.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    input: Value,
+    /// The revision at which the run was seen suspended; any without.
+    #[serde(default)]
+    revision: Option<u64>,
+}
+
+/// Resumes a suspended run: the step that suspended it runs again. With a wait, answers when the run has ended or is
+/// suspended again; without one, or when the wait is over, at once. Of two resumes one wins, the other gets
+/// `run.not-suspended`.
+#[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", security(("key" = ["runs.start"])),
+    params(
+        ("id" = String, Path, description = "The run."),
+        ("idempotency-key" = Option<String>, Header, description = "Two resumes of the run with the same key are one: 1 to 255 visible ASCII characters."),
+        ("prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240)."),
+        StartQuery
+    ),
+    request_body = ResumeBody,
+    responses(
+        (status = 200, body = RunView, description = "The run has ended."),
+        (status = 202, body = RunView, description = "The run goes on, or is suspended again; `Location` is where to look.",
+            headers(("location" = String)))
+    ))]
+pub(super) async fn resume(
+    caller: Caller<StartRuns>,
+    State(app): State<Arc<App>>,
+    PathOf(id): PathOf<String>,
+    Wait(wait): Wait,
+    Identity { client_key, request_id }: Identity,
+    EventJson(body): EventJson<ResumeBody>,
+) -> Result<Response, Problem> {
+    let run: RunId = id.parse()?;
+    let ResumeBody { input, revision } = body;
+    let resume = Resume { tenant: caller.tenant().clone(), run, input, revision, client_key, request_id };
+    let resumed = app.engine.resume(resume).await?;
+    let run = settled_within(&app, caller.tenant(), resumed.run, wait).await?;
+    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/runs/{}", run.id);
+    let view = Json(RunView::of(run, caller.principal.role));
+    let replayed = if resumed.resumed { "false" } else { "true" };
+    Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
+}
+
+impl From<ResumeError> for Problem {
+    fn from(error: ResumeError) -> Self {
+        let name = error.code();
+        let detail = format!("{error}.");
+        match error {
+            ResumeError::UnknownRun(_) => Self::not_found("run"),
+            ResumeError::NotSuspended { .. } => Self::new(&code::NOT_SUSPENDED, detail),
+            ResumeError::Expired { .. } => Self::new(&code::SUSPENSION_EXPIRED, detail),
+            ResumeError::InvalidInput { .. } => Self::new(&code::INVALID_INPUT, detail),
+            ResumeError::InvalidClientKey => Self::named(&code::INVALID_HEADER, name, detail),
+            ResumeError::Draining => Self::new(&code::DRAINING, detail).with_header(RETRY_AFTER, "5"),
+            ResumeError::Store(error) => error.into(),
+        }
+    }
+}
