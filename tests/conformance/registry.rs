@@ -27,8 +27,8 @@ impl Runner {
     }
 }
 
-/// Product, area, and the runners for them, tried in order.
-const AREAS: [(&str, &str, &[Runner]); 18] = [
+/// Product, area, and the runners for them, tried in order. An area may have more than one row.
+const AREAS: [(&str, &str, &[Runner]); 19] = [
     ("descope", "connector", descope_connector::RUNNERS),
     ("transmit", "web-service-function", transmit_function::RUNNERS),
     ("wso2-is/asgardeo", "action-call/http-outcome", actions::http_outcome::RUNNERS),
@@ -36,6 +36,7 @@ const AREAS: [(&str, &str, &[Runner]); 18] = [
     ("wso2-is/asgardeo", "action-call/allowed-operations", actions::allowed_operations::RUNNERS),
     ("wso2-is", "pre-issue-access-token/patch", actions::token_patch::RUNNERS),
     ("wso2-is", "action-call/client-result", actions::client_result::RUNNERS),
+    ("wso2-is", "action-call/client-result", actions::client_actions::RUNNERS),
     ("wso2-is/asgardeo", "action-rules/evaluate", actions::rules::RUNNERS),
     ("wso2-is/asgardeo", "action-management", actions::management::RUNNERS),
     ("wso2-is", "flow-extension/response", actions::extension_response::RUNNERS),
@@ -52,10 +53,11 @@ const AREAS: [(&str, &str, &[Runner]); 18] = [
 /// Runs a vector.
 pub(crate) fn run(world: &mut World, vector: &Vector) -> Verdict {
     let (product, area) = (vector.product.as_str(), vector.area.as_str());
-    let Some((_, _, runners)) = AREAS.iter().find(|(of, in_area, _)| (*of, *in_area) == (product, area)) else {
+    let mut of_area = AREAS.iter().filter(|(of, in_area, _)| (*of, *in_area) == (product, area)).peekable();
+    if of_area.peek().is_none() {
         return Verdict::Skipped(format!("no runner for `{product}`, `{area}`"));
-    };
-    match runners.iter().find(|runner| runner.takes(vector)) {
+    }
+    match of_area.flat_map(|(_, _, runners)| *runners).find(|runner| runner.takes(vector)) {
         Some(runner) => (runner.run)(world, vector).into(),
         None => {
             let [given, expected] = [vector.given_names(), vector.expect_names()].map(|names| names.join(", "));

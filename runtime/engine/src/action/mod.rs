@@ -20,7 +20,7 @@ pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
     Texts, UnknownMembers,
 };
-pub use self::rule::{Combination, Rule, RuleExpression, RuleGroup};
+pub use self::rule::{Combination, Rule, RuleError, RuleExpression, RuleFault, RuleGroup};
 pub use self::types::{
     ActionType, ActionTypes, ClientResult, ClientResults, EventMember, RedirectRule, RuleField, RuleOperator, read_type,
 };

@@ -105,6 +105,17 @@ pub enum RuleOperator {
     Contains,
 }
 
+impl RuleOperator {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::NotEquals => "notEquals",
+            Self::Contains => "contains",
+        }
+    }
+}
+
 /// What a caller gives its client, for one of the endpoints that it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -133,7 +144,10 @@ pub struct ClientResult {
 pub struct ActionTypes(BTreeMap<String, Arc<ActionType>>);
 
 /// The documents of the types that are shipped.
-const SHIPPED: [&str; 1] = [include_str!("../../action-types/flow-extension.yaml")];
+const SHIPPED: [&str; 2] = [
+    include_str!("../../action-types/flow-extension.yaml"),
+    include_str!("../../action-types/pre-issue-access-token.yaml"),
+];
 
 static SHIPPED_TYPES: LazyLock<Arc<ActionTypes>> = LazyLock::new(|| {
     let read = SHIPPED.iter().filter_map(|text| read_type(text).ok());

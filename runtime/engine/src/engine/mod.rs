@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
+pub use self::definitions::{Definitions, action_definition_name};
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};

@@ -9,4 +9,5 @@ mod house;
 mod lifecycle;
 mod responses;
 mod recovery;
+mod saved_actions;
 mod tried_calls;
