@@ -28,7 +28,7 @@ impl Runner {
 }
 
 /// Product, area, and the runners for them, tried in order. An area may have several rows.
-const AREAS: [(&str, &str, &[Runner]); 21] = [
+const AREAS: &[(&str, &str, &[Runner])] = &[
     ("descope", "connector", descope_connector::RUNNERS),
     ("transmit", "web-service-function", transmit_function::RUNNERS),
     ("wso2-is/asgardeo", "action-call/http-outcome", actions::http_outcome::RUNNERS),
@@ -36,6 +36,7 @@ const AREAS: [(&str, &str, &[Runner]); 21] = [
     ("wso2-is/asgardeo", "action-call/allowed-operations", actions::allowed_operations::RUNNERS),
     ("wso2-is", "pre-issue-access-token/patch", actions::token_patch::RUNNERS),
     ("wso2-is", "action-call/client-result", actions::client_result::RUNNERS),
+    ("wso2-is", "action-call/client-result", actions::client_actions::RUNNERS),
     ("wso2-is/asgardeo", "action-rules/evaluate", actions::rules::RUNNERS),
     ("wso2-is/asgardeo", "action-management", actions::management::RUNNERS),
     ("wso2-is", "flow-extension/response", actions::extension_response::RUNNERS),

@@ -78,8 +78,13 @@ pub(crate) fn one_call(name: &str, arguments: &Value) -> Value {
 
 impl Running {
     fn start() -> anyhow::Result<Self> {
+        Self::start_with("")
+    }
+
+    /// A binary of its own, with further lines of configuration.
+    pub(crate) fn start_with(config: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let server = Server::start(folder.path())?;
+        let server = Server::start_with(folder.path(), config)?;
         let key_file = server.tenant("vectors", "admin")?;
         let key = std::fs::read_to_string(&key_file)?;
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -107,6 +112,18 @@ impl Running {
         let request = self.agent.get(format!("{}{path}", self.server.url));
         let mut answer = request.header("authorization", format!("Bearer {}", self.key.trim())).call()?;
         Ok(answer.body_mut().read_json()?)
+    }
+
+    /// Any call with a JSON body or none; the status, and the answer's JSON, null where there is none.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.server.url));
+        let request = request.header("authorization", format!("Bearer {}", self.key.trim()));
+        let mut answer = match body {
+            Some(body) => self.agent.run(request.header("content-type", "application/json").body(body.to_string())?)?,
+            None => self.agent.run(request.body(())?)?,
+        };
+        let text = answer.body_mut().read_to_string()?;
+        Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default()))
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {

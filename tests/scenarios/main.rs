@@ -21,6 +21,7 @@ mod house;
 mod identities;
 mod real_world; // systems that others have written
 mod responses;
+mod saved_actions;
 mod secrets;
 mod templates;
 mod tenants;

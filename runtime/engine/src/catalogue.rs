@@ -10,8 +10,8 @@ use crate::action::ActionTypes;
 use crate::connector::{Connector, ConnectorDocument};
 use crate::digest::Digest;
 use crate::document::Format;
-use crate::flow::PluginRequirement;
-use crate::ids::{ConnectorName, PluginName};
+use crate::flow::{PluginRequirement, SavedAction};
+use crate::ids::{ActionName, ConnectorName, PluginName};
 use crate::ports::PluginRef;
 use crate::run::HookKind;
 
@@ -64,6 +64,8 @@ pub struct Catalogue {
     pub types: Arc<ActionTypes>,
     plugins: BTreeMap<PluginName, Vec<PluginDefinition>>,
     connectors: BTreeMap<ConnectorName, Arc<Connector>>,
+    /// By type and name.
+    actions: BTreeMap<(String, ActionName), Arc<SavedAction>>,
 }
 
 impl Default for Catalogue {
@@ -86,7 +88,7 @@ pub enum Selection<'a> {
 impl Catalogue {
     /// Of a tenant that has nothing yet.
     pub fn new(types: Arc<ActionTypes>) -> Self {
-        Self { types, plugins: BTreeMap::new(), connectors: BTreeMap::new() }
+        Self { types, plugins: BTreeMap::new(), connectors: BTreeMap::new(), actions: BTreeMap::new() }
     }
 
     /// Adds a version of a plugin.
@@ -107,6 +109,16 @@ impl Catalogue {
     /// The names of all connectors.
     pub fn connector_names(&self) -> Vec<&str> {
         self.connectors.keys().map(ConnectorName::as_str).collect()
+    }
+
+    /// Adds a saved action.
+    pub fn add_action(&mut self, action: Arc<SavedAction>) {
+        self.actions.insert((action.kind.name.clone(), action.name.clone()), action);
+    }
+
+    /// The saved actions of a type, by name.
+    pub fn actions_of(&self, kind: &str) -> Vec<&Arc<SavedAction>> {
+        self.actions.iter().filter(|((of, _), _)| of == kind).map(|(_, action)| action).collect()
     }
 
     /// The version of a plugin that a requirement selects.

@@ -37,7 +37,7 @@ pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
     Texts, UnknownMembers,
 };
-pub use self::rule::{Combination, Rule, RuleExpression, RuleGroup};
+pub use self::rule::{Combination, Rule, RuleError, RuleExpression, RuleFault, RuleGroup};
 pub(crate) use self::serves::ATTEMPTS_MAX;
 pub use self::serves::{budget_of, keeps_from_serving};
 pub use self::texts::{DESCRIPTION_CHARS_MAX, InvalidText, REASON_CHARS_MAX, check_failure};

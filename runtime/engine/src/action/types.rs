@@ -183,6 +183,17 @@ pub enum RuleOperator {
     Contains,
 }
 
+impl RuleOperator {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::NotEquals => "notEquals",
+            Self::Contains => "contains",
+        }
+    }
+}
+
 /// What a caller gives its client, for one of the endpoints that it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -1,18 +1,22 @@
 //! What tenants have defined, read from the store and compiled once.
 
-use std::collections::HashMap;
+mod actions; // saved actions
+
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::action::ActionTypes;
 use crate::catalogue::{self, Catalogue, PluginDefinition, StoredDocument};
 use crate::connector::Connector;
-use crate::flow::{self, Flow, PluginRequirement};
+use crate::flow::{self, Flow, PluginRequirement, SavedAction};
 use crate::ids::{ConnectorName, FlowName, TenantId};
 use crate::ports::{Definition, DefinitionKind, PageRequest, PluginRef, Store, StoreError};
 use crate::run::StepError;
 use crate::sensitive::SensitiveNames;
 use crate::step::step_error;
+
+pub use self::actions::action_definition_name;
 
 /// Why something that a step needs could not be had.
 #[derive(Debug)]
@@ -38,7 +42,7 @@ impl From<StepError> for Trouble {
     }
 }
 
-/// Most compiled flows, and most read connectors, that are kept.
+/// Most compiled flows, most read connectors, and most compiled saved actions, that are kept.
 const KEPT_MAX: usize = 1024;
 
 /// How many definitions are read at a time.
@@ -52,12 +56,13 @@ pub struct Definitions {
     types: Arc<ActionTypes>,
     flows: Kept<Versioned<FlowName>, Flow>,
     connectors: Kept<Versioned<ConnectorName>, Connector>,
+    actions: Kept<Versioned<String>, SavedAction>,
 }
 
 impl Definitions {
     /// Definitions of a store, with the types of actions that there are.
     pub fn new(store: Arc<dyn Store>, types: Arc<ActionTypes>) -> Self {
-        Self { store, types, flows: Kept::default(), connectors: Kept::default() }
+        Self { store, types, flows: Kept::default(), connectors: Kept::default(), actions: Kept::default() }
     }
 
     /// The types of actions that there are.
@@ -131,10 +136,13 @@ impl Definitions {
         Ok(self.read_connector(&found, name)?)
     }
 
-    /// The names that the connectors of a flow mark as sensitive, as they are now. A connector that is gone marks none.
+    /// The names that the connectors of a flow, and those of the saved actions that it uses, mark as sensitive, as they
+    /// are now. A connector that is gone marks none.
     pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
+        let mut connectors: BTreeSet<ConnectorName> = flow.connectors().into_iter().cloned().collect();
+        connectors.extend(self.connectors_of_saved(tenant, flow).await?);
         let mut names = SensitiveNames::default();
-        for connector in flow.connectors() {
+        for connector in &connectors {
             match self.connector(tenant, connector).await {
                 Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),
                 Err(Trouble::Step(_)) => {}
@@ -186,6 +194,9 @@ impl Definitions {
             if let Ok(name) = found.name.parse() {
                 catalogue.add_connector(self.read_connector(&found, &name)?);
             }
+        }
+        for action in self.saved_actions(tenant, "").await? {
+            catalogue.add_action(action);
         }
         Ok(catalogue)
     }

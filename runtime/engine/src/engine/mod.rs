@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
+pub use self::definitions::{Definitions, action_definition_name};
 pub use self::drive::SUSPENSION_EXPIRED;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::resume::{Resume, ResumeError, ResumedRun};

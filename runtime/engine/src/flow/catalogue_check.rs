@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::action::{ActionProvider, ActionStep};
+use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
@@ -29,6 +29,16 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
     context_check::check(flow, document, catalogue, faults);
 }
 
+/// Adds a fault for everything that an action names and the tenant does not have.
+pub(super) fn check_provider(
+    provider: &ActionProvider,
+    document: &Document,
+    catalogue: &Catalogue,
+    faults: &mut Faults,
+) {
+    Checker { document, catalogue, faults }.provider("", provider);
+}
+
 struct Checker<'a> {
     document: &'a Document,
     catalogue: &'a Catalogue,
@@ -50,16 +60,22 @@ impl Checker<'_> {
 
     fn action(&mut self, index: usize, action: &ActionStep) {
         let pointer = format!("/steps/{index}");
-        match action.own().map(|set_up| &set_up.provider) {
-            Some(ActionProvider::Plugin(hook)) => self.hook(&pointer, hook, HookKind::Action),
-            Some(ActionProvider::Service(service)) => {
+        match action.own() {
+            Some(set_up) => self.provider(&pointer, &set_up.provider),
+            None => check_saved(action, &pointer, self.document, self.catalogue, self.faults),
+        }
+    }
+
+    fn provider(&mut self, pointer: &str, provider: &ActionProvider) {
+        match provider {
+            ActionProvider::Plugin(hook) => self.hook(pointer, hook, HookKind::Action),
+            ActionProvider::Service(service) => {
                 let at = format!("{pointer}/service");
                 if let Some(problem) = self.function(&at, service).as_ref().and_then(keeps_from_serving) {
                     let message = format!("`{service}` cannot serve an action: {problem}");
                     self.faults.error(self.document, &at, "flow.service-function", message);
                 }
             }
-            None => {}
         }
     }
 

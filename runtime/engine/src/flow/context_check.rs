@@ -159,8 +159,11 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
             when.filter_map(|(index, when)| Some((at(index), when?))).collect()
         }
         StepKind::Action(action) => {
-            let hook = action.own().and_then(|set_up| set_up.provider.hook());
-            hook.map(|hook| hook.input.expressions_at(&format!("{step}/input"))).unwrap_or_default()
+            let own = action.own();
+            let hook = own.and_then(|set_up| set_up.provider.hook());
+            let input = hook.map(|hook| hook.input.expressions_at(&format!("{step}/input"))).unwrap_or_default();
+            let when = own.and_then(|set_up| set_up.when.as_ref()).map(|when| (format!("{step}/when"), when));
+            input.into_iter().chain(when).collect()
         }
         StepKind::Claims(claims) => {
             let at = |index: usize| format!("{step}/claims/{index}/value");

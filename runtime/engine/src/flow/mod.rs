@@ -20,7 +20,7 @@ mod tests;
 
 pub use self::action::{
     ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, SavedAction,
-    SavedActionDocument, Sharing, WhenUnavailable, read_action,
+    SavedActionDocument, Sharing, WhenUnavailable, check_action, read_action,
 };
 pub use self::check::{check, read_stored};
 pub use self::compile::CallHooks;

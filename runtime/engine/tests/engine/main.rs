@@ -9,5 +9,6 @@ mod house;
 mod lifecycle;
 mod responses;
 mod recovery;
+mod saved_actions;
 mod suspended;
 mod tried_calls;

@@ -60,6 +60,8 @@ pub(crate) struct App {
     pub(super) event_streams: TenantSlots,
     /// Calls of one tenant that are tried at once.
     pub(super) connector_tests: TenantSlots,
+    /// Held while a further action is saved, from counting those that there are to the save.
+    pub(super) adding_actions: tokio::sync::Mutex<()>,
 }
 
 /// What an [`App`] is made of.
@@ -97,6 +99,7 @@ impl App {
             tenant_requests: TenantSlots::new(limits.tenant_requests),
             event_streams: TenantSlots::new(limits.event_streams),
             connector_tests: TenantSlots::new(limits.connector_tests),
+            adding_actions: tokio::sync::Mutex::default(),
             store,
             clock,
             engine,

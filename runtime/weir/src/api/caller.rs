@@ -52,6 +52,26 @@ impl<A> Caller<A> {
     pub(super) fn tenant(&self) -> &TenantId {
         &self.principal.tenant
     }
+
+    /// Asks for one more permission.
+    ///
+    /// # Errors
+    /// `auth.not-permitted`.
+    pub(super) fn also(&self, permission: Permission) -> Result<(), Problem> {
+        permit(&self.principal, permission)
+    }
+}
+
+fn permit(principal: &Principal, permission: Permission) -> Result<(), Problem> {
+    if principal.role.may(permission) {
+        return Ok(());
+    }
+    let detail = format!(
+        "A key of role `{}` does not have the permission `{}`. Use a key of a role that has it.",
+        principal.role,
+        permission.as_str()
+    );
+    Err(Problem::new(&code::NOT_PERMITTED, detail))
 }
 
 impl<A: Asks> FromRequestParts<Arc<App>> for Caller<A> {
@@ -59,14 +79,7 @@ impl<A: Asks> FromRequestParts<Arc<App>> for Caller<A> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let principal = principal(parts, app).await?;
-        if !principal.role.may(A::PERMISSION) {
-            let detail = format!(
-                "A key of role `{}` does not have the permission `{}`. Use a key of a role that has it.",
-                principal.role,
-                A::PERMISSION.as_str()
-            );
-            return Err(Problem::new(&code::NOT_PERMITTED, detail));
-        }
+        permit(&principal, A::PERMISSION)?;
         let place = app.tenant_requests.take(&principal.tenant).ok_or_else(|| {
             let detail = "As many requests of the tenant as are allowed at once are in hand. Try again in a moment.";
             Problem::new(&code::TOO_MANY_OF_TENANT, detail).with_header(RETRY_AFTER, "1")

@@ -227,6 +227,7 @@ pub(super) fn check_name(place: Place<'_>, own: &str) -> Result<(), Problem> {
     Err(Problem::new(&code::NAME_MISMATCH, detail))
 }
 
-async fn find(app: &App, place: Place<'_>, version: Option<u32>) -> Result<Option<Definition>, StoreError> {
+/// One version; the live one without `version`.
+pub(super) async fn find(app: &App, place: Place<'_>, version: Option<u32>) -> Result<Option<Definition>, StoreError> {
     app.store.definition(place.tenant, place.kind, place.name, version).await
 }

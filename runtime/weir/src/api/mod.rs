@@ -13,6 +13,8 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod action_reference; // the management API of the reference for actions
+mod actions;
 mod action_types;
 mod client_result;
 mod connector_tests;
@@ -67,6 +69,13 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(connectors::versions))
         .routes(routes!(connector_tests::saved))
         .routes(routes!(connector_tests::unsaved))
+        .routes(routes!(actions::list))
+        .routes(routes!(actions::list_of_type, action_reference::create))
+        .routes(routes!(actions::put, actions::get, actions::delete, action_reference::update))
+        .routes(routes!(actions::versions))
+        .routes(routes!(actions::activate))
+        .routes(routes!(actions::deactivate))
+        .routes(routes!(action_reference::authentication_types))
         .routes(routes!(templates::list))
         .routes(routes!(templates::get))
         .routes(routes!(templates::fill))

@@ -1,21 +1,63 @@
 //! `weir action`.
 
+use std::str::FromStr;
+
 use serde_json::Value;
-use weir_engine::action::ActionTypes;
+use weir_engine::ids::ActionName;
 
 use super::Common;
-use super::document::Source;
+use super::action_type::{check_types, types};
+use super::document::{Noun, apply, show_document, show_versions};
 use super::error::CliError;
-use crate::action_types;
-use crate::client::Client;
+use crate::client::{Client, Sent};
 use crate::exit::Exit;
-use crate::output::{self, Format, printable};
+use crate::output;
 use crate::table;
 
-const TYPES: &str = "/v1/action-types";
+const NOUN: Noun = Noun { word: "action", path: "/v1/actions", above: Some("type") };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Save actions; each file names its own type and name
+    Apply {
+        /// YAML or JSON documents, `-` for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// List actions
+    List {
+        /// Of this type alone
+        #[arg(value_name = "TYPE")]
+        kind: Option<String>,
+    },
+    /// Print an action as its author wrote it
+    Show {
+        /// The action
+        action: Which,
+        /// This version instead of the live one
+        #[arg(long)]
+        at: Option<u32>,
+    },
+    /// List the versions of an action
+    Versions {
+        /// The action
+        action: Which,
+    },
+    /// Switch an action on
+    Activate {
+        /// The action
+        action: Which,
+    },
+    /// Switch an action off: steps that use it stop, or pass over it where they say so
+    Deactivate {
+        /// The action
+        action: Which,
+    },
+    /// Remove an action with all of its versions
+    Delete {
+        /// The action
+        action: Which,
+    },
     /// List the types of actions, or show all that one says
     Types {
         /// The type, such as FLOW_EXTENSION
@@ -29,90 +71,75 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
-    match command {
-        Command::Types { name } => types(name.as_deref(), common),
-        Command::CheckType { files } => check_types(&files),
-    }
+/// An action, as `TYPE/NAME`.
+#[derive(Debug, Clone)]
+pub(super) struct Which {
+    kind: String,
+    name: ActionName,
 }
 
-fn types(name: Option<&str>, common: &Common) -> Result<Exit, CliError> {
-    let client = Client::new(&common.server)?;
-    let Some(name) = name else {
-        let answer = client.get(TYPES)?;
-        match common.output {
-            Format::Json => output::json(&answer),
-            Format::Table => {
-                let row = |one: &Value| {
-                    let [name, title, origin] = ["type", "title", "origin"].map(|member| table::text(one, member));
-                    let operations = one.get("operations").and_then(Value::as_array).into_iter().flatten();
-                    let operations: Vec<&str> = operations.filter_map(Value::as_str).collect();
-                    vec![name, title, operations.join(", "), origin]
-                };
-                let items = answer.get("items").and_then(Value::as_array).into_iter().flatten();
-                table::print(&["TYPE", "TITLE", "OPERATIONS", "FROM"], items.map(row).collect());
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_plain = |kind: &str| !kind.is_empty() && kind.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        match text.split_once('/') {
+            Some((kind, name)) if is_plain(kind) => {
+                let name = name.parse().map_err(|error| format!("{error}"))?;
+                Ok(Self { kind: kind.to_owned(), name })
             }
+            _ => Err("write TYPE/NAME, such as FLOW_EXTENSION/loyalty".to_owned()),
         }
-        return Ok(Exit::Done);
-    };
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_name {
-        return Err(CliError::usage(format!("`{name}` is no name of a type; write one such as FLOW_EXTENSION")));
     }
-    let answer = client.get(&format!("{TYPES}/{name}"))?;
+}
+
+impl std::fmt::Display for Which {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.kind, self.name)
+    }
+}
+
+pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
+    let client = || Client::new(&common.server);
+    match command {
+        Command::Apply { files } => return apply(&files, NOUN, common),
+        Command::Types { name } => return types(name.as_deref(), common),
+        Command::CheckType { files } => return check_types(&files),
+        Command::List { kind } => {
+            let kind = kind.map(|kind| format!("/{kind}")).unwrap_or_default();
+            show_actions(client()?.list(&format!("{}{kind}", NOUN.path))?, common);
+        }
+        Command::Show { action, at } => {
+            let version = at.map(|version| format!("?version={version}")).unwrap_or_default();
+            show_document(&client()?.get(&format!("{}/{action}{version}", NOUN.path))?, common);
+        }
+        Command::Versions { action } => {
+            show_versions(client()?.list(&format!("{}/{action}/versions", NOUN.path))?, common);
+        }
+        Command::Activate { action } => {
+            client()?.call("POST", &format!("{}/{action}/activate", NOUN.path), &Sent::default())?;
+            output::remark(&format!("switched on {action}"));
+        }
+        Command::Deactivate { action } => {
+            client()?.call("POST", &format!("{}/{action}/deactivate", NOUN.path), &Sent::default())?;
+            output::remark(&format!("switched off {action}"));
+        }
+        Command::Delete { action } => {
+            client()?.call("DELETE", &format!("{}/{action}", NOUN.path), &Sent::default())?;
+            output::remark(&format!("removed {action}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn show_actions(actions: Vec<Value>, common: &Common) {
     match common.output {
-        Format::Json => output::json(&answer),
-        Format::Table => show(&answer),
+        output::Format::Json => output::json(&Value::Array(actions)),
+        output::Format::Table => {
+            let row = |one: &Value| {
+                ["type", "id", "status", "version", "created_at"].map(|member| table::text(one, member)).to_vec()
+            };
+            table::print(&["TYPE", "NAME", "STATUS", "VERSION", "SAVED"], actions.iter().map(row).collect());
+        }
     }
-    Ok(Exit::Done)
-}
-
-/// The type as tables, for people: the document itself comes with `-o json`.
-fn show(answer: &Value) {
-    let document = answer.get("document").unwrap_or(&Value::Null);
-    output::line(&printable(&format!(
-        "{} ({}): {}",
-        table::text(document, "type"),
-        table::text(answer, "origin"),
-        table::text(document, "title")
-    )));
-    output::line(&format!("\n{}\n", printable(table::text(document, "description").trim_end())));
-    let list = |member: &str| document.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
-    let member = |one: &Value| {
-        let triggers = one.get("triggers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let triggers = triggers.collect::<Vec<_>>().join(", ");
-        let only = if one.get("listed").and_then(Value::as_bool) == Some(true) {
-            "where `expose` or `encryption` names it".to_owned()
-        } else if triggers.is_empty() {
-            String::new()
-        } else {
-            format!("in flows of {triggers}")
-        };
-        vec![table::text(one, "to"), table::text(one, "from"), only]
-    };
-    table::print(&["AN ACTION SEES", "FROM", "ONLY"], list("event").iter().map(member).collect());
-    output::line("");
-    let fields = document.get("rule-fields").and_then(Value::as_object).cloned().unwrap_or_default();
-    let field = |(name, one): (&String, &Value)| {
-        let operators = one.get("operators").and_then(Value::as_array).into_iter().flatten();
-        let operators: Vec<&str> = operators.filter_map(Value::as_str).collect();
-        vec![name.clone(), table::text(one, "from"), operators.join(", ")]
-    };
-    table::print(&["RULE FIELD", "FROM", "OPERATORS"], fields.iter().map(field).collect());
-    output::line("");
-    let result = |one: &Value| {
-        let status = |of: &str| one.get(of).map(|it| table::text(it, "status")).unwrap_or_default();
-        vec![table::text(one, "endpoint"), status("failed"), status("error")]
-    };
-    table::print(&["CLIENT OF", "FAILED", "ERROR"], list("results").iter().map(result).collect());
-}
-
-fn check_types(files: &[String]) -> Result<Exit, CliError> {
-    for file in files {
-        let source = Source::read(file)?;
-        let checked = action_types::check(&source.text, &ActionTypes::shipped());
-        let kind = checked.map_err(|faults| source.faulty(&faults))?;
-        output::line(&format!("{file}: action type {}, no errors", kind.name));
-    }
-    Ok(Exit::Done)
 }

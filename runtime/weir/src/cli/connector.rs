@@ -11,7 +11,7 @@ use crate::client::{Client, Sent};
 use crate::exit::Exit;
 use crate::output;
 
-pub(super) const NOUN: Noun = Noun { word: "connector", path: "/v1/connectors" };
+pub(super) const NOUN: Noun = Noun { word: "connector", path: "/v1/connectors", above: None };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

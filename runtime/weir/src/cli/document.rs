@@ -24,6 +24,8 @@ pub(super) struct Source {
 pub(super) struct Noun {
     pub(super) word: &'static str,
     pub(super) path: &'static str,
+    /// The member that stands before the name in the path, where one does.
+    pub(super) above: Option<&'static str>,
 }
 
 impl Source {
@@ -51,12 +53,21 @@ impl Source {
         output::remark(text.trim_end());
     }
 
-    /// The document's own name.
-    fn own_name(&self, noun: Noun) -> Result<String, CliError> {
+    /// Where the document belongs, by what it says itself.
+    fn own_path(&self, noun: Noun) -> Result<String, CliError> {
         let document = Document::parse(&self.text, self.format).map_err(|faults| self.faulty(&faults))?;
-        let name = document.value.get(noun.word).and_then(Value::as_str);
+        let mut path = noun.path.to_owned();
+        for member in noun.above.into_iter().chain([noun.word]) {
+            path = format!("{path}/{}", self.own_text(&document, member)?);
+        }
+        Ok(path)
+    }
+
+    /// What a member of the document says, where it can stand in a path.
+    fn own_text(&self, document: &Document, member: &str) -> Result<String, CliError> {
+        let name = document.value.get(member).and_then(Value::as_str);
         let missing =
-            || CliError::usage(format!("`{}` has no `{}: NAME`, so nobody knows what it is", self.name, noun.word));
+            || CliError::usage(format!("`{}` has no `{member}: NAME`, so nobody knows what it is", self.name));
         name.filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
             .map(str::to_owned)
             .ok_or_else(missing)
@@ -81,7 +92,7 @@ pub(super) fn save(sources: &[Source], noun: Noun, common: &Common) -> Result<Ex
     let client = Client::new(&common.server)?;
     let mut saved = Vec::new();
     for source in sources {
-        let path = format!("{}/{}", noun.path, source.own_name(noun)?);
+        let path = source.own_path(noun)?;
         let sent = Sent::body(source.content_type(), source.text.as_bytes());
         match client.call("PUT", &path, &sent) {
             Ok((_, answer)) => {

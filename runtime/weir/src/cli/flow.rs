@@ -13,7 +13,7 @@ use crate::client::{Client, Sent};
 use crate::exit::Exit;
 use crate::output::{self, Format};
 
-const NOUN: Noun = Noun { word: "flow", path: "/v1/flows" };
+const NOUN: Noun = Noun { word: "flow", path: "/v1/flows", above: None };
 /// What only a server knows: which connectors and plugins the tenant has, and which types of actions the operator adds.
 const NEED_A_SERVER: [&str; 4] =
     ["flow.unknown-connector", "flow.unknown-plugin", "flow.unknown-plugin-version", "flow.unknown-action-type"];

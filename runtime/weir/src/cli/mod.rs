@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod action;
+mod action_type; // `action types`, `action check-type`
 mod arguments; // values, read by their declared types
 mod connector;
 mod connector_test; // `connector test`
@@ -65,7 +66,7 @@ enum Command {
     /// Save and look at connectors
     #[command(subcommand)]
     Connector(connector::Command),
-    /// Look at actions and their types
+    /// Save actions, switch them on and off, and look at them and their types
     #[command(subcommand)]
     Action(action::Command),
     /// Set credentials; nobody can read them back
@@ -133,8 +134,8 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
     match command {
         Command::Serve(options) => serve::run(&options),
         Command::Plugin(command) => plugin::run(command, &common),
-        Command::Action(command) => action::run(command, &common),
         Command::Connector(command) => connector::run(command, &common),
+        Command::Action(command) => action::run(command, &common),
         Command::Credential(command) => credential::run(command, &common),
         Command::Identity(command) => identity::run(command, &common),
         Command::Flow(command) => flow::run(command, &common),

@@ -101,6 +101,8 @@ pub(crate) struct Limits {
     pub(crate) event_streams: usize,
     /// Calls of one tenant that are tried at once.
     pub(crate) connector_tests: usize,
+    /// Saved actions of one type in one tenant.
+    pub(crate) actions_per_type: usize,
     /// Bodies of tenants, keys and credentials.
     pub(crate) small_bytes: u64,
     /// Flow and connector documents.
@@ -227,6 +229,7 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         tenant_requests: reader.one_in("limits.tenant-requests", 128, 1..=1_000_000),
         event_streams: reader.one_in("limits.event-streams", 64, 1..=1_000_000),
         connector_tests: reader.one_in("limits.connector-tests", 8, 1..=10_000),
+        actions_per_type: reader.one_in("limits.actions-per-type", 20, 1..=200),
         small_bytes: reader.one_in("limits.small-bytes", kib(64), kib(1)..=mib(16)).0,
         document_bytes: reader.one_in("limits.document-bytes", mib(1), kib(1)..=mib(1)).0,
         event_bytes: reader.one_in("limits.event-bytes", mib(1), kib(1)..=mib(64)).0,

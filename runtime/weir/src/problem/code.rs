@@ -53,6 +53,9 @@ codes! {
     TOO_MANY_TESTS = "limit.connector-tests" 429 "The tenant tries too many calls at once";
     TEST_HOOKS = "connector.test-hooks" 422 "The hooks around the call have faults";
     TEST_TIMEOUT = "connector.test-timeout" 504 "The call took too long";
+    TOO_MANY_ACTIONS = "limit.actions-per-type" 400 "The tenant has as many actions of this type as it may have";
+    INVALID_ACTION = "action.invalid" 400 "The action cannot be saved like this";
+    ACTION_TYPE_NOT_BUILT = "action.type-not-built" 501 "The server has no actions of this type";
     NOT_FOUND = "object.not-found" 404 "There is no such object";
     EXISTS = "object.exists" 409 "The object exists already";
     PRECONDITION = "object.precondition-failed" 412 "The stored version is not the expected one";

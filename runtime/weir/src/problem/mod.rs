@@ -25,6 +25,7 @@ struct Details {
     detail: Cow<'static, str>,
     errors: Vec<serde_json::Value>,
     header: Option<(HeaderName, HeaderValue)>,
+    reference_code: Option<&'static str>,
 }
 
 /// The problem as clients see it, of type `application/problem+json`.
@@ -49,6 +50,9 @@ pub(crate) struct ProblemBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub(crate) errors: Vec<serde_json::Value>,
+    /// The code that programs know which speak the reference's management API of actions, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference_code: Option<String>,
 }
 
 impl Problem {
@@ -66,6 +70,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             header: None,
+            reference_code: None,
         }))
     }
 
@@ -91,6 +96,12 @@ impl Problem {
     /// With every single fault.
     pub(crate) fn with_errors(mut self, errors: Vec<serde_json::Value>) -> Self {
         self.0.errors = errors;
+        self
+    }
+
+    /// With the code that the reference has for it.
+    pub(crate) fn with_reference_code(mut self, code: &'static str) -> Self {
+        self.0.reference_code = Some(code);
         self
     }
 
@@ -123,7 +134,7 @@ impl Problem {
 
     /// The answer's body for a request.
     pub(crate) fn body(&self, instance: &str, request_id: &str) -> ProblemBody {
-        let Details { status, code, title, detail, errors, .. } = self.0.as_ref();
+        let Details { status, code, title, detail, errors, reference_code, .. } = self.0.as_ref();
         ProblemBody {
             kind: format!("urn:weir:problem:{code}"),
             title: (*title).to_owned(),
@@ -133,6 +144,7 @@ impl Problem {
             code: code.clone().into_owned(),
             request_id: request_id.to_owned(),
             errors: errors.clone(),
+            reference_code: reference_code.map(str::to_owned),
         }
     }
 }

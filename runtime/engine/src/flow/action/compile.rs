@@ -7,9 +7,12 @@ use super::super::document::HookDocument;
 use super::super::model::{Step, StepKind, Target};
 use super::document::{ActionDocument, SavedActionDocument, SetUpDocument};
 use super::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};
-use crate::action::{self, ActionType, ActionTypes, Profile};
+use crate::action::{self, ActionType, ActionTypes, Profile, Rule};
 use crate::document::{Document, Faults};
 use crate::expression::{Expression, TemplateFault};
+
+/// The longest title and description of a saved action, in characters.
+const REMARK_CHARS_MAX: usize = 255;
 
 /// Compiles a document of a saved action.
 ///
@@ -50,6 +53,8 @@ impl Compiler<'_> {
 
     fn saved_action(&mut self) -> Option<SavedAction> {
         let it: SavedActionDocument = self.read("")?;
+        self.remark("/title", it.title.as_deref());
+        self.remark("/description", it.description.as_deref());
         let kind = self.action_type("/type", &it.kind)?;
         let set_up = self.set_up("", it.set_up(), &kind)?;
         Some(SavedAction { name: it.action, version: 0, kind, status: it.status, set_up: Arc::new(set_up) })
@@ -91,6 +96,7 @@ impl Compiler<'_> {
                 None
             }
         };
+        let rule_holds_together = self.rule(&format!("{pointer}/rule"), it.rule.as_ref(), kind);
         let when = match &it.when {
             None => Some(None),
             Some(source) => match Expression::parse(source) {
@@ -106,7 +112,7 @@ impl Compiler<'_> {
         let hidden = self.granted(&format!("{pointer}/hidden"), &it.hidden, kind);
         self.paths(&format!("{pointer}/claims/read-only"), &it.claims.read_only);
         Some(ActionSetUp {
-            provider: provider?,
+            provider: provider.filter(|_| rule_holds_together)?,
             allowed_operations: it.allowed_operations,
             annotations,
             profile: Profile::named(it.profile).with(&it.settings),
@@ -119,5 +125,23 @@ impl Compiler<'_> {
             claims: it.claims,
             time_to_live: it.time_to_live,
         })
+    }
+
+    fn rule(&mut self, pointer: &str, rule: Option<&Rule>, kind: &ActionType) -> bool {
+        let faults = rule.map(|rule| rule.faults(&kind.rule_fields)).unwrap_or_default();
+        for it in &faults {
+            let fault = self.faults.error(self.document, &format!("{pointer}{}", it.pointer), it.code, &*it.message);
+            if let Some(help) = &it.help {
+                fault.help(help.clone());
+            }
+        }
+        faults.is_empty()
+    }
+
+    /// A text for people.
+    fn remark(&mut self, pointer: &str, text: Option<&str>) {
+        if text.is_some_and(|text| text.chars().count() > REMARK_CHARS_MAX) {
+            self.error(pointer, SHAPE, format!("this text has at most {REMARK_CHARS_MAX} characters"));
+        }
     }
 }

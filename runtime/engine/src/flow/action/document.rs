@@ -138,6 +138,9 @@ with_set_up! {
         /// Its type, such as `PRE_ISSUE_ACCESS_TOKEN`.
         #[serde(rename = "type")]
         pub kind: String,
+        /// For people: its name as they write it. Up to 255 characters.
+        #[serde(default)]
+        pub title: Option<String>,
         /// For people. Up to 255 characters.
         #[serde(default)]
         pub description: Option<String>,

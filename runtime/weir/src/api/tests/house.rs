@@ -37,10 +37,19 @@ use crate::tenants::Tenants;
 /// A connector that nobody can reach.
 pub(super) const CONNECTOR: &str =
     "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n";
+/// A saved action.
+pub(super) const ACTION: &str = "action: gate\ntype: FLOW_EXTENSION\nservice: api.get\n";
 /// A private key that was made for tests.
 pub(super) const KEY: &str = include_str!("../../cli/identity_files/plain-key.pem");
 /// A flow that needs nothing from outside.
 pub(super) const FLOW: &str = "flow: hello\nsteps:\n  - id: greet\n    claims: [{ key: greeting, type: dynamic, value: \"${event.name}\" }]\n  - id: done\n    end: {}\n";
+
+/// An action in the form of the reference.
+pub(super) fn reference_action() -> Value {
+    let authentication = json!({ "type": "BASIC", "properties": { "username": "u", "password": "c4nary" } });
+    let endpoint = json!({ "uri": "https://service.test/act?v=1", "authentication": authentication });
+    json!({ "name": "Gate Keeper", "description": "Lets in whom it knows.", "endpoint": endpoint })
+}
 
 /// No code runs here.
 struct NoPlugins;
@@ -283,6 +292,7 @@ impl House {
         let yaml = "application/yaml";
         for ask in [
             Ask::new("PUT", "/v1/connectors/api").body(yaml, CONNECTOR),
+            Ask::new("PUT", "/v1/actions/FLOW_EXTENSION/gate").body(yaml, ACTION),
             Ask::new("PUT", "/v1/flows/hello").body(yaml, FLOW),
             Ask::new("PUT", "/v1/credentials/upstream").json(&json!({ "type": "bearer", "token": "c4nary" })),
             Ask::new("PUT", "/v1/identities/partner").json(&json!({ "private_key": KEY })),

@@ -34,13 +34,14 @@ fn routes() -> Vec<Route> {
 
 /// The path with things that exist in `acme`.
 fn filled(path: &str, run: &str, key: &str) -> String {
-    let name = ["connector-templates", "connectors", "flows", "credentials", "identities", "plugins"]
+    let name = ["connector-templates", "/actions/", "connectors", "flows", "credentials", "identities", "plugins"]
         .iter()
-        .zip(["generic-http", "api", "hello", "upstream", "partner", "sign"])
+        .zip(["generic-http", "gate", "api", "hello", "upstream", "partner", "sign"])
         .find(|(resource, _)| path.contains(*resource))
         .map_or("", |(_, name)| name);
     let id = if path.contains("/runs/") { run } else { key };
     path.replace("{tenant}", "acme")
+        .replace("{type}", "FLOW_EXTENSION")
         .replace("{function}", "get")
         .replace("{name}", name)
         .replace("{type}", "FLOW_EXTENSION")
@@ -54,6 +55,9 @@ fn ask(route: &Route, path: &str) -> Ask {
     match (route.method.as_str(), route.path.as_str()) {
         ("put", "/v1/connectors/{name}") => ask.body("application/yaml", super::house::CONNECTOR),
         ("put" | "post", "/v1/flows/{name}" | "/v1/flows/validate") => ask.body("application/yaml", super::house::FLOW),
+        ("put", "/v1/actions/{type}/{name}") => ask.body("application/yaml", super::house::ACTION),
+        ("post", "/v1/actions/{type}") => ask.json(&super::house::reference_action()),
+        ("patch", "/v1/actions/{type}/{name}") => ask.json(&json!({ "name": "Other" })),
         ("put", "/v1/credentials/{name}") => ask.json(&json!({ "type": "bearer", "token": "other" })),
         ("put", "/v1/identities/{name}") => ask.json(&json!({ "private_key": super::house::KEY })),
         ("put", _) => ask.body("application/wasm", "\0asm other"),
@@ -140,9 +144,10 @@ async fn an_object_of_another_tenant_is_a_missing_one() {
     let id = key_id(&house).await;
     for route in routes() {
         let of_tenant = route.scopes.iter().flatten().any(|scope| Role::Admin.may(*scope));
-        let creates = route.method == "put";
-        // Templates are the same for every tenant.
-        let is_shared = route.path.starts_with("/v1/connector-templates");
+        let creates =
+            route.method == "put" || (route.method.as_str(), route.path.as_str()) == ("post", "/v1/actions/{type}");
+        // Templates and types of actions are the same for every tenant.
+        let is_shared = route.path.starts_with("/v1/connector-templates") || route.path == "/v1/actions/{type}";
         if !of_tenant || creates || is_shared || !route.path.contains('{') {
             continue;
         }
@@ -181,7 +186,9 @@ async fn what_another_tenant_writes_changes_nothing_here() {
         house.ask(ask(route, &filled(&route.path, &run, &id)).key(&house.stranger)).await;
     }
     assert_eq!(look().await, before);
-    for list in ["/v1/connectors", "/v1/flows", "/v1/credentials", "/v1/identities", "/v1/plugins", "/v1/runs"] {
+    for list in
+        ["/v1/connectors", "/v1/actions", "/v1/flows", "/v1/credentials", "/v1/identities", "/v1/plugins", "/v1/runs"]
+    {
         let acme = house.ask(Ask::new("GET", list).key(&house.admin)).await;
         let other = house.ask(Ask::new("GET", list).key(&house.stranger)).await;
         assert_eq!(acme.body["items"].as_array().unwrap().len(), 1, "{list}");
