@@ -27,8 +27,8 @@ impl Runner {
     }
 }
 
-/// Product, area, and the runners for them, tried in order.
-const AREAS: [(&str, &str, &[Runner]); 18] = [
+/// Product, area, and the runners for them, tried in order; an area may have several rows.
+const AREAS: [(&str, &str, &[Runner]); 21] = [
     ("descope", "connector", descope_connector::RUNNERS),
     ("transmit", "web-service-function", transmit_function::RUNNERS),
     ("wso2-is/asgardeo", "action-call/http-outcome", actions::http_outcome::RUNNERS),
@@ -40,11 +40,14 @@ const AREAS: [(&str, &str, &[Runner]); 18] = [
     ("wso2-is/asgardeo", "action-management", actions::management::RUNNERS),
     ("wso2-is", "flow-extension/response", actions::extension_response::RUNNERS),
     ("wso2-is", "flow-extension/request", actions::extension_request::RUNNERS),
+    ("wso2-is", "flow-extension/request", actions::extension_encrypted::RUNNERS),
+    ("wso2-is", "flow-extension/config", actions::extension_encrypted::SETTINGS),
     ("wso2-is", "flow-extension/config", actions::extension_config::RUNNERS),
     ("wso2-is", "flow-extension/executor", actions::extension_executor::RUNNERS),
     ("wso2-is", "flow-engine", actions::flow_engine::RUNNERS),
     ("wso2-is/asgardeo", "custom-authentication", actions::custom_authentication::RUNNERS),
     ("wso2-is/asgardeo", "pre-update", actions::pre_update::RUNNERS),
+    ("wso2-is/asgardeo", "pre-update", actions::pre_update_credential::RUNNERS),
     ("asgardeo", "third-party-service-conformance", actions::sample_services::RUNNERS),
     ("wso2-is/asgardeo", "seed-example", actions::seed_examples::RUNNERS),
 ];
@@ -52,10 +55,12 @@ const AREAS: [(&str, &str, &[Runner]); 18] = [
 /// Runs a vector.
 pub(crate) fn run(world: &mut World, vector: &Vector) -> Verdict {
     let (product, area) = (vector.product.as_str(), vector.area.as_str());
-    let Some((_, _, runners)) = AREAS.iter().find(|(of, in_area, _)| (*of, *in_area) == (product, area)) else {
+    let rows = AREAS.iter().filter(|(of, in_area, _)| (*of, *in_area) == (product, area));
+    let mut runners = rows.flat_map(|(_, _, runners)| runners.iter()).peekable();
+    if runners.peek().is_none() {
         return Verdict::Skipped(format!("no runner for `{product}`, `{area}`"));
-    };
-    match runners.iter().find(|runner| runner.takes(vector)) {
+    }
+    match runners.find(|runner| runner.takes(vector)) {
         Some(runner) => (runner.run)(world, vector).into(),
         None => {
             let [given, expected] = [vector.given_names(), vector.expect_names()].map(|names| names.join(", "));

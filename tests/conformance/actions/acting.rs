@@ -31,6 +31,8 @@ pub(crate) struct Acted {
     pub(crate) ran: Ran,
     /// The action's record in the journal.
     pub(crate) record: Value,
+    /// The diagnostic entries of the action's step.
+    pub(crate) diagnostics: Value,
     /// The run's event afterwards.
     pub(crate) event: Value,
     /// What the service got.
@@ -88,7 +90,8 @@ impl Scene {
         let id = ran.run.get("id").and_then(Value::as_str).context("the run has no id")?;
         let journal = weir.get(&format!("/v1/runs/{id}/journal"))?;
         let record = journal.pointer("/items/0/record").cloned().unwrap_or_default();
+        let diagnostics = journal.pointer("/items/0/diagnostics").cloned().unwrap_or_default();
         let event = ran.context.get("event").unwrap_or(&self.event).clone();
-        Ok(Acted { record, event, heard: upstream.heard(), ran })
+        Ok(Acted { record, diagnostics, event, heard: upstream.heard(), ran })
     }
 }

@@ -4,7 +4,9 @@ pub(crate) mod acting; // the flow that most of them run
 pub(crate) mod allowed_operations;
 pub(crate) mod client_result;
 pub(crate) mod custom_authentication;
+pub(crate) mod encryption; // real keys for vectors that speak of JWE
 pub(crate) mod extension_config;
+pub(crate) mod extension_encrypted;
 pub(crate) mod extension_executor;
 pub(crate) mod extension_request;
 pub(crate) mod extension_response;
@@ -12,6 +14,7 @@ pub(crate) mod flow_engine;
 pub(crate) mod http_outcome;
 pub(crate) mod management;
 pub(crate) mod pre_update;
+pub(crate) mod pre_update_credential;
 pub(crate) mod response_strings;
 pub(crate) mod rules;
 pub(crate) mod sample_services;

@@ -8,6 +8,7 @@ mod path;
 mod place;
 mod profile;
 mod rule;
+mod shown; // where an action sees what the run's event holds
 mod types;
 
 pub use self::answer::{ActionAnswer, ProviderError};
@@ -17,10 +18,11 @@ pub use self::operation::{AllowedOperation, Operation, OperationKind};
 pub use self::path::{InvalidPath, Path, Segment};
 pub use self::place::{Holding, Place};
 pub use self::profile::{
-    Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
-    Texts, UnknownMembers,
+    Enforcement, Indices, LastElement, ListValues, MissingCertificate, NullValue, Profile, ProfileName,
+    ProfileSettings, RedirectOffer, Texts, UnknownMembers,
 };
 pub use self::rule::{Combination, Rule, RuleExpression, RuleGroup};
+pub use self::shown::{Hop, find, remove, shown_at};
 pub use self::types::{
     ActionType, ActionTypes, ClientResult, ClientResults, EventMember, RedirectRule, RuleField, RuleOperator, read_type,
 };

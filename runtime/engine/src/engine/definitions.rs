@@ -131,9 +131,10 @@ impl Definitions {
         Ok(self.read_connector(&found, name)?)
     }
 
-    /// The names that the connectors of a flow mark as sensitive, as they are now. A connector that is gone marks none.
+    /// The names that the connectors of a flow mark as sensitive, as they are now, and those of what its actions encrypt.
+    /// A connector that is gone marks none.
     pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
-        let mut names = SensitiveNames::default();
+        let mut names = SensitiveNames::marked(flow.encrypted_names());
         for connector in flow.connectors() {
             match self.connector(tenant, connector).await {
                 Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),

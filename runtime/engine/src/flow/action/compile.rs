@@ -72,6 +72,8 @@ impl Compiler<'_> {
                 self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
             }
         }
+        let profile = Profile::named(it.profile).with(&it.settings);
+        let encryption = self.encryption(pointer, &it, kind, &profile);
         let provider = match (it.plugin.clone(), it.service.clone()) {
             (Some(plugin), None) => {
                 let SetUpDocument { input, config, grants, limits, .. } = &it;
@@ -105,19 +107,19 @@ impl Compiler<'_> {
         Some(ActionSetUp {
             provider: provider?,
             allowed_operations: it.allowed_operations,
-            profile: Profile::named(it.profile).with(&it.settings),
+            profile,
             rule: it.rule,
             when: when?,
             expose,
             hidden,
-            encryption: it.encryption,
+            encryption,
             sharing: it.sharing,
             claims: it.claims,
             time_to_live: it.time_to_live,
         })
     }
 
-    fn paths(&mut self, pointer: &str, texts: &[String]) -> Vec<Path> {
+    pub(super) fn paths(&mut self, pointer: &str, texts: &[String]) -> Vec<Path> {
         let mut paths = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             match text.parse() {

@@ -2,9 +2,11 @@
 
 mod compile;
 mod document;
+mod encryption; // what travels encrypted
 mod model;
 
 pub use self::compile::read_action;
 pub(super) use self::document::ActionDocument;
 pub use self::document::{ActionStatus, EncryptionDocument, SavedActionDocument, Sharing, WhenUnavailable};
+pub use self::encryption::EncryptionRules;
 pub use self::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::super::model::HookUse;
 use super::super::reference::FunctionRef;
-use super::document::{ActionStatus, EncryptionDocument, Sharing, WhenUnavailable};
+use super::document::{ActionStatus, Sharing, WhenUnavailable};
+use super::encryption::EncryptionRules;
 use crate::action::{ActionType, AllowedOperation, ClaimRules, Path, Profile, Rule};
 use crate::expression::Expression;
 use crate::ids::ActionName;
@@ -50,7 +51,7 @@ pub struct ActionSetUp {
     /// Parts of the run's event that it does not see.
     pub hidden: Vec<Path>,
     /// What travels encrypted.
-    pub encryption: Option<EncryptionDocument>,
+    pub encryption: Option<EncryptionRules>,
     /// How a password travels.
     pub sharing: Sharing,
     /// Which claims there are, and which may not be changed.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Acting;
+use super::{Acting, unseal};
 use crate::action::{self, Operation};
 use crate::engine::Trouble;
 use crate::run::{ActionRecord, ContextChange, ContextKey};
@@ -17,6 +17,7 @@ impl Acting<'_> {
         record: &mut ActionRecord,
         changes: &mut Vec<ContextChange>,
     ) -> Result<Way, Trouble> {
+        let operations = unseal::unseal(self, operations).await?;
         match action::apply(self.before, &operations, &self.set_up.allowed_operations) {
             Ok(applied) => {
                 record.operations = applied.operations;
