@@ -85,10 +85,12 @@ openid() {
         cp "$pinned/package-lock.json" "$services/node/installed"
     fi
     # Modules are looked for beside the script.
-    cmp -s "$pinned/openid.mjs" "$services/node/openid.mjs" || {
-        cp "$pinned/openid.mjs" "$services/node/openid.mjs.new"
-        mv "$services/node/openid.mjs.new" "$services/node/openid.mjs"
-    }
+    for script in openid.mjs encrypting.mjs; do
+        cmp -s "$pinned/$script" "$services/node/$script" || {
+            cp "$pinned/$script" "$services/node/$script.new"
+            mv "$services/node/$script.new" "$services/node/$script"
+        }
+    done
 }
 
 nginx() {

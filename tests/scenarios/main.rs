@@ -16,6 +16,7 @@ mod connector_tests;
 mod demo_flow;
 mod diagnostics;
 mod durability;
+mod encrypted_actions;
 mod hostile_guests;
 mod house;
 mod identities;

@@ -8,7 +8,7 @@ use weir_tests::upstream::TOKEN;
 use crate::house::{House, event, files};
 
 /// The ways in which a secret could lie about.
-fn spellings(secret: &str) -> Vec<String> {
+pub(crate) fn spellings(secret: &str) -> Vec<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut spellings = vec![secret.to_owned(), hex.to_uppercase(), hex];
     for shift in 0..3 {

@@ -3,4 +3,5 @@
 pub mod upstream; // an HTTP service that answers like the random-user API
 pub mod server; // the real binary, serving in a folder of its own
 pub mod demo; // the demo's tenant: its plugins, connector, credential and flow
+pub mod partner; // the other side of an action that encrypts
 pub mod paths; // where things are that were built

@@ -144,7 +144,8 @@ impl SensitiveNames {
                 let named = ["name", "key", "uri"].iter().filter_map(|member| object.get(*member)?.as_str());
                 let is_pair = object.contains_key("value") && named.into_iter().any(|name| self.has(name));
                 object.iter_mut().fold(false, |masked, (name, inner)| {
-                    let hide = self.has(name) || (is_pair && name == "value");
+                    // `updatingValue`: what a claim is to become, beside what it is.
+                    let hide = self.has(name) || (is_pair && matches!(name.as_str(), "value" | "updatingValue"));
                     masked | if hide { mask_value(inner) } else { self.mask_within(inner, texts) }
                 })
             }

@@ -33,6 +33,8 @@ pub(crate) struct Acted {
     pub(crate) ran: Ran,
     /// The action's record in the journal.
     pub(crate) record: Value,
+    /// The diagnostic entries of the action's step.
+    pub(crate) diagnostics: Value,
     /// The run's event afterwards.
     pub(crate) event: Value,
     /// What the service got.
@@ -101,8 +103,9 @@ impl Scene {
         let id = ran.run.get("id").and_then(Value::as_str).context("the run has no id")?;
         let journal = weir.get(&format!("/v1/runs/{id}/journal"))?;
         let record = journal.pointer("/items/0/record").cloned().unwrap_or_default();
+        let diagnostics = journal.pointer("/items/0/diagnostics").cloned().unwrap_or_default();
         let event = ran.context.get("event").unwrap_or(&self.event).clone();
-        Ok(Acted { record, event, heard: Vec::new(), ran })
+        Ok(Acted { record, diagnostics, event, heard: Vec::new(), ran })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod aws; // signatures that botocore verifies
 mod certificates; // what nginx shows and asks for
+mod encryption; // an action service that encrypts with `jose`
 mod httpbin_authentication;
 mod httpbin_requests; // methods, headers, bodies, redirects, time-outs
 mod httpbin_responses; // encodings, formats, statuses
@@ -13,3 +14,5 @@ mod mutual_tls; // nginx
 mod openid; // the grants of OAuth 2
 mod services; // starting them
 mod tenant; // a tenant at the command line
+
+pub(crate) use self::certificates::pem;

@@ -53,6 +53,13 @@ pub(super) fn openid() -> Option<&'static Service> {
     SERVICE.as_ref()
 }
 
+/// An action service that reads and writes JWE with `jose`, a certified implementation. Its folder has its `certificate.pem`;
+/// it encrypts to the certificate in `weir.pem` there.
+pub(super) fn encrypting(folder: PathBuf) -> Option<Service> {
+    let script = paths::root().join("target/real-world/node/encrypting.mjs");
+    installed("openid").then(|| Service::start(&["node".into(), script, folder.clone()], folder))
+}
+
 /// Whether it is there, or could be installed. Says why not, and fails where CI runs.
 pub(super) fn installed(service: &str) -> bool {
     let output = Command::new("sh").arg(paths::root().join("tests/setup.sh")).arg(service).output().unwrap();

@@ -19,6 +19,7 @@ mod serves;
 mod texts;
 mod selection;
 mod type_check;
+mod shown; // where an action sees what the run's event holds
 mod types;
 
 pub use self::answer::{
@@ -34,12 +35,13 @@ pub use self::payload::{PayloadError, Shown, Sources, hide};
 pub(crate) use self::personal::masked as without_personal;
 pub use self::place::{AddedTwice, Gone, Holding, Place, TextPattern, ValueKind};
 pub use self::profile::{
-    Enforcement, Indices, LastElement, ListValues, NullValue, Profile, ProfileName, ProfileSettings, RedirectOffer,
-    Texts, UnknownMembers,
+    Enforcement, Indices, LastElement, ListValues, MissingCertificate, NullValue, Profile, ProfileName,
+    ProfileSettings, RedirectOffer, Texts, UnknownMembers,
 };
 pub use self::rule::{Combination, Rule, RuleError, RuleExpression, RuleFault, RuleGroup};
 pub(crate) use self::serves::ATTEMPTS_MAX;
 pub use self::serves::{budget_of, keeps_from_serving};
+pub use self::shown::{Hop, find, remove, shown_at};
 pub use self::texts::{DESCRIPTION_CHARS_MAX, InvalidText, REASON_CHARS_MAX, check_failure};
 pub use self::type_check::read_type;
 pub use self::types::{

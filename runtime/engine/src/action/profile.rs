@@ -96,6 +96,17 @@ pub enum ListValues {
     Joined,
 }
 
+/// What becomes of a part of the event that is to be encrypted where there is no certificate to encrypt it to. A
+/// credential stops the run in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingCertificate {
+    /// The step ends in an error, and the document is refused where it names no certificate at all.
+    Refuse,
+    /// It is left out of what the action sees, with a warning.
+    LeaveOut,
+}
+
 /// Every setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each type says it")]
@@ -108,6 +119,7 @@ pub struct Profile {
     pub unknown_members: UnknownMembers,
     pub redirect: RedirectOffer,
     pub list_values: ListValues,
+    pub missing_certificate: MissingCertificate,
     /// How long one attempt of an external service may take; the type's own where there is none.
     pub request_timeout: Option<Duration>,
 }
@@ -125,6 +137,7 @@ pub struct ProfileSettings {
     pub unknown_members: Option<UnknownMembers>,
     pub redirect: Option<RedirectOffer>,
     pub list_values: Option<ListValues>,
+    pub missing_certificate: Option<MissingCertificate>,
     /// How long one attempt of an external service may take: its type says so by default. The connector's own
     /// `request-timeout` (5 s by default) holds too, so a longer one is raised in both places.
     #[serde(with = "optional_duration")]
@@ -145,6 +158,7 @@ impl Profile {
                 unknown_members: UnknownMembers::Refuse,
                 redirect: RedirectOffer::Listed,
                 list_values: ListValues::List,
+                missing_certificate: MissingCertificate::Refuse,
                 request_timeout: None,
             },
             ProfileName::Wso2 => Self {
@@ -156,6 +170,7 @@ impl Profile {
                 unknown_members: UnknownMembers::Refuse,
                 redirect: RedirectOffer::Always,
                 list_values: ListValues::Joined,
+                missing_certificate: MissingCertificate::LeaveOut,
                 request_timeout: Some(Duration::from_secs(5)),
             },
         }
@@ -173,6 +188,7 @@ impl Profile {
             unknown_members: own.unknown_members.unwrap_or(self.unknown_members),
             redirect: own.redirect.unwrap_or(self.redirect),
             list_values: own.list_values.unwrap_or(self.list_values),
+            missing_certificate: own.missing_certificate.unwrap_or(self.missing_certificate),
             request_timeout: own.request_timeout.or(self.request_timeout),
         }
     }

@@ -137,11 +137,11 @@ impl Definitions {
     }
 
     /// The names that the connectors of a flow, and those of the saved actions that it uses, mark as sensitive, as they
-    /// are now. A connector that is gone marks none.
+    /// are now, and those of what its actions encrypt. A connector that is gone marks none.
     pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
         let mut connectors: BTreeSet<ConnectorName> = flow.connectors().into_iter().cloned().collect();
         connectors.extend(self.connectors_of_saved(tenant, flow).await?);
-        let mut names = SensitiveNames::default();
+        let mut names = SensitiveNames::marked(flow.encrypted_names());
         for connector in &connectors {
             match self.connector(tenant, connector).await {
                 Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),

@@ -19,7 +19,7 @@ mod context_tests;
 mod tests;
 
 pub use self::action::{
-    ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, SavedAction,
+    ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, EncryptionRules, SavedAction,
     SavedActionDocument, Sharing, WhenUnavailable, check_action, read_action,
 };
 pub use self::check::{check, read_stored};

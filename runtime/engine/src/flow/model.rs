@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::ActionStep;
+use super::action::{ActionStep, EncryptionRules};
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
@@ -48,6 +48,18 @@ impl Flow {
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
         });
         functions.map(|function| &function.connector).collect()
+    }
+}
+
+impl Flow {
+    /// The names of what the flow's own actions encrypt (D-04): nobody is shown what stands under them. What saved
+    /// actions encrypt is theirs to say.
+    pub(crate) fn encrypted_names(&self) -> impl Iterator<Item = &str> {
+        let own = self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Action(action) => action.own(),
+            _ => None,
+        });
+        own.filter_map(|set_up| set_up.encryption.as_ref()).flat_map(EncryptionRules::sensitive_names)
     }
 }
 

@@ -21,7 +21,9 @@ pub trait Encryption: Send + Sync {
     /// Encrypts to the certificate of an identity.
     ///
     /// # Errors
-    /// There is no such identity, or its certificate has no RSA key.
+    /// `action.no-certificate`: there is no such identity, or it has none. `action.certificate-expired`: it does not hold
+    /// now. `action.encryption-key`: its key is not RSA, or too short. `action.encrypted-value-too-large`.
+    /// `action.encryption-unavailable`: the identity cannot be read now.
     async fn encrypt(
         &self,
         tenant: &TenantId,
@@ -32,8 +34,8 @@ pub trait Encryption: Send + Sync {
     /// Decrypts with the private key of an identity.
     ///
     /// # Errors
-    /// There is no such identity or private key, the text is no JWE of these algorithms, or it was not made for this
-    /// key.
+    /// `action.no-private-key`: there is no such identity, or it has none. `action.not-decrypted`: the text is no JWE of
+    /// these algorithms, or was not made for this key; nothing says which. Otherwise as for `encrypt`.
     async fn decrypt(
         &self,
         tenant: &TenantId,
@@ -46,15 +48,19 @@ pub trait Encryption: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoEncryption;
 
-const NONE: EncryptionError = EncryptionError { code: "action.encryption", message: String::new() };
+fn none() -> EncryptionError {
+    let message = "this engine has no identities to encrypt or decrypt with; serve the flow with `weir serve`, and store \
+                   one with `weir identity set`";
+    EncryptionError { code: "action.encryption-unavailable", message: message.to_owned() }
+}
 
 #[async_trait]
 impl Encryption for NoEncryption {
     async fn encrypt(&self, _: &TenantId, _: &IdentityName, _: &[u8]) -> Result<String, EncryptionError> {
-        Err(NONE)
+        Err(none())
     }
 
     async fn decrypt(&self, _: &TenantId, _: &IdentityName, _: &str) -> Result<Vec<u8>, EncryptionError> {
-        Err(NONE)
+        Err(none())
     }
 }

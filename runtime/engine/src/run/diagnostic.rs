@@ -74,6 +74,8 @@ pub enum DiagnosticEvent {
     ConnectorResponse,
     /// A response with an invalid status, one that cannot be used, or none (C-10).
     ConnectorFailure,
+    /// Something was left out of what an action is asked.
+    ActionRequest,
     /// A plugin logged a line (D-03).
     PluginLog,
     /// A plugin logged more than it may; the rest is dropped (D-03).
@@ -87,6 +89,7 @@ impl DiagnosticEvent {
             Self::ConnectorRequest => "connector-request",
             Self::ConnectorResponse => "connector-response",
             Self::ConnectorFailure => "connector-failure",
+            Self::ActionRequest => "action-request",
             Self::PluginLog => "plugin-log",
             Self::PluginLogLimit => "plugin-log-limit",
         }

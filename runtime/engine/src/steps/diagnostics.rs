@@ -175,6 +175,20 @@ impl<'a> Diagnostics<'a> {
         });
     }
 
+    /// What was left out of what an action of that type is asked, and why.
+    pub(crate) fn left_out(&self, kind: &str, message: String) {
+        self.push(Draft {
+            level: LogLevel::Warning,
+            status: ResultStatus::Success,
+            event: DiagnosticEvent::ActionRequest,
+            request: RequestId::generate(),
+            component: kind.to_owned(),
+            message,
+            configurations: Value::Null,
+            input: Value::Null,
+        });
+    }
+
     /// What a plugin logged. What it says in its own words is shown as it is; its fields are masked by their names.
     pub(crate) fn plugin_log<D>(&self, names: &SensitiveNames, invocation: &Invocation, report: &HookReport<D>) {
         let status = if report.outcome.is_ok() { ResultStatus::Success } else { ResultStatus::Failed };

@@ -261,7 +261,7 @@ impl House {
             connectors: self.world.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            encryption: Arc::new(weir_engine::ports::NoEncryption),
+            encryption: Arc::new(super::encrypted_actions::Mirror),
             definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };

@@ -5,6 +5,7 @@ mod actions;
 mod background;
 mod calls;
 mod diagnostics;
+mod encrypted_actions;
 mod house;
 mod lifecycle;
 mod responses;

@@ -179,6 +179,11 @@ impl Vault {
         State::at(expires_at, self.clock.now())
     }
 
+    /// The instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn told(&self, definition: Definition) -> Result<IdentityMetadata, StoreError> {
         let row = IdentityRow::of(&definition)?;
         let now = self.clock.now();

@@ -7,14 +7,17 @@
 mod binding; // what a seal is bound to
 mod certificate; // what may be told of a certificate
 mod credential;
+mod encryption; // for actions, with stored identities
 mod expiry; // identities that expire soon
 mod identity; // certificates and keys as their owner sets them
 mod identity_store; // sealed, stored, opened
+mod jwe; // RFC 7516
 mod master;
 mod seal;
 mod vault;
 
 pub(crate) use self::credential::{CredentialSecret, InvalidCredential};
+pub(crate) use self::encryption::StoredEncryption;
 pub(crate) use self::expiry::{ExpiryLog, State};
 pub(crate) use self::identity::NewIdentity;
 pub(crate) use self::identity_store::{IdentityMetadata, SaveIdentityError};

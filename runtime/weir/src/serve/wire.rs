@@ -24,7 +24,7 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, Vault, VaultError};
+use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};
@@ -71,7 +71,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         connectors: Arc::new(connectors) as Arc<dyn Connectors>,
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
-        encryption: Arc::new(weir_engine::ports::NoEncryption),
+        encryption: Arc::new(StoredEncryption::new(Arc::clone(&vault))),
         definitions: Definitions::new(Arc::clone(&store), types),
         limits: config.plugins.ceiling,
     };

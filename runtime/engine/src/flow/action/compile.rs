@@ -79,6 +79,8 @@ impl Compiler<'_> {
                 self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
             }
         }
+        let profile = Profile::named(it.profile).with(&it.settings);
+        let encryption = self.encryption(pointer, &it, kind, &profile);
         let provider = match (it.plugin.clone(), it.service.clone()) {
             (Some(plugin), None) => {
                 let SetUpDocument { input, config, grants, limits, .. } = &it;
@@ -115,12 +117,12 @@ impl Compiler<'_> {
             provider: provider.filter(|_| rule_holds_together)?,
             allowed_operations: it.allowed_operations,
             annotations,
-            profile: Profile::named(it.profile).with(&it.settings),
+            profile,
             rule: it.rule,
             when: when?,
             expose,
             hidden,
-            encryption: it.encryption,
+            encryption,
             sharing: it.sharing,
             claims: it.claims,
             time_to_live: it.time_to_live,

@@ -187,7 +187,8 @@ pub enum Sharing {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EncryptionDocument {
     /// The stored TLS identity whose certificate the listed parts of the event are encrypted to.
-    #[serde(default)]
+    /// An empty text is none.
+    #[serde(default, deserialize_with = "empty_is_none")]
     pub certificate: Option<IdentityName>,
     /// Paths of the run's event that are encrypted.
     #[serde(default)]
@@ -198,6 +199,14 @@ pub struct EncryptionDocument {
     /// Paths of operations whose values are encrypted.
     #[serde(default)]
     pub operations: Vec<String>,
+}
+
+/// Systems that we are compatible with take a certificate away by setting it to an empty text.
+fn empty_is_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<IdentityName>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some(name) => name.parse().map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 fn time_to_live() -> Duration {

@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod document;
+mod encryption; // what travels encrypted
 mod granted;
 mod model;
 
@@ -11,4 +12,5 @@ pub(super) use self::check::check_saved;
 pub use self::compile::read_action;
 pub(super) use self::document::ActionDocument;
 pub use self::document::{ActionStatus, EncryptionDocument, SavedActionDocument, Sharing, WhenUnavailable};
+pub use self::encryption::EncryptionRules;
 pub use self::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};

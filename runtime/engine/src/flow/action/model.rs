@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::super::model::HookUse;
 use super::super::reference::FunctionRef;
-use super::document::{ActionStatus, EncryptionDocument, Sharing, WhenUnavailable};
+use super::document::{ActionStatus, Sharing, WhenUnavailable};
+use super::encryption::EncryptionRules;
 use crate::action::annotation::Annotation;
 use crate::action::{ActionType, AllowedOperation, ClaimRules, Path, Profile, Rule};
 use crate::expression::Expression;
@@ -54,7 +55,7 @@ pub struct ActionSetUp {
     /// Parts of the run's event that it does not see.
     pub hidden: Vec<Path>,
     /// What travels encrypted.
-    pub encryption: Option<EncryptionDocument>,
+    pub encryption: Option<EncryptionRules>,
     /// How a password travels.
     pub sharing: Sharing,
     /// Which claims there are, and which may not be changed.

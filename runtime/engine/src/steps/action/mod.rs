@@ -5,9 +5,10 @@ mod find; // which action, and whether it runs
 mod operations; // from an answer to changes of the event
 mod plugin;
 mod request; // what it is asked
-mod seal; // what travels encrypted
+mod seal; // what of it travels encrypted
 mod service;
 mod suspend;
+mod unseal; // operations that came encrypted
 
 use serde_json::Value;
 
@@ -68,7 +69,9 @@ async fn act(
         ActionProvider::Service(function) => service::ask(&acting, function, record).await?,
     };
     record.answer = Some(answer.clone());
-    acting.take(answer, record, changes).await
+    let way = acting.take(answer, record, changes).await;
+    unseal::hide(&acting, record);
+    way
 }
 
 impl Acting<'_> {

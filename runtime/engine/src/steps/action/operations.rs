@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Acting;
+use super::{Acting, unseal};
 use crate::action::{self, ApplyRules, Operation};
 use crate::engine::Trouble;
 use crate::run::{ActionRecord, ContextChange, ContextKey, OperationResult};
@@ -17,6 +17,7 @@ impl Acting<'_> {
         record: &mut ActionRecord,
         changes: &mut Vec<ContextChange>,
     ) -> Result<Way, Trouble> {
+        let operations = unseal::unseal(self, operations).await?;
         if let Some((at, problem)) = self.misfit(&operations) {
             let message = format!("operation {} of the answer is refused: {problem}", at + 1);
             return Ok(Way::Error(step_error("action.operation-impossible", message)));

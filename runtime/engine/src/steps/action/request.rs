@@ -21,7 +21,7 @@ pub(super) async fn event(acting: &Acting<'_>) -> Result<ActionEvent, Trouble> {
     // What came back stands where the step leaves everything of its own.
     let left = attempt.context.get(&ContextKey::step(&attempt.step.id));
     let resumed = left.and_then(|left| left.get("resumed")).unwrap_or(&Value::Null);
-    let encrypted: Vec<Path> = acting.set_up.encryption.iter().flat_map(|it| &it.event).filter_map(path).collect();
+    let encrypted: Vec<Path> = acting.set_up.encryption.iter().flat_map(|it| &it.event).cloned().collect();
     let shown = Shown {
         expose: acting.set_up.expose.as_deref(),
         hidden: &acting.set_up.hidden,
@@ -35,11 +35,6 @@ pub(super) async fn event(acting: &Acting<'_>) -> Result<ActionEvent, Trouble> {
         payload: seal::seal(acting, payload).await?,
         allowed_operations: offered(acting.kind, acting.set_up),
     })
-}
-
-/// A path that the check of the document has let pass.
-fn path(text: &String) -> Option<Path> {
-    text.parse().ok()
 }
 
 /// What the action is told that it may do: what its owner lists, and `redirect` where the profile always offers it.

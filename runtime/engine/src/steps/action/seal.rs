@@ -1,12 +1,206 @@
-//! What of an event travels encrypted or hashed.
+//! What of an action's event travels encrypted, and how a new password is shared (A-12).
 
-use serde_json::Value;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::Acting;
+use crate::action::{Hop, MissingCertificate, find, remove, shown_at};
 use crate::engine::Trouble;
+use crate::flow::{EncryptionRules, Sharing};
+use crate::step::step_error;
 
-/// The event as it travels.
-#[expect(clippy::unused_async, reason = "certificates are read from the store")]
-pub(super) async fn seal(_: &Acting<'_>, payload: Value) -> Result<Value, Trouble> {
+/// Where a new password stands in the envelope's event, in every type that hands one on.
+const PASSWORD: [&str; 2] = ["user", "updatingCredential"];
+/// What holds credentials, by name.
+const CREDENTIALS: &str = "credentials";
+
+/// A part of the event that is encrypted.
+struct Part {
+    place: Vec<Hop>,
+    /// For people.
+    path: String,
+    /// A credential or password: never left out in silence.
+    is_credential: bool,
+}
+
+/// The event with everything encrypted that the action's owner says, whoever serves the action.
+pub(super) async fn seal(acting: &Acting<'_>, mut payload: Value) -> Result<Value, Trouble> {
+    share_password(&mut payload, acting.set_up.sharing);
+    let Some(rules) = &acting.set_up.encryption else { return Ok(payload) };
+    for part in parts(acting, rules) {
+        if part.is_credential {
+            type_credential(&mut payload, &part.place);
+        }
+        seal_part(acting, rules, &mut payload, &part).await?;
+    }
     Ok(payload)
+}
+
+/// A password is encrypted wherever there is a certificate, listed or not.
+fn parts(acting: &Acting<'_>, rules: &EncryptionRules) -> Vec<Part> {
+    let password: Vec<Hop> = PASSWORD.map(|name| Hop::Member(name.to_owned())).into();
+    let mut parts: Vec<Part> = Vec::new();
+    for path in &rules.event {
+        for place in shown_at(acting.kind, path) {
+            let is_credential = place == password || is_in_credentials(&place);
+            parts.push(Part { place, path: path.to_string(), is_credential });
+        }
+    }
+    if rules.certificate.is_some() {
+        parts.push(Part { place: password, path: format!("/{}", PASSWORD.join("/")), is_credential: true });
+    }
+    // The inner one first: what holds it is encrypted as a whole then. Each one once.
+    parts.sort_by(|one, other| other.place.len().cmp(&one.place.len()).then_with(|| one.path.cmp(&other.path)));
+    let mut seen: Vec<Vec<Hop>> = Vec::new();
+    parts.retain(|part| {
+        let is_new = !seen.contains(&part.place);
+        seen.push(part.place.clone());
+        is_new
+    });
+    parts
+}
+
+fn is_in_credentials(place: &[Hop]) -> bool {
+    place.iter().any(|hop| matches!(hop, Hop::Member(name) if name == CREDENTIALS))
+}
+
+async fn seal_part(
+    acting: &Acting<'_>,
+    rules: &EncryptionRules,
+    payload: &mut Value,
+    part: &Part,
+) -> Result<(), Trouble> {
+    let Some(found) = find(payload, &part.place).filter(|found| !found.is_null()) else { return Ok(()) };
+    // Of a claim its URI stays, and everything that is said of its value is encrypted.
+    let key = match part.place.last() {
+        Some(Hop::Element { key, .. }) => Some(key.as_str()),
+        _ => None,
+    };
+    let mut left_out = false;
+    match (key, found) {
+        (Some(key), Value::Object(claim)) => {
+            for (_, value) in claim.iter_mut().filter(|(name, value)| *name != key && !value.is_null()) {
+                match encrypt(acting, rules, part, value).await? {
+                    Some(compact) => *value = Value::String(compact),
+                    None => left_out = true,
+                }
+            }
+        }
+        (_, value) => match encrypt(acting, rules, part, value).await? {
+            Some(compact) => *value = Value::String(compact),
+            None => left_out = true,
+        },
+    }
+    if left_out {
+        remove(payload, &part.place);
+        let message = format!(
+            "`{}` is left out of what the action sees: it is to be encrypted, and there is no certificate for it",
+            part.path
+        );
+        tracing::warn!(tenant = %acting.attempt.run.tenant, run = %acting.attempt.run.id, "{message}");
+        acting.attempt.diagnostics.left_out(&acting.kind.name, message);
+    }
+    Ok(())
+}
+
+/// The compact text; `None` where there is no certificate and the part may be left out.
+async fn encrypt(
+    acting: &Acting<'_>,
+    rules: &EncryptionRules,
+    part: &Part,
+    value: &Value,
+) -> Result<Option<String>, Trouble> {
+    let may_be_left_out =
+        !part.is_credential && acting.set_up.profile.missing_certificate == MissingCertificate::LeaveOut;
+    let refused = |code: &str, why: &str| {
+        step_error(code, format!("`{}` of the event cannot be encrypted, so the action is not asked: {why}", part.path))
+    };
+    let Some(certificate) = &rules.certificate else {
+        let why = "`encryption` names no `certificate`; name a stored TLS identity";
+        return if may_be_left_out { Ok(None) } else { Err(refused("action.no-certificate", why).into()) };
+    };
+    let attempt = acting.attempt;
+    match attempt.ports.encryption.encrypt(&attempt.run.tenant, certificate, plaintext(value).as_bytes()).await {
+        Ok(compact) => Ok(Some(compact)),
+        Err(error) if error.code == "action.no-certificate" && may_be_left_out => Ok(None),
+        Err(error) => Err(refused(error.code, &error.message).into()),
+    }
+}
+
+/// Text as it is, several texts joined with commas, everything else as JSON.
+fn plaintext(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A bare credential travels as an object that says what it is.
+fn type_credential(payload: &mut Value, place: &[Hop]) {
+    if is_in_credentials(place)
+        && let Some(value) = find(payload, place).filter(|value| value.is_string())
+    {
+        *value = json!({ "type": "PLAIN_TEXT", "value": value.take() });
+    }
+}
+
+/// Gives a new password the form in which its owner shares it.
+fn share_password(payload: &mut Value, sharing: Sharing) {
+    let Some(credential) = payload.get_mut(PASSWORD[0]).and_then(|user| user.get_mut(PASSWORD[1])) else { return };
+    let is_plain = |format: Option<&Value>| format.is_none_or(|format| format == "PLAIN_TEXT");
+    let password = match credential {
+        Value::String(password) => password.clone(),
+        Value::Object(typed) if is_plain(typed.get("format")) => match typed.get("value").and_then(Value::as_str) {
+            Some(password) => password.to_owned(),
+            None => return,
+        },
+        _ => return,
+    };
+    *credential = match sharing {
+        Sharing::PlainText => json!({ "type": "PASSWORD", "format": "PLAIN_TEXT", "value": password }),
+        Sharing::Sha256Hashed => json!({
+            "type": "PASSWORD",
+            "format": "HASH",
+            "value": BASE64_STANDARD.encode(Sha256::digest(password.as_bytes())),
+            "additionalData": { "algorithm": "SHA256" },
+        }),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_shared_as_its_owner_says() {
+        for given in [json!("password"), json!({"type": "PASSWORD", "format": "PLAIN_TEXT", "value": "password"})] {
+            let mut plain = json!({"user": {"updatingCredential": given}});
+            let mut hashed = plain.clone();
+            share_password(&mut plain, Sharing::PlainText);
+            let expected = json!({"type": "PASSWORD", "format": "PLAIN_TEXT", "value": "password"});
+            assert_eq!(plain.pointer("/user/updatingCredential"), Some(&expected));
+            share_password(&mut hashed, Sharing::Sha256Hashed);
+            // printf password | openssl dgst -sha256 -binary | base64
+            let expected = json!({
+                "type": "PASSWORD", "format": "HASH", "additionalData": {"algorithm": "SHA256"},
+                "value": "XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=",
+            });
+            assert_eq!(hashed.pointer("/user/updatingCredential"), Some(&expected));
+            let once = hashed.clone();
+            share_password(&mut hashed, Sharing::Sha256Hashed);
+            assert_eq!(hashed, once, "a hash is not hashed again");
+        }
+    }
+
+    #[test]
+    fn plaintexts() {
+        assert_eq!(plaintext(&json!("gold")), "gold");
+        assert_eq!(plaintext(&json!(["chess", "tea"])), "chess,tea");
+        assert_eq!(plaintext(&json!({"a": 1})), r#"{"a":1}"#);
+        assert_eq!(plaintext(&json!(["a", 1])), r#"["a",1]"#);
+    }
 }

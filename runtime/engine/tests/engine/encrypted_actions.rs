@@ -1,0 +1,113 @@
+//! Actions whose event and operations are encrypted, over an encryption that a test can read.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use weir_engine::action::Operation;
+use weir_engine::ids::{IdentityName, TenantId};
+use weir_engine::ports::{ActionDecision, Encryption, EncryptionError};
+use weir_engine::run::{Ending, StepRecord};
+
+use super::house::{House, Script};
+
+/// Writes texts backwards, in five parts.
+pub(crate) struct Mirror;
+
+fn mirrored(identity: &str, plain: &str) -> String {
+    format!("h.{identity}.n.{}.t", plain.chars().rev().collect::<String>())
+}
+
+#[async_trait]
+impl Encryption for Mirror {
+    async fn encrypt(&self, _: &TenantId, identity: &IdentityName, plain: &[u8]) -> Result<String, EncryptionError> {
+        Ok(mirrored(identity.as_str(), std::str::from_utf8(plain).unwrap()))
+    }
+
+    async fn decrypt(&self, _: &TenantId, identity: &IdentityName, text: &str) -> Result<Vec<u8>, EncryptionError> {
+        let sealed = text.strip_prefix(&format!("h.{identity}.n.")).and_then(|rest| rest.strip_suffix(".t"));
+        let sealed = sealed.ok_or(EncryptionError { code: "action.not-decrypted", message: "not for us".to_owned() });
+        Ok(sealed?.chars().rev().collect::<String>().into_bytes())
+    }
+}
+
+const FLOW: &str = "flow: f\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]', '/user/nickname'] }]\n    encryption:\n      certificate: theirs\n      event: ['/user/claims[uri=x/mobile]', /user/credentials/pin]\n      key: ours\n      operations: ['/user/claims[uri=x/tier]']\n  - id: b\n    condition: [{ when: \"event.user.claims[1].value == 'gold'\", next: end }, { otherwise: c }]\n  - id: c\n    fail: { reason: not gold }\n";
+
+fn replace(path: &str, value: &Value) -> Operation {
+    Operation::Replace { path: path.to_owned(), value: Some(value.clone()) }
+}
+
+/// A plugin that answers so, and the events that it has seen.
+fn answering(operations: Vec<Operation>) -> (Script, Arc<Mutex<Vec<Value>>>) {
+    let (mut script, seen) = (Script::default(), Arc::<Mutex<Vec<Value>>>::default());
+    let kept = seen.clone();
+    let decide = move |_: &_, event: &weir_engine::ports::ActionEvent| {
+        kept.lock().unwrap().push(event.payload.clone());
+        Ok(ActionDecision::Success(operations.clone()))
+    };
+    script.action.insert("p", Box::new(decide));
+    (script, seen)
+}
+
+fn event() -> Value {
+    json!({"user": {"claims": [{"uri": "x/mobile", "value": ["070", "071"]}], "credentials": {"pin": "4711"}}})
+}
+
+#[tokio::test]
+async fn a_plugin_sees_what_is_encrypted_and_the_journal_keeps_what_came_encrypted() {
+    // covers A-02, A-12, D-04
+    let sealed = mirrored("ours", "gold");
+    let operations =
+        vec![replace("/user/nickname", &json!("ann")), replace("/user/claims[uri=x/tier]", &json!(sealed))];
+    let (script, seen) = answering(operations.clone());
+    let house = House::new(FLOW, script).await;
+    let (run, journal) = house.run(event()).await;
+    assert_eq!(run.ending(), Some(&Ending::Completed { claims: Vec::new() }), "the plain value is in the event");
+    let user = json!({
+        "claims": [{"uri": "x/mobile", "value": mirrored("theirs", "070,071")}],
+        "credentials": {"pin": mirrored("theirs", r#"{"type":"PLAIN_TEXT","value":"4711"}"#)},
+    });
+    assert_eq!(seen.lock().unwrap()[0]["flow"]["user"], user);
+    let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
+    assert_eq!(action.event.payload["flow"]["user"], user);
+    let kept: Vec<_> = action.operations.iter().map(|record| record.operation.clone()).collect();
+    assert_eq!(kept, operations, "as they came");
+    let shown = serde_json::to_string(&action).unwrap();
+    assert!(!shown.contains("gold") && !shown.contains("4711"), "{shown}");
+    // What the run needs is in its context, and nobody is shown it.
+    let names = house.engine().hidden_names(&run).await.unwrap();
+    let mut context = house.context(&run).await;
+    assert_eq!(context["event"]["user"]["claims"][1]["value"], "gold");
+    names.mask_context(&mut context);
+    let mut entry = journal[0].clone();
+    entry.mask(&names);
+    for shown in [context.to_string(), serde_json::to_string(&entry).unwrap()] {
+        for secret in ["gold", "4711", "070"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+        assert!(shown.contains("ann"), "what is not encrypted is shown: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn another_spelling_of_an_encrypted_path_is_that_path() {
+    // covers A-05, D-04
+    for path in ["/user/claims[uri=x/tier]", "/user/claims[uri=x/tier]/", "/user/claims[uri=x/tier]/value"] {
+        let (script, _) = answering(vec![replace(path, &json!("gold"))]);
+        let house = House::new(FLOW, script).await;
+        let (run, journal) = house.run(event()).await;
+        let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
+        assert_eq!(error.code, "action.not-encrypted", "{path}");
+        assert!(!error.message.contains("gold"), "{error}");
+        assert!(journal[0].changes.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn null_takes_an_encrypted_value_away_as_it_does_any_other() {
+    // covers A-06
+    let (script, _) = answering(vec![replace("/user/claims[uri=x/tier]", &Value::Null)]);
+    let house = House::new(FLOW, script).await;
+    let (run, _) = house.run(event()).await;
+    assert_eq!(house.context(&run).await["event"]["user"]["claims"][1], json!({"uri": "x/tier", "value": ""}));
+}
