@@ -74,7 +74,8 @@ fn refuse(operations: &[Operation], index: usize, code: &'static str, reason: St
     NotApplied { code, index, reason, operations }
 }
 
-fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), String> {
+/// Why an operation is not allowed.
+pub(crate) fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), String> {
     let (kind, path) = match operation {
         Operation::Add { path, .. } => (OperationKind::Add, path),
         Operation::Replace { path, .. } => (OperationKind::Replace, path),

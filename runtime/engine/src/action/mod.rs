@@ -3,6 +3,7 @@
 mod answer;
 mod apply;
 mod claims;
+mod envelope; // what a caller of actions asks
 mod operation;
 mod path;
 mod place;
@@ -11,8 +12,10 @@ mod rule;
 mod types;
 
 pub use self::answer::{ActionAnswer, ProviderError};
+pub(crate) use self::apply::check as check_operation;
 pub use self::apply::{Applied, NotApplied, apply, check_allowed};
 pub use self::claims::{ClaimEntry, ClaimRules};
+pub use self::envelope::{ActionRequest, InvalidActionRequest, read_action_request};
 pub use self::operation::{AllowedOperation, Operation, OperationKind};
 pub use self::path::{InvalidPath, Path, Segment};
 pub use self::place::{Holding, Place};

@@ -6,8 +6,10 @@ mod definitions;
 mod drive;
 mod feed; // diagnostic entries, live
 mod progress;
+mod serve_action; // actions for other systems
 mod settings;
 mod start;
+mod try_action;
 mod try_call;
 mod verdict; // what an exchange in the background comes to
 
@@ -21,8 +23,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 pub use self::definitions::Definitions;
 pub(crate) use self::definitions::Trouble;
 pub use self::feed::{DiagnosticReader, Heard};
+pub use self::serve_action::{ServeAction, ServeActionError};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
+pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{Clock, Connectors, Encryption, InvocationLimits, Lease, OwnerId, Plugins, Store, StoreError};

@@ -13,6 +13,8 @@ mod precondition; // If-Match and If-None-Match
 mod slots; // how many at once
 mod views; // how objects look from outside
 
+mod action_services; // plugins for systems that call external action services
+mod action_tests;
 mod connector_tests;
 mod background_calls;
 mod connectors;
@@ -39,6 +41,7 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::action_tests::ActionTestView;
 pub(crate) use self::app::{App, Parts, Phase};
 pub(crate) use self::connector_tests::{CallOutcome, TestView};
 pub(crate) use self::plugins::{Inspected, Refused, Uploads};
@@ -64,6 +67,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(connectors::versions))
         .routes(routes!(connector_tests::saved))
         .routes(routes!(connector_tests::unsaved))
+        .routes(routes!(action_tests::test))
+        .routes(routes!(action_services::serve))
         .routes(routes!(templates::list))
         .routes(routes!(templates::get))
         .routes(routes!(templates::fill))

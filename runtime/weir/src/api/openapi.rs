@@ -25,6 +25,7 @@ use crate::problem::ProblemBody;
         (name = "keys", description = "API keys. A key is shown once; only its hash is kept."),
         (name = "plugins", description = "Uploaded components, versioned and immutable."),
         (name = "connectors", description = "Outside systems and their functions."),
+        (name = "actions", description = "Actions, tried, and served to other systems."),
         (name = "credentials", description = "Stored secrets: written, never read."),
         (name = "identities", description = "TLS certificates and private keys; keys are written, never read."),
         (name = "flows", description = "Versioned documents of steps."),

@@ -1,5 +1,7 @@
 //! The command line: one file for each command.
 
+mod action;
+mod action_test; // `action test`
 mod arguments; // values, read by their declared types
 mod connector;
 mod connector_test; // `connector test`
@@ -64,6 +66,9 @@ enum Command {
     /// Save and look at connectors
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Try actions out
+    #[command(subcommand)]
+    Action(action::Command),
     /// Set credentials; nobody can read them back
     #[command(subcommand)]
     Credential(credential::Command),
@@ -130,6 +135,7 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Serve(options) => serve::run(&options),
         Command::Plugin(command) => plugin::run(command, &common),
         Command::Connector(command) => connector::run(command, &common),
+        Command::Action(command) => action::run(command, &common),
         Command::Credential(command) => credential::run(command, &common),
         Command::Identity(command) => identity::run(command, &common),
         Command::Flow(command) => flow::run(command, &common),

@@ -53,6 +53,8 @@ codes! {
     TOO_MANY_TESTS = "limit.connector-tests" 429 "The tenant tries too many calls at once";
     TEST_HOOKS = "connector.test-hooks" 422 "The hooks around the call have faults";
     TEST_TIMEOUT = "connector.test-timeout" 504 "The call took too long";
+    ACTION_TEST_INVALID = "action.test-invalid" 422 "The action that is tried has faults";
+    ACTION_TEST_TIMEOUT = "action.test-timeout" 504 "The action took too long";
     NOT_FOUND = "object.not-found" 404 "There is no such object";
     EXISTS = "object.exists" 409 "The object exists already";
     PRECONDITION = "object.precondition-failed" 412 "The stored version is not the expected one";

@@ -1,12 +1,15 @@
 //! An action: an event goes to a plugin or an external service, the operations that come back are applied (A-02 to
 //! One way for both kinds of provider, from the answer on.
 
+mod entries; // what people are told of it
 mod find; // which action, and whether it runs
 mod operations; // from an answer to changes of the event
 mod plugin;
 mod request; // what it is asked
 mod service;
 mod suspend;
+
+pub(crate) use self::entries::tell;
 
 use serde_json::Value;
 
@@ -43,6 +46,7 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
     };
     let mut changes = Vec::new();
     let way = act(attempt, action, &mut record, &mut changes).await.unwrap_or_else(Way::from);
+    tell(attempt, action, &record, &way).await;
     Done { record: StepRecord::Action(Box::new(record)), way, changes }
 }
 
