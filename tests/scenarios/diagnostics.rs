@@ -90,7 +90,7 @@ impl Drop for Follower {
 }
 
 /// The live view as any HTTP client sees it, from the first line after its headers.
-fn follow(url: &str, key: &std::path::Path) -> BufReader<TcpStream> {
+pub(crate) fn follow(url: &str, key: &std::path::Path) -> BufReader<TcpStream> {
     let address = url.strip_prefix("http://").unwrap();
     let key = std::fs::read_to_string(key).unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -105,7 +105,7 @@ fn follow(url: &str, key: &std::path::Path) -> BufReader<TcpStream> {
 }
 
 /// The next entry of a live view.
-fn next_entry(stream: &mut BufReader<TcpStream>) -> Value {
+pub(crate) fn next_entry(stream: &mut BufReader<TcpStream>) -> Value {
     loop {
         let mut line = String::new();
         assert!(stream.read_line(&mut line).unwrap() > 0, "the stream ended");

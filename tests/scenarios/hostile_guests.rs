@@ -11,7 +11,7 @@ use crate::house::House;
 const HOOK: &str = "weir:plugin/action@0.1.0#handle";
 
 /// An answer of zeros is `ok(success([]))`.
-const GOOD: &str = "(i32.const 1024)";
+pub(crate) const GOOD: &str = "(i32.const 1024)";
 
 /// A component for a world, from the items of its module and the instructions of its hook.
 fn component(world: &str, export: &str, items: &str, instructions: &str) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn component(world: &str, export: &str, items: &str, instructions: &str) -> Vec<
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
 
-fn action(items: &str, instructions: &str) -> Vec<u8> {
+pub(crate) fn action(items: &str, instructions: &str) -> Vec<u8> {
     component("weir:plugin/action-plugin", HOOK, items, instructions)
 }
 

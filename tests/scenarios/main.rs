@@ -6,6 +6,7 @@
     reason = "a scenario that cannot go on has failed"
 )]
 
+mod action_services; // plugins for systems that call action services
 mod action_answers; // external services that answer badly
 mod api; // the API without its command line: answers to good and bad requests
 mod background;

@@ -113,10 +113,18 @@ names! {
 /// The flow and the step that hooks see when their call is only tried (C-16).
 const TRIED: &str = "connector-test";
 
+/// The flow and the step that an action sees that is served to another system.
+const SERVED: &str = "action-service";
+
 impl FlowName {
     /// The flow of a call that is only tried.
     pub(crate) fn tried() -> Self {
         Self(TRIED.to_owned())
+    }
+
+    /// Stands for the flow of an action that is served to another system.
+    pub(crate) fn served() -> Self {
+        Self(SERVED.to_owned())
     }
 }
 
@@ -124,6 +132,11 @@ impl StepId {
     /// The step of a call that is only tried.
     pub(crate) fn tried() -> Self {
         Self(TRIED.to_owned())
+    }
+
+    /// Stands for the flow of an action that is served to another system.
+    pub(crate) fn served() -> Self {
+        Self(SERVED.to_owned())
     }
 }
 

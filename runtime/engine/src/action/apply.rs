@@ -159,6 +159,21 @@ fn rejected(operations: &[Operation], index: usize, refusal: Refusal) -> NotAppl
     NotApplied { code, index, reason, operations }
 }
 
+/// Why an operation is not on a list. What the type or the owner of an action says of it has no part here.
+pub(crate) fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), String> {
+    let name = operation.kind().as_str();
+    let Some(text) = operation.path() else {
+        let is_listed = allowed.iter().any(|entry| entry.op == OperationKind::Redirect);
+        return if is_listed { Ok(()) } else { Err(format!("`{name}` is not allowed")) };
+    };
+    let path: OperationPath = text.parse().map_err(|error| format!("{error}"))?;
+    if AllowedPaths::read(allowed).cover(operation.kind(), &path) {
+        return Ok(());
+    }
+    let path: String = text.chars().take(200).collect();
+    Err(format!("`{name}` on `{path}` is not allowed; add it to `allowed-operations`, or leave it out"))
+}
+
 /// The path of an operation that the step allows.
 fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'_>) -> Result<OperationPath, Refusal> {
     let refuse = |code, reason: String| Err(Refusal { code, reason });

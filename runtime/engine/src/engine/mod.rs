@@ -7,8 +7,10 @@ mod drive;
 mod feed; // diagnostic entries, live
 mod progress;
 mod resume;
+mod serve_action; // actions for other systems
 mod settings;
 mod start;
+mod try_action;
 mod try_call;
 mod verdict; // what an exchange in the background comes to
 
@@ -24,9 +26,11 @@ pub use self::definitions::{Definitions, action_definition_name};
 pub use self::drive::SUSPENSION_EXPIRED;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::resume::{Resume, ResumeError, ResumedRun};
+pub use self::serve_action::{ServeAction, ServeActionError};
 pub(crate) use self::settings::SuspensionLimits;
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
+pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};

@@ -24,7 +24,7 @@ use crate::steps::Diagnostics;
 use crate::steps::{Called, make_call};
 
 /// What a call may take beyond its time so that it can still say how far it came.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A call to try.
 #[derive(Debug, Clone)]
@@ -220,7 +220,7 @@ impl Engine {
     }
 
     /// A run that nobody stores.
-    fn tried_run(&self, tenant: TenantId, within: Duration) -> Run {
+    pub(super) fn tried_run(&self, tenant: TenantId, within: Duration) -> Run {
         let now = self.ports.clock.now();
         Run {
             tenant,
@@ -240,10 +240,10 @@ impl Engine {
 }
 
 /// Nothing leads anywhere.
-const END: Transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
+pub(super) const END: Transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
 
 /// The flow of that one step.
-fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
+pub(super) fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
     Flow {
         name: FlowName::tried(),
         trigger: String::new(),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::connector::EventLevel;
 use crate::ids::{FlowName, RequestId, RunId, StepId, TenantId};
 use crate::ports::LogLevel;
 use crate::time::Timestamp;
@@ -74,8 +75,16 @@ pub enum DiagnosticEvent {
     ConnectorResponse,
     /// A response with an invalid status, one that cannot be used, or none (C-10).
     ConnectorFailure,
-    /// Something was left out of what an action is asked.
+    /// An action is about to be asked.
     ActionRequest,
+    /// An action answered, and its answer holds.
+    ActionResponse,
+    /// An action failed, told of an error of its own, or gave no answer that holds.
+    ActionFailure,
+    /// What became of the operations of an action, and why.
+    ActionOperations,
+    /// An action was passed over, and why.
+    ActionSkipped,
     /// A plugin logged a line (D-03).
     PluginLog,
     /// A plugin logged more than it may; the rest is dropped (D-03).
@@ -90,6 +99,10 @@ impl DiagnosticEvent {
             Self::ConnectorResponse => "connector-response",
             Self::ConnectorFailure => "connector-failure",
             Self::ActionRequest => "action-request",
+            Self::ActionResponse => "action-response",
+            Self::ActionFailure => "action-failure",
+            Self::ActionOperations => "action-operations",
+            Self::ActionSkipped => "action-skipped",
             Self::PluginLog => "plugin-log",
             Self::PluginLogLimit => "plugin-log-limit",
         }
@@ -99,10 +112,14 @@ impl DiagnosticEvent {
 /// Which entries are wanted (D-02): those that fulfil everything that is set.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DiagnosticFilter {
+    /// The one of this id.
+    pub log: Option<String>,
     /// At least so loud.
     pub level: Option<LogLevel>,
     /// Of this flow.
     pub flow: Option<FlowName>,
+    /// Of this version of flows.
+    pub flow_version: Option<u32>,
     /// Of this run.
     pub run: Option<RunId>,
     /// Of this step.
@@ -119,6 +136,10 @@ pub struct DiagnosticFilter {
     pub trace: Option<RequestId>,
     /// With this text in the message.
     pub text: Option<String>,
+    /// With this text in the settings, as JSON writes it without spaces.
+    pub configurations: Option<String>,
+    /// With this text in what went in or came back, as JSON writes it without spaces.
+    pub input: Option<String>,
     /// Recorded at this instant or later.
     pub since: Option<Timestamp>,
     /// Recorded before this instant.
@@ -131,7 +152,14 @@ impl DiagnosticFilter {
         fn is<T: PartialEq>(wanted: Option<&T>, found: &T) -> bool {
             wanted.is_none_or(|wanted| wanted == found)
         }
+        fn holds(wanted: Option<&String>, found: &Value) -> bool {
+            wanted.is_none_or(|wanted| !found.is_null() && found.to_string().contains(wanted.as_str()))
+        }
         self.level.is_none_or(|level| entry.level >= level)
+            && is(self.log.as_ref(), &entry.log_id)
+            && is(self.flow_version.as_ref(), &entry.flow_version)
+            && holds(self.configurations.as_ref(), &entry.configurations)
+            && holds(self.input.as_ref(), &entry.input)
             && is(self.flow.as_ref(), &entry.flow)
             && is(self.run.as_ref(), &entry.run)
             && is(self.step.as_ref(), &entry.step)
@@ -167,6 +195,28 @@ pub struct DiagnosticSettings {
     /// Names of headers, query parameters and members whose values are never shown, besides those that are sensitive
     /// by themselves and those that connectors mark. None by default.
     pub sensitive_names: Vec<String>,
+    /// At which level the entries of actions are kept.
+    pub actions: ActionLog,
+}
+
+/// At which level the events of an action are kept, whoever serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ActionLog {
+    /// What an action is asked: `disable` by default, because the journal has it.
+    pub request: EventLevel,
+    /// An answer that holds, operations that were all applied, an action whose condition does not hold: `debug` by
+    /// default.
+    pub success: EventLevel,
+    /// Everything else, such as FAILED, ERROR, an answer that is refused, an operation that is left out: `warning` by
+    /// default, so that an owner sees at once why an action failed.
+    pub failure: EventLevel,
+}
+
+impl Default for ActionLog {
+    fn default() -> Self {
+        Self { request: EventLevel::Disable, success: EventLevel::Debug, failure: EventLevel::Warning }
+    }
 }
 
 impl Default for DiagnosticSettings {
@@ -177,6 +227,7 @@ impl Default for DiagnosticSettings {
             reader_entries_max: 256,
             reader_bytes_max: 1 << 20,
             sensitive_names: Vec::new(),
+            actions: ActionLog::default(),
         }
     }
 }

@@ -82,6 +82,13 @@ fn mask_named(name: &str, value: &mut Value, names: &SensitiveNames) {
     *value = member.get_mut(name).map(Value::take).unwrap_or_default();
 }
 
+impl ActionRecord {
+    /// Masks what stands under a sensitive name.
+    pub(crate) fn mask(&mut self, names: &SensitiveNames) {
+        mask_action(self, names);
+    }
+}
+
 fn mask_action(action: &mut ActionRecord, names: &SensitiveNames) {
     names.mask_json(&mut action.event.payload);
     if let Some(hook) = &mut action.hook {

@@ -9,7 +9,9 @@ mod record;
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
-pub use self::diagnostic::{DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus};
+pub use self::diagnostic::{
+    ActionLog, DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus,
+};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,

@@ -8,7 +8,7 @@ use crate::connector::{Connector, EventLevel, Function, PermittedRequest};
 use crate::ids::{FunctionName, RequestId, StepId};
 use crate::message::{Header, Octets, Response};
 use crate::ports::{CallContext, Clock, ConnectorError, Exchange, HookReport, Invocation, LogLevel};
-use crate::run::{DiagnosticEntry, DiagnosticEvent, DiagnosticSettings, ResultStatus, Run, StepError};
+use crate::run::{ActionLog, DiagnosticEntry, DiagnosticEvent, DiagnosticSettings, ResultStatus, Run, StepError};
 use crate::sensitive::SensitiveNames;
 use crate::step::Attempt;
 
@@ -34,15 +34,15 @@ struct Kept {
 }
 
 /// What differs from entry to entry.
-struct Draft {
-    level: LogLevel,
-    status: ResultStatus,
-    event: DiagnosticEvent,
-    request: RequestId,
-    component: String,
-    message: String,
-    configurations: Value,
-    input: Value,
+pub(super) struct Draft {
+    pub(super) level: LogLevel,
+    pub(super) status: ResultStatus,
+    pub(super) event: DiagnosticEvent,
+    pub(super) request: RequestId,
+    pub(super) component: String,
+    pub(super) message: String,
+    pub(super) configurations: Value,
+    pub(super) input: Value,
 }
 
 impl<'a> Diagnostics<'a> {
@@ -65,7 +65,12 @@ impl<'a> Diagnostics<'a> {
         kept.dropped = kept.dropped.saturating_add(1);
     }
 
-    fn push(&self, draft: Draft) {
+    /// At which level the entries of actions are kept.
+    pub(super) fn action_log(&self) -> ActionLog {
+        self.settings.actions
+    }
+
+    pub(super) fn push(&self, draft: Draft) {
         let mut kept = self.lock();
         if kept.entries.len() >= self.settings.step_entries_max {
             kept.dropped = kept.dropped.saturating_add(1);
@@ -218,7 +223,7 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    fn response(&self, names: &SensitiveNames, response: &Response) -> Value {
+    pub(super) fn response(&self, names: &SensitiveNames, response: &Response) -> Value {
         let (headers, body) = (response.headers.clone(), self.readable(&response.body));
         let mut response = Response { status: response.status, headers, body, transformed_data: None };
         names.mask_response(&mut response);
@@ -261,7 +266,7 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    fn cut_json(&self, value: Value) -> Value {
+    pub(super) fn cut_json(&self, value: Value) -> Value {
         let text = value.to_string();
         if text.len() <= self.settings.body_bytes_max { value } else { Value::String(self.cut(text)) }
     }
@@ -278,7 +283,7 @@ impl<'a> Diagnostics<'a> {
 
 impl Attempt<'_> {
     /// The names that entries of this step mask. None where they cannot be had: the entry is dropped then.
-    async fn shown_names(&self) -> Option<SensitiveNames> {
+    pub(super) async fn shown_names(&self) -> Option<SensitiveNames> {
         let marked = self.marked().await;
         if marked.is_err() {
             self.diagnostics.drop_one();

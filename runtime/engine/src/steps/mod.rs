@@ -10,9 +10,10 @@ mod ending;
 mod hooks;
 mod result;
 
-pub(crate) use self::action::run_action;
+pub(crate) use self::action::{run_action, tell};
 pub(crate) use self::call::{Called, make_call, run_call};
 pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
+pub(crate) use self::hooks::{Prepared, prepare};

@@ -22,6 +22,9 @@ pub(super) struct EventJson<T>(pub(super) T);
 /// A JSON body that tries a call.
 pub(super) struct TestJson<T>(pub(super) T);
 
+/// The text of a JSON body that asks an action: within its limits, and not parsed yet.
+pub(super) struct ActionText(pub(super) String);
+
 /// A flow or connector document.
 pub(super) struct DocumentText {
     /// The author's own text.
@@ -68,6 +71,16 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for TestJson<T> {
     }
 }
 
+impl FromRequest<Arc<App>> for ActionText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let limit =
+            Limit { bytes: app.limits.event_bytes, code: &code::EVENT_TOO_LARGE, setting: "limits.event-bytes" };
+        json_text(request, app, &limit).await.map(Self)
+    }
+}
+
 impl FromRequest<Arc<App>> for DocumentText {
     type Rejection = Problem;
 
@@ -103,7 +116,8 @@ impl FromRequest<Arc<App>> for Component {
     }
 }
 
-async fn json<T: DeserializeOwned>(request: Request, app: &App, limit: &Limit) -> Result<T, Problem> {
+/// A body that says that it is JSON, and is nested no deeper than it may be.
+async fn json_text(request: Request, app: &App, limit: &Limit) -> Result<String, Problem> {
     if media_type(request.headers()).as_deref() != Some("application/json") {
         return Err(wrong_type("application/json"));
     }
@@ -113,6 +127,11 @@ async fn json<T: DeserializeOwned>(request: Request, app: &App, limit: &Limit) -
         let detail = format!("The body is nested more than {most} levels deep (`limits.json-depth`).");
         return Err(Problem::new(&code::JSON_TOO_DEEP, detail));
     }
+    Ok(text)
+}
+
+async fn json<T: DeserializeOwned>(request: Request, app: &App, limit: &Limit) -> Result<T, Problem> {
+    let text = json_text(request, app, limit).await?;
     // A list of the members' values would be read as well, which nobody means.
     if text.trim_start().starts_with('[') {
         return Err(Problem::new(&code::INVALID_BODY, "The body is a list; write an object."));

@@ -33,6 +33,7 @@ use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
 use super::runs;
 use crate::problem::{Problem, code};
+use crate::telemetry::otlp;
 
 /// JSON lines.
 const NDJSON: &str = "application/x-ndjson";
@@ -65,15 +66,25 @@ pub(super) struct RunDiagnosticsQuery {
     /// Of this call or invocation only.
     #[param(value_type = Option<String>)]
     request: Option<RequestId>,
+    /// Of runs that this request started.
+    #[param(value_type = Option<String>)]
+    trace: Option<RequestId>,
+    /// The one of this `logId`.
+    log: Option<String>,
     /// With this text in the message.
     text: Option<String>,
+    /// With this text in `configurations`, as JSON writes it without spaces.
+    configurations: Option<String>,
+    /// With this text in `input`, as JSON writes it without spaces.
+    input: Option<String>,
     /// Recorded at this instant or later.
     #[param(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
     /// Recorded before this instant.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// `json`, or `jsonl` for all entries as JSON lines, which `Accept: application/x-ndjson` gives too.
+    /// `json`; `jsonl` for all entries as JSON lines, which `Accept: application/x-ndjson` gives too; `otlp` for all as
+    /// OpenTelemetry logs, a `LogsData` of up to 200 records a line.
     #[param(value_type = Option<String>)]
     format: Option<Format>,
     /// Items of this part: 1 to 200, 50 by default.
@@ -89,6 +100,7 @@ pub(super) struct RunDiagnosticsQuery {
 enum Format {
     Json,
     Jsonl,
+    Otlp,
 }
 
 /// Which entries of the tenant.
@@ -116,11 +128,20 @@ pub(super) struct LiveQuery {
     /// With this result only: `Success`, `Failed`.
     #[param(value_type = Option<String>)]
     result_status: Option<ResultStatus>,
+    /// Of this version of flows only.
+    flow_version: Option<u32>,
+    /// Of this call or invocation only.
+    #[param(value_type = Option<String>)]
+    request: Option<RequestId>,
     /// Of runs that this request started: the `x-request-id` of its answer.
     #[param(value_type = Option<String>)]
     trace: Option<RequestId>,
     /// With this text in the message.
     text: Option<String>,
+    /// With this text in `configurations`, as JSON writes it without spaces.
+    configurations: Option<String>,
+    /// With this text in `input`, as JSON writes it without spaces.
+    input: Option<String>,
 }
 
 /// A part of a run's entries.
@@ -158,18 +179,22 @@ pub(super) async fn of_run(
         event: query.action,
         result_status: query.result_status,
         request: query.request,
+        trace: query.trace,
+        log: query.log,
         text: query.text,
+        configurations: query.configurations,
+        input: query.input,
         since: query.since,
         until: query.until,
         ..DiagnosticFilter::default()
     };
     let run = runs::find(&app, caller.tenant(), &id).await?.id;
-    if format == Format::Jsonl {
+    if format != Format::Json {
         if in_parts {
-            let detail = "JSON lines hold every entry that the filters take; leave `limit` and `cursor` out.";
+            let detail = "An export holds every entry that the filters take; leave `limit` and `cursor` out.";
             return Err(Problem::new(&code::INVALID_QUERY, detail));
         }
-        return export(app, caller.tenant().clone(), run, filter);
+        return export(app, (caller.tenant().clone(), run), filter, format);
     }
     let from = request.after.as_ref().map_or(Ok(Place::FIRST), Place::read)?;
     let (items, next) = part(&app, (caller.tenant(), run), &filter, from, request.limit).await?;
@@ -250,8 +275,13 @@ async fn calls_of(
     Ok(calls.into_iter().map(|call| (call.entry.sequence, call.progress)).collect())
 }
 
-/// Every entry that the filter takes, one JSON object a line.
-fn export(app: Arc<App>, tenant: TenantId, run: RunId, filter: DiagnosticFilter) -> Result<Response, Problem> {
+/// Every entry that the filter takes, one JSON object a line; OpenTelemetry's many a line.
+fn export(
+    app: Arc<App>,
+    (tenant, run): (TenantId, RunId),
+    filter: DiagnosticFilter,
+    format: Format,
+) -> Result<Response, Problem> {
     // It may take as long as a live view.
     let place = place(&app, &tenant)?;
     let lines = stream::try_unfold((Some(Place::FIRST), place), move |(from, place)| {
@@ -264,9 +294,14 @@ fn export(app: Arc<App>, tenant: TenantId, run: RunId, filter: DiagnosticFilter)
                     std::io::Error::other(problem.code().to_owned())
                 })?;
             let mut text = String::new();
-            for entry in &items {
-                text.push_str(&serde_json::to_string(entry).unwrap_or_default());
+            let mut line = |value: Result<String, serde_json::Error>| {
+                text.push_str(&value.unwrap_or_default());
                 text.push('\n');
+            };
+            match format {
+                Format::Otlp if items.is_empty() => {}
+                Format::Otlp => line(serde_json::to_string(&otlp::logs_data(&items))),
+                Format::Json | Format::Jsonl => items.iter().for_each(|entry| line(serde_json::to_string(entry))),
             }
             Ok::<_, std::io::Error>(Some((Bytes::from(text), (next, place))))
         }
@@ -300,8 +335,12 @@ pub(super) async fn live(
         component: query.component,
         event: query.action,
         result_status: query.result_status,
+        flow_version: query.flow_version,
+        request: query.request,
         trace: query.trace,
         text: query.text,
+        configurations: query.configurations,
+        input: query.input,
         ..DiagnosticFilter::default()
     };
     let entries = app.engine.follow_diagnostics(caller.tenant(), filter);

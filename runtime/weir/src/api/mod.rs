@@ -17,6 +17,8 @@ mod action_reference; // the management API of the reference for actions
 mod actions;
 mod action_types;
 mod client_result;
+mod action_services; // plugins for systems that call external action services
+mod action_tests;
 mod connector_tests;
 mod background_calls;
 mod connectors;
@@ -44,6 +46,7 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::action_tests::ActionTestView;
 pub(crate) use self::app::{App, Parts, Phase};
 pub(crate) use self::connector_tests::{CallOutcome, TestView};
 pub(crate) use self::plugins::{Inspected, Refused, Uploads};
@@ -76,6 +79,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::activate))
         .routes(routes!(actions::deactivate))
         .routes(routes!(action_reference::authentication_types))
+        .routes(routes!(action_tests::test))
+        .routes(routes!(action_services::serve))
         .routes(routes!(templates::list))
         .routes(routes!(templates::get))
         .routes(routes!(templates::fill))

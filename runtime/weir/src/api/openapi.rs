@@ -25,7 +25,7 @@ use crate::problem::ProblemBody;
         (name = "keys", description = "API keys. A key is shown once; only its hash is kept."),
         (name = "plugins", description = "Uploaded components, versioned and immutable."),
         (name = "connectors", description = "Outside systems and their functions."),
-        (name = "actions", description = "Custom code and external services in flows: saved actions, and their types."),
+        (name = "actions", description = "Custom code and external services in flows: saved, tried, served to others."),
         (name = "credentials", description = "Stored secrets: written, never read."),
         (name = "identities", description = "TLS certificates and private keys; keys are written, never read."),
         (name = "flows", description = "Versioned documents of steps."),

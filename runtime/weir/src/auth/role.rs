@@ -19,7 +19,7 @@ pub(crate) enum Role {
     Admin,
     /// Writes plugins, connectors and flows, and tries them out. Sets no credentials and no keys.
     Author,
-    /// Starts runs and reads their results; sees no journal, no context and no text of a technical error.
+    /// Starts runs and reads their results, and asks plugins as action services; sees no journal, no context and no text of a technical error.
     Runner,
     /// Reads everything that is no secret, and changes nothing.
     Viewer,
@@ -48,6 +48,8 @@ pub(crate) enum Permission {
     ReadRuns,
     /// Journal, context, background calls and technical errors of runs.
     InspectRuns,
+    /// Ask plugins as external action services.
+    ServeActions,
 }
 
 impl Role {
@@ -69,6 +71,7 @@ impl Role {
                 P::StartRuns,
                 P::ReadRuns,
                 P::InspectRuns,
+                P::ServeActions,
             ],
             Self::Author => &[
                 P::WriteDefinitions,
@@ -77,8 +80,9 @@ impl Role {
                 P::StartRuns,
                 P::ReadRuns,
                 P::InspectRuns,
+                P::ServeActions,
             ],
-            Self::Runner => &[P::StartRuns, P::ReadRuns],
+            Self::Runner => &[P::StartRuns, P::ReadRuns, P::ServeActions],
             Self::Viewer => &[P::ReadDefinitions, P::ReadCredentials, P::ReadRuns, P::InspectRuns],
         }
     }
@@ -113,7 +117,7 @@ impl fmt::Display for Role {
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::ManageTenants,
         Self::ManageKeys,
         Self::ReadMetrics,
@@ -124,6 +128,7 @@ impl Permission {
         Self::StartRuns,
         Self::ReadRuns,
         Self::InspectRuns,
+        Self::ServeActions,
     ];
 
     /// The name as OpenAPI and problems write it.
@@ -139,6 +144,7 @@ impl Permission {
             Self::StartRuns => "runs.start",
             Self::ReadRuns => "runs.read",
             Self::InspectRuns => "runs.inspect",
+            Self::ServeActions => "actions.serve",
         }
     }
 }
@@ -174,7 +180,8 @@ mod tests {
             credentials.read: admin author viewer
             runs.start: admin author runner
             runs.read: admin author runner viewer
-            runs.inspect: admin author viewer"#]]
+            runs.inspect: admin author viewer
+            actions.serve: admin author runner"#]]
         .assert_eq(&table.join("\n"));
     }
 

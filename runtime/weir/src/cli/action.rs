@@ -6,6 +6,7 @@ use serde_json::Value;
 use weir_engine::ids::ActionName;
 
 use super::Common;
+use super::action_test;
 use super::action_type::{check_types, types};
 use super::document::{Noun, apply, show_document, show_versions};
 use super::error::CliError;
@@ -58,6 +59,8 @@ pub(super) enum Command {
         /// The action
         action: Which,
     },
+    /// Try one action with an event, and show every step of it
+    Test(Box<action_test::Options>),
     /// List the types of actions, or show all that one says
     Types {
         /// The type, such as FLOW_EXTENSION
@@ -103,6 +106,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
     let client = || Client::new(&common.server);
     match command {
         Command::Apply { files } => return apply(&files, NOUN, common),
+        Command::Test(options) => return action_test::run(&options, common),
         Command::Types { name } => return types(name.as_deref(), common),
         Command::CheckType { files } => return check_types(&files),
         Command::List { kind } => {

@@ -170,6 +170,6 @@ fn value_of(plugin: &PluginName, given: &[(String, String)], is_template: bool) 
     if text.trim_start().starts_with(['{', '[', '"']) { json_of(text, text) } else { json_of(&read_text(text)?, text) }
 }
 
-fn json_of(text: &str, place: &str) -> Result<Value, CliError> {
+pub(super) fn json_of(text: &str, place: &str) -> Result<Value, CliError> {
     serde_json::from_str(text).map_err(|error| CliError::usage(format!("`{place}` is not JSON: {error}")))
 }

@@ -1,14 +1,13 @@
 //! A run's journal as a person wants to read it: what went in, what each hook changed, what came out, and the time.
 
+mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
-use weir_engine::ports::{ActionDecision, HookError, HookReport, PostResponseDecision, PreCallDecision};
-use weir_engine::run::{
-    ActionRecord, CallRecord, Ending, HookKind, HookRecord, JournalEntry, OperationResult, StepOutcome, StepRecord,
-};
+use weir_engine::ports::{HookError, HookReport, PostResponseDecision, PreCallDecision};
+use weir_engine::run::{CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 use crate::output::{self, Colours, Style, printable};
 use crate::table;
@@ -130,35 +129,6 @@ impl Page {
                 Ok(PostResponseDecision::Keep(response)) => Some(response),
                 _ => before,
             };
-        }
-    }
-
-    fn action(&mut self, action: &ActionRecord) {
-        self.put(1, Some(Style::Dim), "event");
-        self.put(2, None, &pretty(&action.event.payload));
-        for allowed in &action.event.allowed_operations {
-            let op = serde_json::to_value(allowed.op).unwrap_or_default();
-            let op = op.as_str().unwrap_or_default();
-            self.put(2, Some(Style::Dim), &format!("may {op} {}", allowed.paths.join(", ")));
-        }
-        if let Some(hook) = &action.hook {
-            self.hook(HookKind::Action, hook, |decision, page| match decision {
-                ActionDecision::Success(operations) => {
-                    page.put(2, None, &format!("success, {} operation(s)", operations.len()))
-                }
-                ActionDecision::Incomplete(_) => page.put(2, None, "incomplete: it asks for a redirect"),
-                ActionDecision::Failed(failure) => page.failure(failure),
-            });
-        }
-        for record in &action.operations {
-            let (style, word) = match record.result {
-                OperationResult::Applied => (Style::Good, "applied"),
-                OperationResult::Dropped => (Style::Warning, "dropped"),
-                OperationResult::Rejected => (Style::Bad, "rejected"),
-            };
-            let operation = serde_json::to_string(&record.operation).unwrap_or_default();
-            let reason = record.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-            self.put(1, Some(style), &format!("{word}: {operation}{reason}"));
         }
     }
 

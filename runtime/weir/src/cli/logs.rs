@@ -13,9 +13,12 @@ use crate::client::Client;
 use crate::exit::Exit;
 use crate::output::{self, Colours, Format, Style, printable};
 use crate::table;
+use crate::telemetry::otlp;
 
 /// How often a lost connection is made anew without a single entry in between.
 const RECONNECTIONS_MAX: u32 = 5;
+/// Most records of one line of OpenTelemetry's.
+const OTLP_RECORDS_MAX: usize = 200;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
@@ -47,6 +50,54 @@ pub(super) struct Options {
     /// With this text in the message
     #[arg(long)]
     text: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+    /// What entries look like; `otlp` is OpenTelemetry's logs as JSON lines, goes before --output
+    #[arg(long, value_enum)]
+    format: Option<LogFormat>,
+}
+
+/// The less common fields of an entry.
+#[derive(Debug, clap::Args)]
+struct Fields {
+    /// Of this kind only: its actionId, such as `action-failure`
+    #[arg(long, value_name = "ACTION_ID")]
+    action: Option<String>,
+    /// Of this call or invocation only
+    #[arg(long, value_name = "REQUEST_ID")]
+    request: Option<String>,
+    /// Of runs that this request started: the x-request-id of its answer
+    #[arg(long, value_name = "TRACE_ID")]
+    trace: Option<String>,
+    /// The entry of this logId
+    #[arg(long, value_name = "LOG_ID", conflicts_with = "follow")]
+    log: Option<String>,
+    /// Of this version of flows only
+    #[arg(long, requires = "follow")]
+    flow_version: Option<u32>,
+    /// With this text in its configurations, as JSON writes it without spaces
+    #[arg(long, value_name = "TEXT")]
+    configurations: Option<String>,
+    /// With this text in its input, as JSON writes it without spaces
+    #[arg(long, value_name = "TEXT")]
+    input: Option<String>,
+    /// Recorded at this instant or later, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "INSTANT", conflicts_with = "follow")]
+    since: Option<String>,
+    /// Recorded before this instant
+    #[arg(long, value_name = "INSTANT", conflicts_with = "follow")]
+    until: Option<String>,
+}
+
+/// What entries look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Jsonl,
+    /// OpenTelemetry's LogsData as JSON, one a line
+    Otlp,
 }
 
 pub(super) fn run(options: &Options, common: &Common) -> Result<Exit, CliError> {
@@ -68,20 +119,38 @@ impl Options {
             ("component", component),
             ("result_status", failed),
             ("text", self.text.as_deref()),
+            ("action", self.fields.action.as_deref()),
+            ("request", self.fields.request.as_deref()),
+            ("trace", self.fields.trace.as_deref()),
+            ("log", self.fields.log.as_deref()),
+            ("configurations", self.fields.configurations.as_deref()),
+            ("input", self.fields.input.as_deref()),
+            ("since", self.fields.since.as_deref()),
+            ("until", self.fields.until.as_deref()),
         ];
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(pairs.iter().filter_map(|(name, value)| Some((name, (*value)?))));
         if self.follow {
             query.extend_pairs(self.flow.iter().map(|flow| ("flow", flow.as_str())));
             query.extend_pairs(self.run.iter().map(|run| ("run", run.to_string())));
+            query.extend_pairs(self.fields.flow_version.iter().map(|version| ("flow_version", version.to_string())));
         }
         query.finish()
+    }
+
+    fn format(&self, common: &Common) -> LogFormat {
+        self.format.unwrap_or(match common.output {
+            Format::Json => LogFormat::Jsonl,
+            Format::Table => LogFormat::Text,
+        })
     }
 }
 
 fn stored(client: &Client, run: RunId, options: &Options, common: &Common) -> Result<Exit, CliError> {
     let entries = client.list(&format!("/v1/runs/{run}/diagnostics?{}", options.query()))?;
-    entries.iter().for_each(|entry| show(entry, common.output));
+    let format = options.format(common);
+    let many = if format == LogFormat::Otlp { OTLP_RECORDS_MAX } else { 1 };
+    entries.chunks(many).for_each(|entries| show(entries, format));
     Ok(Exit::Done)
 }
 
@@ -97,7 +166,7 @@ fn follow(client: &Client, options: &Options, common: &Common) -> Result<Exit, C
             lost = 0;
             let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
             match event.name.as_str() {
-                "entry" => show(&data, common.output),
+                "entry" => show(std::slice::from_ref(&data), options.format(common)),
                 "missed" => output::remark(&format!(
                     "weir: {} entries came too fast and are missed here",
                     table::text(&data, "missed")
@@ -116,11 +185,15 @@ fn follow(client: &Client, options: &Options, common: &Common) -> Result<Exit, C
     }
 }
 
-fn show(entry: &Value, format: Format) {
+fn show(entries: &[Value], format: LogFormat) {
     match format {
         // One object a line, so that programs can read while it goes on.
-        Format::Json => output::line(&entry.to_string()),
-        Format::Table => output::line(&line_of(entry, Colours::of_stdout())),
+        LogFormat::Jsonl => entries.iter().for_each(|entry| output::line(&entry.to_string())),
+        LogFormat::Text => entries.iter().for_each(|entry| output::line(&line_of(entry, Colours::of_stdout()))),
+        LogFormat::Otlp => {
+            let read = |entry: &Value| serde_json::from_value(entry.clone()).ok();
+            output::line(&otlp::logs_data(&entries.iter().filter_map(read).collect::<Vec<_>>()).to_string());
+        }
     }
 }
 

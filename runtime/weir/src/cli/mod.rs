@@ -2,6 +2,7 @@
 
 mod action;
 mod action_type; // `action types`, `action check-type`
+mod action_test; // `action test`
 mod arguments; // values, read by their declared types
 mod connector;
 mod connector_test; // `connector test`
@@ -66,7 +67,7 @@ enum Command {
     /// Save and look at connectors
     #[command(subcommand)]
     Connector(connector::Command),
-    /// Save actions, switch them on and off, and look at them and their types
+    /// Save actions, try them, switch them on and off, and look at them and their types
     #[command(subcommand)]
     Action(action::Command),
     /// Set credentials; nobody can read them back

@@ -99,7 +99,7 @@ impl Page {
         }
     }
 
-    fn attempt(&mut self, number: usize, attempt: &Attempt) {
+    pub(super) fn attempt(&mut self, number: usize, attempt: &Attempt) {
         let waited = match attempt.waited_us {
             0 => String::new(),
             waited => format!(" after a wait of {}", time(waited)),
@@ -128,7 +128,7 @@ impl Page {
     }
 
     /// What a hook changed; all of it where there was nothing before.
-    fn difference(&mut self, what: &str, before: Option<String>, after: &str) {
+    pub(super) fn difference(&mut self, what: &str, before: Option<String>, after: &str) {
         let lines = diff::lines(&before.unwrap_or_default(), after);
         if lines.is_empty() {
             return self.put(2, Some(Style::Dim), &format!("left the {what} as it was"));

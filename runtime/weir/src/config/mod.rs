@@ -117,6 +117,8 @@ pub(crate) struct Limits {
     pub(crate) json_depth: usize,
     /// How long a start waits for the end of its run at most.
     pub(crate) wait: Duration,
+    /// How long an action may take that is served to another system: less than its callers wait.
+    pub(crate) action_service_time: Duration,
 }
 /// What the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +239,11 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         component_bytes: plugins.upload_bytes_max,
         json_depth: reader.one_in("limits.json-depth", 64, 4..=120),
         wait: reader.one_in("limits.wait", seconds(60), Duration::ZERO..=seconds(600)),
+        action_service_time: reader.one_in(
+            "limits.action-service-time",
+            seconds(4),
+            Duration::from_millis(100)..=seconds(60),
+        ),
     }
 }
 

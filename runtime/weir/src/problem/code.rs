@@ -56,6 +56,8 @@ codes! {
     TOO_MANY_ACTIONS = "limit.actions-per-type" 400 "The tenant has as many actions of this type as it may have";
     INVALID_ACTION = "action.invalid" 400 "The action cannot be saved like this";
     ACTION_TYPE_NOT_BUILT = "action.type-not-built" 501 "The server has no actions of this type";
+    ACTION_TEST_INVALID = "action.test-invalid" 422 "The action that is tried has faults";
+    ACTION_TEST_TIMEOUT = "action.test-timeout" 504 "The action took too long";
     NOT_FOUND = "object.not-found" 404 "There is no such object";
     EXISTS = "object.exists" 409 "The object exists already";
     PRECONDITION = "object.precondition-failed" 412 "The stored version is not the expected one";

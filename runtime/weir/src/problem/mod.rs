@@ -127,6 +127,11 @@ impl Problem {
         }
     }
 
+    /// What happened, for callers who take no problems.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The code, for metrics.
     pub(crate) fn code(&self) -> &str {
         &self.0.code

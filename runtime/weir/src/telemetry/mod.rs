@@ -3,6 +3,7 @@
 mod diagnostics;
 mod log;
 mod metered;
+pub(crate) mod otlp; // diagnostic entries as OpenTelemetry logs
 mod metered_outbox; // calls in the background
 mod recorder;
 

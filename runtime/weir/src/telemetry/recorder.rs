@@ -70,6 +70,8 @@ fn describe() {
     );
     histogram!("weir_connector_seconds", "Time of calls with all attempts, by outcome.");
     counter!("weir_connector_attempts_total", "Attempts of calls.");
+    counter!("weir_action_services_total", "Actions served to other systems, by outcome.");
+    histogram!("weir_action_service_seconds", "Time of actions served to other systems.");
     counter!("weir_connector_tests_total", "Calls that were tried, by outcome.");
     counter!("weir_background_calls_total", "Calls that steps have handed over to be made in the background.");
     counter!("weir_background_sends_total", "Sends of calls in the background, by outcome: succeeded, failed, again.");

@@ -1,6 +1,7 @@
 //! An action: an event goes to a plugin or an external service, the operations that come back are applied (A-02 to
 //! One way for both kinds of provider, from the answer on.
 
+mod entries; // what people are told of it
 mod find; // which action, and whether it runs
 mod operations; // from an answer to changes of the event
 mod plugin;
@@ -9,6 +10,8 @@ mod seal; // what of it travels encrypted
 mod service;
 mod suspend;
 mod unseal; // operations that came encrypted
+
+pub(crate) use self::entries::tell;
 
 use serde_json::Value;
 
@@ -45,6 +48,7 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
     };
     let mut changes = Vec::new();
     let way = act(attempt, action, &mut record, &mut changes).await.unwrap_or_else(Way::from);
+    tell(attempt, action, &record, &way).await;
     Done { record: StepRecord::Action(Box::new(record)), way, changes }
 }
 

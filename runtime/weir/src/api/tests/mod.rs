@@ -3,6 +3,7 @@
 mod house;
 
 mod connector_tests;
+mod action_services;
 mod actions;
 mod background_calls;
 mod definitions;

@@ -1,0 +1,217 @@
+//! Serves the action of a plugin to a system that calls external services. No run is behind it and nothing is
+//! stored: what happened is told in the tenant's live view. The operations are checked by the same rules as a step's
+//! against what the caller allows, and are applied by the caller.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout};
+
+use super::drive::scope_of;
+use super::try_call::{END, flow_of};
+use super::{Engine, Trouble};
+use crate::action::{ActionAnswer, ActionRequest, AllowedOperation, Operation, OperationKind, check_operation};
+use crate::document::Document;
+use crate::duration_text;
+use crate::flow::{self, ActionStep, ActionUse, HookUse, PluginRequirement, Step, StepKind, WhenUnavailable};
+use crate::ids::{FlowName, RequestId, StepId, TenantId};
+use crate::ports::{ActionEvent, HookErrorKind};
+use crate::run::{
+    ActionRecord, ContextChange, ContextKey, HookRecord, OperationRecord, OperationResult, RunContext, StepError,
+};
+use crate::step::{Attempt, Way, step_error};
+use crate::steps::{Diagnostics, Prepared, prepare, tell};
+
+/// The code of a request that the plugin cannot be asked.
+const INVALID: &str = "action-service.invalid-request";
+
+/// An action to serve.
+#[derive(Debug, Clone)]
+pub struct ServeAction {
+    /// Whose plugin.
+    pub tenant: TenantId,
+    /// The plugin.
+    pub plugin: PluginRequirement,
+    /// What the plugin sees besides the event: templates over the caller's `event`. Null by default.
+    pub input: Value,
+    /// The plugin's settings. Null by default.
+    pub config: Value,
+    /// What is asked.
+    pub request: ActionRequest,
+    /// How long it may take, also while it waits for its turn.
+    pub within: Duration,
+    /// The id of the HTTP request.
+    pub trace: Option<RequestId>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ServeActionError {
+    /// The request asks for what there is not: the type, the plugin, its hook, its input.
+    #[error("{0}")]
+    Refused(StepError),
+    /// The plugin could not do its work, or answered what its caller does not allow.
+    #[error("{0}")]
+    Failed(StepError),
+}
+
+impl ServeActionError {
+    /// What happened, for logs.
+    pub fn error(&self) -> &StepError {
+        match self {
+            Self::Refused(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<Trouble> for ServeActionError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Step(error) => Self::Refused(error),
+            Trouble::Store(error) => Self::Failed(step_error(error.code(), error)),
+        }
+    }
+}
+
+impl Engine {
+    /// Asks the plugin. It sees the flow and the step `action-service`, and may call no connector.
+    ///
+    /// # Errors
+    /// See [`ServeActionError`].
+    pub async fn serve_action(&self, call: ServeAction) -> Result<ActionAnswer, ServeActionError> {
+        let step = self.served_step(&call)?;
+        let flow = flow_of(Arc::clone(&step), call.within);
+        let mut run = self.tried_run(call.tenant.clone(), call.within);
+        (run.flow, run.trace_id) = (FlowName::served(), call.trace);
+        let mut context = RunContext::default();
+        context.apply(&ContextChange { key: ContextKey::event(), value: call.request.event.clone() });
+        let this = Attempt {
+            ports: &self.ports,
+            flow: &flow,
+            step: &step,
+            run: &run,
+            context: &context,
+            scope: scope_of(&run, &context),
+            until: Instant::now() + call.within,
+            bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
+            tried: None,
+            diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
+            sensitive_names: &self.settings.diagnostics.sensitive_names,
+            shown: OnceCell::new(),
+        };
+        let StepKind::Action(action) = &step.kind else { return Err(refused("there is no action")) };
+        let Some(hook) = action.own().and_then(|set_up| set_up.provider.hook()) else {
+            return Err(refused("there is no plugin"));
+        };
+        let ActionRequest { action_type, event: payload, allowed_operations, .. } = call.request;
+        let event = ActionEvent { action_type, payload, allowed_operations };
+        let mut record = record_of(event);
+        let outcome = ask(&this, hook, call.within, &mut record).await;
+        let way = match &outcome {
+            Ok(ActionAnswer::Failed(failure)) => Way::Failure(failure.clone()),
+            Ok(_) => Way::Next,
+            Err(error) => Way::Error(error.error().clone()),
+        };
+        tell(&this, action, &record, &way).await;
+        let (entries, _) = this.take_diagnostics();
+        self.feed.committed(&run.tenant, &entries);
+        outcome
+    }
+
+    /// The step that a flow would have: read by the same code, so that the same things are faults.
+    fn served_step(&self, call: &ServeAction) -> Result<Arc<Step>, ServeActionError> {
+        let types = self.ports.definitions.action_types();
+        let Some(kind) = types.get(&call.request.action_type) else {
+            let known = types.names().join(", ");
+            return Err(refused(format!("there is no such action type; known are {known}")));
+        };
+        let document = json!({
+            "action": StepId::served(), "type": kind.name, "plugin": call.plugin.to_string(),
+            "input": call.input, "config": call.config,
+        });
+        let saved = flow::read_action(&Document::of_value(document), types).map_err(|faults| {
+            let first = faults.0.first().map(|fault| fault.message.clone()).unwrap_or_default();
+            refused(format!("the settings in the URL have faults: {first}"))
+        })?;
+        let uses = ActionUse::Own(saved.set_up);
+        let action = ActionStep { kind: Arc::clone(kind), uses, when_unavailable: WhenUnavailable::Stop };
+        Ok(Arc::new(Step { id: StepId::served(), kind: StepKind::Action(Box::new(action)), transitions: END }))
+    }
+}
+
+fn refused(why: impl ToString) -> ServeActionError {
+    ServeActionError::Refused(step_error(INVALID, why))
+}
+
+fn record_of(event: ActionEvent) -> ActionRecord {
+    ActionRecord { event, saved: None, skipped: None, hook: None, service: None, answer: None, operations: Vec::new() }
+}
+
+/// Invokes the hook, and holds its answer against what the caller allows.
+async fn ask(
+    attempt: &Attempt<'_>,
+    hook: &HookUse,
+    within: Duration,
+    record: &mut ActionRecord,
+) -> Result<ActionAnswer, ServeActionError> {
+    let Prepared { mut invocation, calls } = prepare(attempt, hook, "action").await?;
+    let most = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    invocation.limits.time_ms = invocation.limits.time_ms.min(most);
+    let asked = timeout(within, attempt.ports.plugins.action(&invocation, &record.event, &calls)).await;
+    let report = asked.map_err(|_| {
+        let most = duration_text::to_text(within);
+        let message = format!("the action with its wait for a place took longer than {most}");
+        ServeActionError::Failed(step_error("action-service.timeout", message))
+    })?;
+    attempt.log_plugin(&invocation, &report).await;
+    let outcome = report.outcome.clone();
+    record.hook = Some(HookRecord { invocation, report, granted_calls: calls.into_made() });
+    let decision = outcome.map_err(|error| match error.kind {
+        HookErrorKind::HookMissing => ServeActionError::Refused(error.into()),
+        _ => ServeActionError::Failed(error.into()),
+    })?;
+    let answer = ActionAnswer::from(decision);
+    record.answer = Some(answer.clone());
+    match permitted(&answer, &record.event.allowed_operations) {
+        Ok(()) => Ok(answer),
+        Err((index, reason)) => {
+            record.operations = results_of(&answer, index, &reason);
+            Err(ServeActionError::Failed(step_error("action.operation-not-allowed", reason)))
+        }
+    }
+}
+
+/// Whether the caller allows all of it: which operation it does not, and why.
+fn permitted(answer: &ActionAnswer, allowed: &[AllowedOperation]) -> Result<(), (usize, String)> {
+    match answer {
+        ActionAnswer::Success { operations, .. } => {
+            for (index, operation) in operations.iter().enumerate() {
+                check_operation(operation, allowed).map_err(|reason| (index, reason))?;
+            }
+            Ok(())
+        }
+        ActionAnswer::Incomplete { operations } => match operations.as_slice() {
+            [Operation::Redirect { .. }] if allowed.iter().any(|entry| entry.op == OperationKind::Redirect) => Ok(()),
+            [Operation::Redirect { .. }] => Err((0, "the caller does not allow `redirect`".to_owned())),
+            _ => Err((0, "an incomplete answer has exactly one operation, a `redirect`".to_owned())),
+        },
+        ActionAnswer::Failed(_) | ActionAnswer::Error(_) => Ok(()),
+    }
+}
+
+fn results_of(answer: &ActionAnswer, refused: usize, why: &str) -> Vec<OperationRecord> {
+    let (ActionAnswer::Success { operations, .. } | ActionAnswer::Incomplete { operations }) = answer else {
+        return Vec::new();
+    };
+    let record = |(index, operation): (usize, &Operation)| {
+        let (result, reason) = match index == refused {
+            true => (OperationResult::Rejected, why.to_owned()),
+            false => (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned()),
+        };
+        OperationRecord { operation: operation.clone(), result, reason: Some(reason) }
+    };
+    operations.iter().enumerate().map(record).collect()
+}
