@@ -101,6 +101,7 @@ impl Engine {
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
+            suspensions: self.settings.suspensions(),
         };
         let StepKind::Action(action) = &step.kind else { return Err(refused("there is no action")) };
         let Some(hook) = action.own().and_then(|set_up| set_up.provider.hook()) else {
@@ -211,7 +212,7 @@ fn results_of(answer: &ActionAnswer, refused: usize, why: &str) -> Vec<Operation
             true => (OperationResult::Rejected, why.to_owned()),
             false => (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned()),
         };
-        OperationRecord { operation: operation.clone(), result, reason: Some(reason) }
+        OperationRecord { operation: operation.clone(), result, code: None, reason: Some(reason) }
     };
     operations.iter().enumerate().map(record).collect()
 }

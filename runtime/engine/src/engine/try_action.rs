@@ -106,6 +106,7 @@ impl Engine {
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
+            suspensions: self.settings.suspensions(),
         };
         let done = timeout(within + GRACE, run_action(&this, action)).await;
         let done = done.map_err(|_| TryActionError::TimedOut(within))?;

@@ -1,5 +1,7 @@
 //! From what an author wrote of an action to what the engine runs.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::super::compile::{Compiler, SHAPE};
@@ -7,7 +9,7 @@ use super::super::document::HookDocument;
 use super::super::model::{Step, StepKind, Target};
 use super::document::{ActionDocument, SavedActionDocument, SetUpDocument};
 use super::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};
-use crate::action::{self, ActionType, ActionTypes, Profile, Rule};
+use crate::action::{self, ActionType, ActionTypes, PathPattern, Profile, Rule};
 use crate::document::{Document, Faults};
 use crate::expression::{Expression, TemplateFault};
 
@@ -112,7 +114,7 @@ impl Compiler<'_> {
         };
         let expose = it.expose.as_ref().map(|paths| self.granted(&format!("{pointer}/expose"), paths, kind));
         let hidden = self.granted(&format!("{pointer}/hidden"), &it.hidden, kind);
-        self.paths(&format!("{pointer}/claims/read-only"), &it.claims.read_only);
+        self.paths::<PathPattern>(&format!("{pointer}/claims/read-only"), &it.claims.read_only);
         Some(ActionSetUp {
             provider: provider.filter(|_| rule_holds_together)?,
             allowed_operations: it.allowed_operations,
@@ -138,6 +140,17 @@ impl Compiler<'_> {
             }
         }
         faults.is_empty()
+    }
+
+    pub(super) fn paths<P: FromStr<Err: Display>>(&mut self, pointer: &str, texts: &[String]) -> Vec<P> {
+        let mut paths = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            match text.parse() {
+                Ok(path) => paths.push(path),
+                Err(error) => self.error(&format!("{pointer}/{index}"), "flow.event-path", format!("{error}")),
+            }
+        }
+        paths
     }
 
     /// A text for people.

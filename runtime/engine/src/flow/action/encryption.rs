@@ -57,12 +57,12 @@ impl Compiler<'_> {
                 self.error(&format!("{pointer}/{name}"), CODE, message);
             }
         }
-        let event = self.paths(&format!("{pointer}/event"), &written.event);
+        let event: Vec<Path> = self.paths(&format!("{pointer}/event"), &written.event);
         for (index, path) in event.iter().enumerate().filter(|(_, path)| shown_at(kind, path).is_empty()) {
             let message = format!("a `{}` action is not shown `{path}`, so there is nothing to encrypt", kind.name);
             self.error(&format!("{pointer}/event/{index}"), CODE, message);
         }
-        let operations = self.paths(&format!("{pointer}/operations"), &written.operations);
+        let operations: Vec<Path> = self.paths(&format!("{pointer}/operations"), &written.operations);
         for (index, path) in operations.iter().enumerate() {
             let mut allowed = it.allowed_operations.iter().flat_map(|entry| &entry.paths);
             if !allowed.any(|allowed| allowed == path.as_str()) {

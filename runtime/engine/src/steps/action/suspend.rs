@@ -175,7 +175,7 @@ fn records(
 ) -> Vec<OperationRecord> {
     let record = |(index, operation): (usize, &Operation)| {
         let (result, reason) = became(index);
-        OperationRecord { operation: operation.clone(), result, reason }
+        OperationRecord { operation: operation.clone(), result, code: None, reason }
     };
     operations.iter().enumerate().take(RECORDS_MAX).map(record).collect()
 }
