@@ -75,14 +75,9 @@ pub(super) fn apply(world: &mut World, event: Value, operations: &Value) -> anyh
             allowed.push(json!({ "op": operation.get("op"), "paths": [path] }));
         }
     }
-    // The journal shows nothing of what a member with such a name as `accessToken` holds; the run's claims do.
-    let shown = json!({
-        "id": "show",
-        "claims": [{ "key": "shown", "type": "array", "value": "${[event]}" }],
-    });
     let scene = Scene {
         kind: "PRE_ISSUE_ACCESS_TOKEN",
-        then: vec![shown],
+        then: vec![show()],
         step: json!({ "profile": "wso2", "allowed-operations": allowed }),
         event,
         answers: vec![Answer::json(&json!({ "actionStatus": "SUCCESS", "operations": operations }))],
@@ -90,8 +85,19 @@ pub(super) fn apply(world: &mut World, event: Value, operations: &Value) -> anyh
     };
     let mut acted = scene.run(world)?;
     holds(acted.ran.state == "completed", || format!("the run is {}: {}", acted.ran.state, acted.ran.run))?;
-    acted.event = acted.ran.claims().pointer("/shown/0").cloned().unwrap_or_default();
+    acted.event = shown(&acted).unwrap_or_default();
     Ok(acted)
+}
+
+/// A step that puts the event into the run's claims: the journal shows nothing of what a member holds whose name is that
+/// of a secret, such as `accessToken` or `credentials`.
+pub(super) fn show() -> Value {
+    json!({ "id": "show", "claims": [{ "key": "shown", "type": "array", "value": "${[event]}" }] })
+}
+
+/// The event that such a step has shown.
+pub(super) fn shown(acted: &Acted) -> Option<Value> {
+    acted.ran.claims().pointer("/shown/0").cloned()
 }
 
 /// A token with its claims as a list.
