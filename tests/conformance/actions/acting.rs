@@ -23,6 +23,8 @@ pub(crate) struct Scene {
     pub(crate) connection: Value,
     /// The event that starts the run.
     pub(crate) event: Value,
+    /// The steps that follow.
+    pub(crate) then: Vec<Value>,
     /// What the service answers, in order; the last one again and again.
     pub(crate) answers: Vec<Answer>,
 }
@@ -50,6 +52,7 @@ impl Default for Scene {
             function: json!({}),
             connection: json!({}),
             event: json!({}),
+            then: Vec::new(),
             answers: vec![Answer::json(&json!({ "actionStatus": "SUCCESS" }))],
         }
     }
@@ -67,7 +70,9 @@ impl Scene {
             ("service".to_owned(), json!(format!("{}.f", Self::NAME))),
         ]);
         step.extend(self.step.as_object().cloned().unwrap_or_default());
-        json!({ "flow": Self::NAME, "trigger": self.trigger, "steps": [step] })
+        let mut steps = vec![Value::Object(step)];
+        steps.extend(self.then.iter().cloned());
+        json!({ "flow": Self::NAME, "trigger": self.trigger, "steps": steps })
     }
 
     /// The document of the service's connector.

@@ -68,7 +68,7 @@ fn response(world: &mut World, vector: &Vector) -> Check {
     let dropped = vector.expects("droppedIndexes").and_then(Value::as_array).cloned().unwrap_or_default();
     if vector.expects("droppedLogged") == Some(&json!(true)) {
         for index in &dropped {
-            let reason = record(&dropping, index.as_u64().unwrap_or_default() as usize).get("reason");
+            let reason = dropping.record.pointer(&format!("/operations/{index}/reason"));
             holds(reason.is_some_and(Value::is_string), || format!("nothing says why {index} is dropped"))?;
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::acting::{Acted, Scene};
 use super::encryption;
+use super::token_patch::{show, shown};
 use crate::registry::Runner;
 use crate::upstream::Answer;
 use crate::vector::Vector;
@@ -113,10 +114,15 @@ fn act(world: &mut World, vector: &Vector, enforcement: &str) -> anyhow::Result<
         trigger: vector.given("flowType").as_str().unwrap_or("REGISTRATION").to_owned(),
         step: Value::Object(step),
         event: event(vector),
+        then: vec![show()],
         answers: vec![Answer::json(&response)],
         ..Scene::default()
     };
-    scene.run(world)
+    let mut acted = scene.run(world)?;
+    if let Some(event) = shown(&acted) {
+        acted.event = event;
+    }
+    Ok(acted)
 }
 
 /// What the product of the vectors knows of claims.

@@ -77,14 +77,27 @@ pub(super) fn apply(world: &mut World, event: Value, operations: &Value) -> anyh
     }
     let scene = Scene {
         kind: "PRE_ISSUE_ACCESS_TOKEN",
+        then: vec![show()],
         step: json!({ "profile": "wso2", "allowed-operations": allowed }),
         event,
         answers: vec![Answer::json(&json!({ "actionStatus": "SUCCESS", "operations": operations }))],
         ..Scene::default()
     };
-    let acted = scene.run(world)?;
+    let mut acted = scene.run(world)?;
     holds(acted.ran.state == "completed", || format!("the run is {}: {}", acted.ran.state, acted.ran.run))?;
+    acted.event = shown(&acted).unwrap_or_default();
     Ok(acted)
+}
+
+/// A step that puts the event into the run's claims: the journal shows nothing of what a member holds whose name is that
+/// of a secret, such as `accessToken` or `credentials`.
+pub(super) fn show() -> Value {
+    json!({ "id": "show", "claims": [{ "key": "shown", "type": "array", "value": "${[event]}" }] })
+}
+
+/// The event that such a step has shown.
+pub(super) fn shown(acted: &Acted) -> Option<Value> {
+    acted.ran.claims().pointer("/shown/0").cloned()
 }
 
 /// A token with its claims as a list.
@@ -132,7 +145,8 @@ fn response_parameters(vector: &Vector, event: &Value) -> Check {
     Ok(())
 }
 
-/// Each operation has succeeded or failed as expected. Where a replacement is told of twice, it is tried on both tokens.
+/// Each operation has succeeded or failed as expected. Where a replacement is told of twice, it is tried on both
+/// tokens.
 fn per_operation(record: &Value, operations: &Value, expected: &[Value]) -> Check {
     let results = record.get("operations").and_then(Value::as_array).cloned().unwrap_or_default();
     let kinds: Vec<&str> = operations.as_array().into_iter().flatten().map(kind).collect();

@@ -1,8 +1,8 @@
 //! Which operations the entries of `allowed-operations` cover. The grammar stands in `path.rs`.
 //!
 //! An entry that ends with a slash covers itself and exactly one level below it; any other covers itself only. `*`
-//! stands for an index, in digits. Everything else is compared as text: case counts, and a slash more or less is another
-//! path.
+//! stands for an index, in digits. Everything else is compared as text: case counts, and a slash more or less is
+//! another path.
 
 use std::fmt;
 use std::str::FromStr;

@@ -98,3 +98,19 @@ async fn a_hook_calls_what_its_step_grants_and_nothing_else() {
     assert!(made[0].outcome.is_ok());
     assert_eq!(made[1].outcome.as_ref().map_err(|error| error.kind), Err(CallErrorKind::NotGranted));
 }
+
+#[tokio::test]
+async fn what_is_outside_the_list_is_left_out_where_the_profile_says_so() {
+    //
+    let operations = vec![replace("/user/id"), replace("/user/claims[uri=tier]")];
+    let flow = ACTION.replace("plugin: p@1", "plugin: p@1\n    profile: wso2");
+    let house = House::new(&flow, deciding(ActionDecision::Success(operations))).await;
+    let (run, journal) = house.run(json!({"user": {"id": "u"}})).await;
+    let claims = vec![Claim { key: "tier".to_owned(), value: json!("gold") }];
+    assert_eq!(run.ending(), Some(&Ending::Completed { claims }));
+    let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
+    assert_eq!(action.operations[0].result, OperationResult::Dropped);
+    assert_eq!(action.operations[0].code.as_deref(), Some("action.operation-not-allowed"));
+    assert!(action.operations[0].reason.as_ref().is_some_and(|reason| reason.contains("/user/id")));
+    assert_eq!(action.operations[1].result, OperationResult::Applied);
+}

@@ -209,7 +209,10 @@ fn patched(name: ProfileName, operations: Value) -> (Value, Value, Vec<Operation
 fn indices_mean_what_the_profile_says() {
     use OperationResult::{Applied, Dropped};
     // covers A-05
-    let scope = |op: &str, at: &str, value: &str| json!({ "op": op, "path": format!("/accessToken/scopes/{at}"), "value": value });
+    let scope = |op: &str, at: &str, value: &str| {
+        let path = format!("/accessToken/scopes/{at}");
+        json!({ "op": op, "path": path, "value": value })
+    };
     let removes = json!([scope("remove", "0", ""), scope("remove", "1", "")]);
     assert_eq!(patched(ProfileName::Strict, removes.clone()).0, json!(["b"]));
     assert_eq!(patched(ProfileName::Wso2, removes).0, json!(["c"]));
@@ -238,8 +241,14 @@ fn indices_mean_what_the_profile_says() {
 #[test]
 fn named_values_keep_to_their_kind() {
     // covers A-05
-    let add = |name: &str, value: Value| json!({ "op": "add", "path": "/accessToken/claims/-", "value": { "name": name, "value": value } });
-    let at = |op: &str, path: &str, value: Value| json!({ "op": op, "path": format!("/accessToken/claims/{path}"), "value": value });
+    let add = |name: &str, value: Value| {
+        let value = json!({ "name": name, "value": value });
+        json!({ "op": "add", "path": "/accessToken/claims/-", "value": value })
+    };
+    let at = |op: &str, path: &str, value: Value| {
+        let path = format!("/accessToken/claims/{path}");
+        json!({ "op": op, "path": path, "value": value })
+    };
     for name in [ProfileName::Strict, ProfileName::Wso2] {
         let mut case = token(name);
         case.profile.enforcement = Enforcement::Reject;
@@ -296,7 +305,8 @@ fn named_values_keep_to_their_kind() {
 fn places_of_further_types_hold_what_they_say() {
     // covers A-01, A-05
     let kind = crate::action::read_type(
-        "type: CUSTOM\ntitle: Custom\noperations: [add, replace, remove]\nplaces:\n  - { path: /data, holds: { kind: value } }\n",
+        "type: CUSTOM\ntitle: Custom\noperations: [add, replace, remove]\n\
+         places:\n  - { path: /data, holds: { kind: value } }\n",
     );
     let kind = kind.expect("a type");
     let allowed = [OperationKind::Add, OperationKind::Replace, OperationKind::Remove].map(|op| AllowedOperation {
@@ -328,4 +338,26 @@ fn places_of_further_types_hold_what_they_say() {
     ] {
         assert_eq!(run(bad.clone()), Err("action.operation-impossible"), "{bad}");
     }
+}
+
+#[test]
+fn a_type_that_knows_no_operations_applies_none() {
+    // covers A-05
+    let kind = crate::action::read_type("type: PRE_UPDATE\ntitle: Before an update\n").expect("a type");
+    let operation = Operation::Replace { path: "/user/id".to_owned(), value: Some(json!("x")) };
+    let claims = ClaimRules::default();
+    let event = json!({ "user": { "id": "u" } });
+    for name in [ProfileName::Strict, ProfileName::Wso2] {
+        let profile = Profile::named(name);
+        let rules = ApplyRules { kind: &kind, allowed: &[], profile: &profile, claims: &claims };
+        match apply(&event, std::slice::from_ref(&operation), &rules) {
+            Ok(applied) => {
+                assert_eq!((name, applied.event), (ProfileName::Wso2, event.clone()));
+                assert_eq!(results(&applied.operations), [OperationResult::Dropped]);
+            }
+            Err(refused) => assert_eq!((name, refused.code), (ProfileName::Strict, "action.operation-not-allowed")),
+        }
+    }
+    let entry = AllowedOperation { op: OperationKind::Add, paths: vec!["/a".to_owned()] };
+    assert!(check_allowed(&entry, &kind)[0].1.contains("it may have none"));
 }
