@@ -155,8 +155,12 @@ async fn a_bad_answer_is_never_a_success_and_says_what_is_wrong() {
         let attempts = refuses(&house, &service, &json!({}), code, says);
         assert_eq!((attempts, service.heard().len()), (1, 1), "{code} {says}");
     }
-    let (run, _) = act(&house, &Service::answering(ok(operations(200))).url, &json!({}));
-    assert_eq!(run["state"], "completed", "{run}");
+    let long = json!({ "actionStatus": "SUCCESS", "operations": [{ "op": "replace", "path": "/user/claims[uri=tier]",
+        "value": "x".repeat(100 << 10) }] });
+    for good in [operations(200), long.to_string()] {
+        let (run, _) = act(&house, &Service::answering(ok(good)).url, &json!({}));
+        assert_eq!(run["state"], "completed", "{run}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,6 +225,22 @@ async fn an_error_of_the_service_reaches_the_author_and_nobody_else() {
     let seen = runner.get(&format!("/v1/runs/{}", run["id"].as_str().unwrap()));
     assert_eq!(seen.json()["error"], json!({ "code": "action.provider-error" }), "{}", seen.text);
     assert!(!seen.text.contains("ldap") && !seen.text.contains("svc-x"), "{}", seen.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_members_are_refused_or_told_of() {
+    // covers A-05, D-01
+    let house = House::empty().await;
+    let service = Service::answering(ok(r#"{"actionStatus": "SUCCESS", "trace": {"id": 1}}"#));
+    refuses(&house, &service, &json!({}), "action.unusable-answer", "at `/trace`");
+    let tolerant = FLOW.replace("svc.f\n", "svc.f\n    settings: { unknown-members: ignore }\n");
+    let saved = house.api().put("/v1/flows/acts", "application/yaml", tolerant.as_bytes());
+    assert!(saved.status < 300, "{}", saved.text);
+    let run = house.run("acts", &json!({}));
+    assert_eq!(run["state"], "completed", "{run}");
+    let told = &house.journal(&run)[0]["diagnostics"][0];
+    assert_eq!((&told["level"], &told["resultStatus"]), (&json!("warning"), &json!("Success")), "{told}");
+    assert!(told["resultMessage"].as_str().unwrap().contains("`/trace`"), "{told}");
 }
 
 const SECRET: &str = "s3cret-of-the-service-4711";

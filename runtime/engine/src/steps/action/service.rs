@@ -7,12 +7,14 @@ use tokio::time::Instant;
 
 use super::super::call::bytes_of_response;
 use super::Acting;
-use crate::action::{ATTEMPTS_MAX, ActionAnswer, AnswerRules, ReadAnswer, budget_of, keeps_from_serving, read_answer};
+use crate::action::{
+    ATTEMPTS_MAX, ActionAnswer, AnswerRules, ReadAnswer, UnusableAnswer, budget_of, keeps_from_serving, read_answer,
+};
 use crate::connector::{Connector, PermittedRequest};
 use crate::engine::Trouble;
 use crate::flow::FunctionRef;
 use crate::ids::RequestId;
-use crate::message::{Header, Octets, Request};
+use crate::message::{Header, Octets, Request, Response};
 use crate::ports::{ActionEvent, Attempts, CallContext, ConnectorErrorKind, Exchange};
 use crate::run::{ActionRecord, ServiceRecord, StepError};
 use crate::step::step_error;
@@ -85,6 +87,9 @@ fn permitted(
     bound.permit(request).map_err(|error| step_error("connector.request-not-permitted", error))
 }
 
+/// The longest body, in bytes, that is read on a thread that serves other runs too.
+const READ_HERE_MAX: usize = 64 << 10;
+
 /// One question to one service.
 struct Asking<'a> {
     acting: &'a Acting<'a>,
@@ -107,7 +112,7 @@ impl Asking<'_> {
             attempt.log_request(&context, &self.permitted).await;
             let exchange = attempt.ports.connectors.send(&context, &self.permitted).await;
             attempt.log_exchange(&context, &self.permitted, &exchange).await;
-            let read = self.read(&exchange);
+            let read = self.read(&exchange).await;
             let kept = exchange.outcome.as_ref().map_or(Ok(()), |response| attempt.keep(bytes_of_response(response)));
             if let (Ok(_), Err(vain)) = (&exchange.outcome, &read) {
                 attempt.log_unusable(&self.permitted, &vain.error);
@@ -129,20 +134,30 @@ impl Asking<'_> {
 
     /// What an attempt came to. A 500 that is not the service's own ERROR, a gateway's 502, 503 and 504 whatever they
     /// say, and a time-out are worth another; all else is final.
-    fn read(&self, exchange: &Exchange) -> Result<ReadAnswer, Vain> {
+    async fn read(&self, exchange: &Exchange) -> Result<ReadAnswer, Vain> {
         use ConnectorErrorKind::{ConnectTimeout, RequestTimeout};
         let response = exchange.outcome.as_ref().map_err(|error| Vain {
             error: error.clone().into(),
             again: matches!(error.kind, ConnectTimeout | RequestTimeout),
         })?;
-        let rules = AnswerRules {
-            kind: self.acting.kind,
-            profile: &self.acting.set_up.profile,
-            depth_max: self.permitted.connector().document.connection.json_depth_max,
-        };
-        read_answer(response, &rules).map_err(|unusable| Vain {
+        self.read_response(response).await.map_err(|unusable| Vain {
             error: step_error(unusable.code, format!("`{}` {unusable}", self.wanted)),
             again: matches!(response.status, 500 | 502 | 503 | 504),
+        })
+    }
+
+    /// Reads on a thread of its own what takes a while.
+    async fn read_response(&self, response: &Response) -> Result<ReadAnswer, UnusableAnswer> {
+        let depth_max = self.permitted.connector().document.connection.json_depth_max;
+        let (kind, profile) = (self.acting.kind, self.acting.set_up.profile);
+        if response.body.len() <= READ_HERE_MAX {
+            return read_answer(response, &AnswerRules { kind, profile: &profile, depth_max });
+        }
+        let (kind, response) = (kind.clone(), response.clone());
+        let reading = move || read_answer(&response, &AnswerRules { kind: &kind, profile: &profile, depth_max });
+        tokio::task::spawn_blocking(reading).await.unwrap_or_else(|_| {
+            let message = "answered, but the answer was not read; the host stops".to_owned();
+            Err(UnusableAnswer { code: "action.unusable-answer", message })
         })
     }
 }
