@@ -6,6 +6,7 @@
     reason = "a scenario that cannot go on has failed"
 )]
 
+mod action_types; // types that an operator adds, and what clients get
 mod api; // the API without its command line: answers to good and bad requests
 mod background;
 mod bad_input;

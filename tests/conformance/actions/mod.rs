@@ -5,6 +5,7 @@ pub(crate) mod allowed_operations;
 pub(crate) mod client_result;
 pub(crate) mod custom_authentication;
 pub(crate) mod extension_config;
+pub(crate) mod extension_encrypted;
 pub(crate) mod extension_executor;
 pub(crate) mod extension_request;
 pub(crate) mod extension_response;

@@ -1,6 +1,7 @@
 //! The engine over the memory store, with plugins and outside systems that do what a test says.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go on has failed the test")]
 
+mod action_events;
 mod actions;
 mod background;
 mod calls;
