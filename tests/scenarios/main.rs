@@ -8,6 +8,7 @@
 
 mod action_services; // plugins for systems that call action services
 mod action_answers; // external services that answer badly
+mod action_types; // types that an operator adds, and what clients get
 mod api; // the API without its command line: answers to good and bad requests
 mod background;
 mod bad_input;

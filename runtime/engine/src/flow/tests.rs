@@ -165,7 +165,7 @@ fn steps_have_one_kind_and_known_fields() {
     faults_of(
         "  - id: a\n    action: FLOW_EXTENSION\n    plugin: tier@^1\n    allowed-operations: [{ op: add, paths: [x] }, { op: replace }]\n",
         &expect![[r#"
-            6:32 flow.allowed-operation [a] `add` is not for `FLOW_EXTENSION`; it may have `replace`
+            6:32 flow.allowed-operation [a] `add` is not for `FLOW_EXTENSION`; it may have `replace`, `redirect`
             6:45 flow.allowed-operation [a] `x` is not a path: it must begin with `/`
             6:51 flow.allowed-operation [a] it lists no path, so it allows nothing
         "#]],

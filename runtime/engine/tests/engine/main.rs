@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go on has failed the test")]
 
 mod action_entries;
+mod action_events;
 mod actions;
 mod background;
 mod calls;

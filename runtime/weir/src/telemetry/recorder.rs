@@ -84,6 +84,7 @@ fn describe() {
     gauge!("weir_connector_circuits_open", "Connectors whose circuit breaker is open; the log names them.");
     counter!("weir_connector_circuit_changes_total", "Changes of circuit breakers, by what they changed to.");
     histogram!("weir_commit_seconds", "Time of step commits until they are durable.");
+    gauge!("weir_action_types", "Types of actions by origin: shipped, operator.");
     gauge!("weir_identities", "Stored TLS identities by state: valid, expiring (within 30 days), expired.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
     gauge!("weir_store_writable", "1 where the store takes writes.");

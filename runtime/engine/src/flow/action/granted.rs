@@ -86,3 +86,54 @@ impl Compiler<'_> {
 fn leads_into(place: &str, path: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::read_action;
+    use crate::action::ActionTypes;
+    use crate::document::{Document, Format};
+
+    /// Code and place of each fault of a saved action with these members.
+    fn faults(members: &str) -> Vec<(String, String)> {
+        let text = format!("action: a\ntype: FLOW_EXTENSION\nservice: c.f\n{members}");
+        let document = Document::parse(&text, Format::Yaml).expect("YAML");
+        let faults = read_action(&document, &ActionTypes::shipped()).err().unwrap_or_default();
+        faults.0.into_iter().map(|fault| (fault.code, fault.pointer)).collect()
+    }
+
+    fn fault(code: &str, pointer: &str) -> Vec<(String, String)> {
+        vec![(code.to_owned(), pointer.to_owned())]
+    }
+
+    fn none() -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    #[test]
+    fn an_owner_names_what_the_type_grants() {
+        //
+        assert_eq!(
+            faults("expose: ['/user/claims[uri=a]', /user/username]\nhidden: [/user/id, /flow/flowType]\n"),
+            none()
+        );
+        assert_eq!(faults("expose: [/user/name]\n"), fault("flow.event-path", "/expose/0"));
+        assert_eq!(faults("hidden: [/user/nme]\n"), fault("flow.event-path", "/hidden/0"));
+        assert_eq!(faults("expose: [user/username]\n"), fault("flow.event-path", "/expose/0"));
+        assert_eq!(faults("expose: [/user/]\n"), fault("flow.event-path", "/expose/0"));
+        let many: Vec<String> = (0..=50).map(|index| format!("'/user/claims[uri={index}]'")).collect();
+        assert_eq!(faults(&format!("expose: [{}]\n", many.join(", "))), fault("flow.path-count", "/expose"));
+    }
+
+    #[test]
+    fn what_a_type_keeps_is_not_modifiable_and_annotations_are_types() {
+        //
+        let replace = |path: &str| faults(&format!("allowed-operations: [{{ op: replace, paths: ['{path}'] }}]\n"));
+        let place = "/allowed-operations/0/paths/0";
+        assert_eq!(replace("/flow/flowType"), fault("flow.allowed-operation", place));
+        assert_eq!(replace("/flowers"), none());
+        assert_eq!(replace("/properties/score{Float}"), none());
+        assert_eq!(replace("/properties/score{Flot}"), fault("flow.path-annotation", place));
+        let twice = "allowed-operations: [{ op: replace, paths: ['/p/a{Float}', '/p/a{String}'] }]\n";
+        assert_eq!(faults(twice), fault("flow.path-annotation", "/allowed-operations/0/paths/1"));
+    }
+}

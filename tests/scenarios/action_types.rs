@@ -1,0 +1,60 @@
+//! Types of actions that an operator adds, and what clients get, through the real server and command line.
+
+use serde_json::json;
+
+use crate::house::House;
+
+const OWN: &str = "\
+type: RISK_CHECK
+title: A check of risk
+event:
+  - { to: /who, from: /event/user/id }
+results:
+  - endpoint: login
+    failed: { status: 403, body: { reason: \"${reason}\" } }
+    error: { status: 500, body: { text: Please try again. } }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_adds_a_type_and_clients_get_what_it_says() {
+    // covers A-01, A-07
+    let types = tempfile::tempdir().unwrap();
+    std::fs::write(types.path().join("a.yaml"), OWN).unwrap();
+    let faulty = types.path().join("b.yaml");
+    std::fs::write(&faulty, "type: OTHER\ntitle: Another\nevent:\n  - { to: who, from: /event/user }\n").unwrap();
+    std::fs::write(types.path().join("c.yaml"), OWN.replace("RISK_CHECK", "FLOW_EXTENSION")).unwrap();
+    let house = House::with_config(&format!("[actions]\ntypes-dir = '{}'", types.path().display())).await;
+    house.server.log_with("an action type has a fault: `who` is no JSON pointer");
+    house.server.log_with("there is a type `FLOW_EXTENSION` already");
+    let cli = |line: &[&str]| house.server.cli(&house.key, line).unwrap();
+    let listed = cli(&["action", "types"]);
+    assert!(listed.lines().any(|line| line.starts_with("RISK_CHECK") && line.contains("operator")), "{listed}");
+    assert!(listed.contains("PRE_UPDATE_PASSWORD") && !listed.contains("OTHER"), "{listed}");
+    let shown = cli(&["action", "types", "RISK_CHECK"]);
+    assert!(shown.contains("/event/user/id") && shown.contains("login"), "{shown}");
+    let line = ["action", "check-type", faulty.to_str().unwrap()];
+    let checked = house.server.try_cli(&house.key, &line, "").unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.code() == Some(1) && said.contains("b.yaml:4:"), "{said}");
+
+    let connector = json!({
+        "connector": "risk", "base-url": house.upstream.url(),
+        "functions": [{ "name": "check", "method": "POST", "endpoint": "/no-such-page" }],
+    });
+    let flow = json!({ "flow": "f", "steps": [{ "id": "risk", "action": "RISK_CHECK", "service": "risk.check" }] });
+    for (path, document) in [("/v1/connectors/risk", &connector), ("/v1/flows/f", &flow)] {
+        let answer = house.api().put(path, "application/json", document.to_string().as_bytes());
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    let run = house.run("f", &json!({ "user": { "id": "u-1" }, "other": "x" }));
+    assert_eq!((&run["state"], &run["client_result"]["status"]), (&json!("error"), &json!(500)), "{run}");
+    assert_eq!(run["client_result"]["body"], json!({ "text": "Please try again." }), "{run}");
+    assert_eq!(house.journal(&run)[0]["record"]["event"]["payload"], json!({ "who": "u-1" }));
+    let id = run["id"].as_str().unwrap();
+    let other = house.api().get(&format!("/v1/runs/{id}/client-result?type=PRE_UPDATE_PASSWORD&endpoint=scim"));
+    assert_eq!(other.json()["status"], json!(500), "{}", other.text);
+    let none = house.api().get(&format!("/v1/runs/{id}/client-result?endpoint=elsewhere"));
+    assert_eq!((none.status, none.json()["code"].as_str().unwrap()), (400, "request.invalid-query"));
+    let page = cli(&["run", "show", id]);
+    assert!(page.contains("a client of `login` gets 500"), "{page}");
+}
