@@ -109,7 +109,8 @@ impl Running {
         Ok(answer.body_mut().read_json()?)
     }
 
-    fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
+    /// Sends something: the status, and what came back.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
         let url = format!("{}{path}", self.server.url);
         let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
         let request = request.header("authorization", format!("Bearer {}", self.key.trim()));

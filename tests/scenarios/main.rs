@@ -21,6 +21,7 @@ mod identities;
 mod real_world; // systems that others have written
 mod responses;
 mod secrets;
+mod suspended;
 mod templates;
 mod tenants;
 mod tidy;

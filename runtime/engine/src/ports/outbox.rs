@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::lease::{Lease, OwnerId};
-use super::store::StoreError;
+use super::store_error::StoreError;
 use crate::ids::{RunId, TenantId};
 use crate::run::{BackgroundCall, BackgroundProgress};
 use crate::time::Timestamp;
