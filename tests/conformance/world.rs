@@ -126,7 +126,8 @@ impl Running {
         Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default()))
     }
 
-    fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
+    /// Sends something: the status, and what came back.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
         let url = format!("{}{path}", self.server.url);
         let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
         let request = request.header("authorization", format!("Bearer {}", self.key.trim()));

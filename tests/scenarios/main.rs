@@ -26,6 +26,7 @@ mod real_world; // systems that others have written
 mod responses;
 mod saved_actions;
 mod secrets;
+mod suspended;
 mod templates;
 mod tenants;
 mod tidy;

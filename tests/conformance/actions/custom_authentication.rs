@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::acting::Scene;
+use super::authentication_redirect;
 use super::extension_request::{asked, step};
 use crate::registry::Runner;
 use crate::upstream::Answer;
@@ -13,6 +14,19 @@ use crate::world::World;
 pub(crate) const RUNNERS: &[Runner] = &[
     Runner { needs: &[], may: &["call"], expects: &["actionType", "flowId", "requestId"], run: envelope },
     Runner { needs: &["answer"], may: &["mode"], expects: &["outcome"], run: answered },
+    Runner { needs: &["answer"], may: &[], expects: &["userIsSentTo", "note"], run: authentication_redirect::sent_to },
+    Runner {
+        needs: &["done"],
+        may: &[],
+        expects: &["userReturnsTo", "thenServerCallsAgain"],
+        run: authentication_redirect::called_again,
+    },
+    Runner {
+        needs: &["userReturnsWithoutPin"],
+        may: &[],
+        expects: &["sampleAnswers"],
+        run: authentication_redirect::back_without_finishing,
+    },
 ];
 
 fn scene() -> Scene {

@@ -2,6 +2,7 @@
 
 pub(crate) mod acting; // the flow that most of them run
 pub(crate) mod allowed_operations;
+pub(crate) mod authentication_redirect;
 pub(crate) mod client_actions; // which action is meant
 pub(crate) mod client_result;
 pub(crate) mod custom_authentication;

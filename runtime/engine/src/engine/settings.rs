@@ -21,7 +21,8 @@ pub struct EngineSettings {
     /// How often to look for runs that nobody drives. 1 s by default.
     #[serde(with = "crate::duration_text")]
     pub claim_interval: Duration,
-    /// The largest event that starts a run, and the largest input that resumes one, in bytes of JSON. 256 KiB by default.
+    /// The largest event that starts a run, and the largest input that resumes one, in bytes of JSON. 256 KiB by
+    /// default.
     pub event_bytes_max: usize,
     /// The largest context of a run, in bytes of JSON. 8 MiB by default.
     pub context_bytes_max: usize,

@@ -189,8 +189,9 @@ pub trait Store: Outbox + Send + Sync {
     /// Begins a run, or finds the one that the same client key began. Without a lease the run is queued.
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
-    /// Claims up to `limit` unfinished runs whose lease is over at `now`, for `lease` from `now`; up to 1,024 at once. A
-    /// suspended run is among them when the time for which it waits is over at `now`, so that somebody ends it. Fair to tenants: one tenant's queue does not stand before another's single run.
+    /// Claims up to `limit` unfinished runs whose lease is over at `now`, for `lease` from `now`; up to 1,024 at once.
+    /// A suspended run is among them when the time for which it waits is over at `now`, so that somebody ends it.
+    /// Fair to tenants: one tenant's queue does not stand before another's single run.
     /// A run whose record or context cannot be read, for whatever reason, is left out and logged, [`Store::health`]
     /// says so, and it is looked at again after as long as a lease.
     async fn claim_runs(
@@ -211,8 +212,8 @@ pub trait Store: Outbox + Send + Sync {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
 
     /// Goes on with a suspended run: record, context changes, journal entry, lease or queue row, client key, all or
-    /// nothing. Of two resumes of one revision one wins; the other fails with [`StoreError::RevisionConflict`]. A resume
-    /// goes before a claim that would end the run because its time is over: the lease of that claim is stale afterwards.
+    /// nothing. Of two resumes of one revision one wins; the other fails with [`StoreError::RevisionConflict`]. A
+    /// resume goes before a claim that would end the run because its time is over: that lease is stale afterwards.
     async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError>;
 
     /// Whether the run was resumed with this client key.

@@ -27,7 +27,7 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When it was committed last.
     pub updated_at: Timestamp,
-    /// When it ends as an error at the latest.
+    /// When it ends as an error at the latest. A resume moves it: see [`Run::apply`].
     pub deadline: Timestamp,
     /// The fence of its last commit's lease: how often it was claimed since tells a run that brings its process down.
     #[serde(default)]

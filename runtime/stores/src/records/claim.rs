@@ -22,7 +22,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Queues the runs whose leases are over, and the suspended ones whose time is, then takes the first runs of the queue.
+    /// Queues the runs whose leases are over, and the suspended ones whose time is, then takes the first runs of the
+    /// queue.
     pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Vec<(RunKey, Lease)>, StoreError> {
         end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
         resume::wake(draft, self.now)?;

@@ -51,7 +51,8 @@ pub(super) struct NewRunBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct StartQuery {
-    /// How long to wait for the run's end or its suspension, such as `5s`; not at all without. `Prefer: wait=SECONDS` does the same.
+    /// How long to wait for the run's end or its suspension, such as `5s`; not at all without. `Prefer: wait=SECONDS`
+    /// does the same.
     wait: Option<String>,
 }
 
@@ -127,7 +128,8 @@ impl FromRequestParts<Arc<App>> for Identity {
     }
 }
 
-/// Starts a run. With a wait, answers when the run has ended or is suspended; without one, or when the wait is over, at once.
+/// Starts a run. With a wait, answers when the run has ended or is suspended; without one, or when the wait is over,
+/// at once.
 #[utoipa::path(post, path = "/v1/flows/{name}/runs", tag = "runs", security(("key" = ["runs.start"])),
     params(
         ("name" = String, Path, description = "The flow."),

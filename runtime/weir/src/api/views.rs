@@ -47,7 +47,7 @@ pub(super) struct RunView {
     /// When it was committed last.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    /// When it ends as an error at the latest.
+    /// When it ends as an error at the latest. Stands still while the run is suspended: a resume moves it.
     #[schema(value_type = String, format = DateTime)]
     deadline: Timestamp,
 }
