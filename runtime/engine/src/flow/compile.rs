@@ -102,7 +102,10 @@ impl Compiler<'_> {
             self.error(&pointer, SHAPE, "a step must be an object with `id` and a kind");
             return None;
         };
-        let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.0).filter(|kind| object.contains_key(*kind)).collect();
+        // What an action knows of claims is an object under the name of the step that sets them in a list.
+        let has_rules = object.contains_key("action") && object.get("claims").is_some_and(Value::is_object);
+        let is_kind = |kind: &&str| object.contains_key(*kind) && !(has_rules && *kind == "claims");
+        let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.0).filter(is_kind).collect();
         let [kind] = kinds.as_slice() else {
             let names: Vec<&str> = KINDS.iter().map(|kind| kind.0).collect();
             let known = names.join("`, `");
