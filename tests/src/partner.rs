@@ -5,7 +5,7 @@ use aes_gcm::aead::{Aead as _, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use anyhow::{Context as _, ensure};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{CertificateParams, KeyPair};
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rsa::{Oaep, RsaPrivateKey};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ impl Partner {
     pub fn with(change: impl FnOnce(&mut CertificateParams)) -> anyhow::Result<Self> {
         let key = RsaPrivateKey::new(&mut rand::rng(), 2048)?;
         let key_pem = key.to_pkcs8_pem(LineEnding::LF)?.to_string();
-        let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&key_pem, &PKCS_RSA_SHA256)?;
+        let pair = KeyPair::try_from(key.to_pkcs8_der()?.as_bytes())?;
         let mut params = CertificateParams::new(vec!["partner.test".to_owned()])?;
         change(&mut params);
         let der = params.self_signed(&pair)?;

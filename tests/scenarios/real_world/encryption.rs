@@ -6,6 +6,10 @@ use weir_tests::partner::Partner;
 use super::services;
 use crate::house::House;
 
+/// What the service read and sent back, and what it sent in a list.
+const IS_READ: &str = "event.user.claims.exists(c, c.uri.endsWith('/tier') && c.value == '070|PLAIN_TEXT|s3cr\"et é') && \
+                         event.user.claims.exists(c, c.uri.endsWith('/interests') && c.value == ['chess', 'tea'])";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_with_another_implementation_reads_what_we_encrypt_and_we_read_what_it_encrypts() {
     // covers A-08, A-12, D-04
@@ -38,10 +42,7 @@ async fn a_service_with_another_implementation_reads_what_we_encrypt_and_we_read
                     },
                 },
                 { "id": "check", "condition": [
-                    { "when": format!(
-                        "event.user.claims.exists(c, c.uri.endsWith('/tier') && c.value == '070|PLAIN_TEXT|s3cr\"et é') && \
-                         event.user.claims.exists(c, c.uri.endsWith('/interests') && c.value == ['chess', 'tea'])"
-                    ), "next": "end" },
+                    { "when": IS_READ, "next": "end" },
                     { "otherwise": "wrong" },
                 ] },
                 { "id": "wrong", "fail": { "reason": "the values are not those" } },

@@ -189,6 +189,7 @@ pub struct EncryptionDocument {
     /// The stored TLS identity whose certificate the listed parts of the event are encrypted to.
     /// An empty text is none.
     #[serde(default, deserialize_with = "empty_is_none")]
+    #[schemars(with = "Option<String>")]
     pub certificate: Option<IdentityName>,
     /// Paths of the run's event that are encrypted.
     #[serde(default)]

@@ -98,7 +98,6 @@ async fn seal_part(
             "`{}` is left out of what the action sees: it is to be encrypted, and there is no certificate for it",
             part.path
         );
-        tracing::warn!(tenant = %acting.attempt.run.tenant, run = %acting.attempt.run.id, "{message}");
         acting.attempt.diagnostics.left_out(&acting.kind.name, message);
     }
     Ok(())
