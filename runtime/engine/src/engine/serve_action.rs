@@ -147,15 +147,7 @@ fn refused(why: impl ToString) -> ServeActionError {
 }
 
 fn record_of(event: ActionEvent) -> ActionRecord {
-    ActionRecord {
-        event,
-        saved: None,
-        skipped: None,
-        hook: None,
-        service: None,
-        answer: None,
-        operations: Vec::new(),
-    }
+    ActionRecord { event, saved: None, skipped: None, hook: None, service: None, answer: None, operations: Vec::new() }
 }
 
 /// Invokes the hook, and holds its answer against what the caller allows.
@@ -166,7 +158,8 @@ async fn ask(
     record: &mut ActionRecord,
 ) -> Result<ActionAnswer, ServeActionError> {
     let Prepared { mut invocation, calls } = prepare(attempt, hook, "action").await?;
-    let most = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    // A little less, so that a plugin that is too slow ends by its own limit and says where it was.
+    let most = u64::try_from((within * 9 / 10).as_millis()).unwrap_or(u64::MAX);
     invocation.limits.time_ms = invocation.limits.time_ms.min(most);
     let asked = timeout(within, attempt.ports.plugins.action(&invocation, &record.event, &calls)).await;
     let report = asked.map_err(|_| {

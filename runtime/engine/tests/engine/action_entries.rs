@@ -82,8 +82,7 @@ async fn what_goes_wrong_is_told_without_being_asked_for() {
 #[tokio::test]
 async fn an_operator_decides_what_is_told() {
     // covers D-02
-    let silent =
-        ActionLog { request: EventLevel::Disable, success: EventLevel::Disable, failure: EventLevel::Disable };
+    let silent = ActionLog { request: EventLevel::Disable, success: EventLevel::Disable, failure: EventLevel::Disable };
     assert_eq!(entries(deciding(ActionDecision::Success(Vec::new())), silent).await, []);
     let told = entries(deciding(ActionDecision::Success(Vec::new())), ActionLog::default()).await;
     let input = |text: &str| DiagnosticFilter { input: Some(text.to_owned()), ..DiagnosticFilter::default() };
@@ -148,7 +147,7 @@ async fn an_action_is_tried_without_a_run() {
     let house = House::new(ACTION, deciding(ActionDecision::Success(vec![replace("/user/x", "gold")]))).await;
     let step = |allowed: &Value| -> Map<String, Value> {
         let step = json!({
-            "id": "mine", "next": "nowhere", "action": "FLOW_EXTENSION", "plugin": "p", "allowed-operations": allowed,
+            "id": "mine", "next": "nowhere", "action": "FLOW_EXTENSION", "plugin": "p@1", "allowed-operations": allowed,
         });
         step.as_object().expect("an object").clone()
     };

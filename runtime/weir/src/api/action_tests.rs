@@ -130,9 +130,7 @@ impl From<TryActionError> for Problem {
         let detail = format!("{error}.");
         match error {
             TryActionError::Action(faults) => {
-                let view = |fault: &weir_engine::document::Fault| {
-                    json!({ "pointer": fault.pointer, "code": fault.code, "message": fault.message })
-                };
+                let view = |fault: &weir_engine::document::Fault| json!({ "pointer": fault.pointer, "code": fault.code, "message": fault.message });
                 Self::new(&code::ACTION_TEST_INVALID, detail).with_errors(faults.0.iter().map(view).collect())
             }
             TryActionError::TimedOut(_) => Self::new(&code::ACTION_TEST_TIMEOUT, detail),

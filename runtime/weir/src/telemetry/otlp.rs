@@ -10,8 +10,7 @@ use weir_engine::run::DiagnosticEntry;
 /// The entries, which are one tenant's.
 pub(crate) fn logs_data(entries: &[DiagnosticEntry]) -> Value {
     let tenant = entries.first().map(|entry| attribute("weir.tenant", &json!(entry.tenant)));
-    let resource: Vec<Value> =
-        [attribute("service.name", &json!("weir"))].into_iter().chain(tenant).collect();
+    let resource: Vec<Value> = [attribute("service.name", &json!("weir"))].into_iter().chain(tenant).collect();
     json!({
         "resourceLogs": [{
             "resource": { "attributes": resource },

@@ -32,11 +32,7 @@ async fn a_key_opens_its_own_tenants_plugins_in_each_of_three_ways() {
     let ask = || Ask::new("POST", PATH).json(&envelope());
     let basic = |key: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("weir:{key}")));
     for key in [&house.runner, &house.admin, &house.author] {
-        for ask in [
-            ask().key(key),
-            ask().header("authorization", &basic(key)),
-            ask().header("x-api-key", key),
-        ] {
+        for ask in [ask().key(key), ask().header("authorization", &basic(key)), ask().header("x-api-key", key)] {
             let answer = house.ask(ask).await;
             // There is no sandbox here: the hook is missing, which is the request's fault and nobody's secret.
             check_error(&answer, 400);

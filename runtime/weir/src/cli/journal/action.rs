@@ -44,7 +44,8 @@ impl Page {
     }
 
     fn service(&mut self, service: &ServiceRecord) {
-        let name = format!("service {}.{} (version {})", service.connector, service.function, service.connector_version);
+        let name =
+            format!("service {}.{} (version {})", service.connector, service.function, service.connector_version);
         self.put(1, Some(Style::Bold), &name);
         match &service.sent_request {
             None => self.put(1, Some(Style::Dim), "nothing was sent"),
