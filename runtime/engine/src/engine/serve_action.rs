@@ -208,9 +208,10 @@ fn results_of(answer: &ActionAnswer, refused: usize, why: &str) -> Vec<Operation
         return Vec::new();
     };
     let record = |(index, operation): (usize, &Operation)| {
-        let (result, reason) = match index == refused {
-            true => (OperationResult::Rejected, why.to_owned()),
-            false => (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned()),
+        let (result, reason) = if index == refused {
+            (OperationResult::Rejected, why.to_owned())
+        } else {
+            (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned())
         };
         OperationRecord { operation: operation.clone(), result, reason: Some(reason) }
     };
