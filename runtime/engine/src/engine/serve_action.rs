@@ -26,7 +26,7 @@ use crate::step::{Attempt, Way, step_error};
 use crate::steps::{Diagnostics, Prepared, prepare, tell};
 
 /// The code of a request that the plugin cannot be asked.
-const INVALID: &str = "action-service.invalid-request";
+const INVALID: &str = "action.service-request";
 
 /// An action to serve.
 #[derive(Debug, Clone)]
@@ -165,7 +165,7 @@ async fn ask(
     let report = asked.map_err(|_| {
         let most = duration_text::to_text(within);
         let message = format!("the action with its wait for a place took longer than {most}");
-        ServeActionError::Failed(step_error("action-service.timeout", message))
+        ServeActionError::Failed(step_error("action.service-timeout", message))
     })?;
     attempt.log_plugin(&invocation, &report).await;
     let outcome = report.outcome.clone();

@@ -222,7 +222,7 @@ fn answer_of(outcome: &Result<ActionAnswer, ServeActionError>) -> (&'static str,
 /// What a caller may know of an error: its kind, in words that tell nothing of the inside.
 fn of_code(code: &str) -> &'static str {
     match code {
-        "plugin.time-exhausted" | "action-service.timeout" => "The action took longer than it may",
+        "plugin.time-exhausted" | "action.service-timeout" => "The action took longer than it may",
         "plugin.fuel-exhausted" | "plugin.memory-exhausted" | "plugin.table-exhausted" | "plugin.stack-overflow" => {
             "The action used up more than it may"
         }
