@@ -94,7 +94,7 @@ async fn a_plugin_answers_as_an_action_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_means_harm_ends_as_an_error_that_tells_nothing() {
     // covers A-10, D-02, P-05
-    let house = House::with_config("[limits]\naction-service-time = \"300ms\"\n").await;
+    let house = House::empty().await;
     let loops = action("", "(loop $l (br $l)) unreachable");
     let grow = "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
     let mut live = follow(&house.server.url, &house.key);

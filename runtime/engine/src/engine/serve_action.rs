@@ -26,7 +26,7 @@ use crate::step::{Attempt, Way, step_error};
 use crate::steps::{Diagnostics, Prepared, prepare, tell};
 
 /// The code of a request that the plugin cannot be asked.
-const INVALID: &str = "action-service.invalid-request";
+const INVALID: &str = "action.service-request";
 
 /// An action to serve.
 #[derive(Debug, Clone)]
@@ -159,13 +159,14 @@ async fn ask(
     record: &mut ActionRecord,
 ) -> Result<ActionAnswer, ServeActionError> {
     let Prepared { mut invocation, calls } = prepare(attempt, hook, "action").await?;
-    let most = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    // A little less, so that a plugin that is too slow ends by its own limit and says where it was.
+    let most = u64::try_from((within * 9 / 10).as_millis()).unwrap_or(u64::MAX);
     invocation.limits.time_ms = invocation.limits.time_ms.min(most);
     let asked = timeout(within, attempt.ports.plugins.action(&invocation, &record.event, &calls)).await;
     let report = asked.map_err(|_| {
         let most = duration_text::to_text(within);
         let message = format!("the action with its wait for a place took longer than {most}");
-        ServeActionError::Failed(step_error("action-service.timeout", message))
+        ServeActionError::Failed(step_error("action.service-timeout", message))
     })?;
     attempt.log_plugin(&invocation, &report).await;
     let outcome = report.outcome.clone();
@@ -208,9 +209,10 @@ fn results_of(answer: &ActionAnswer, refused: usize, why: &str) -> Vec<Operation
         return Vec::new();
     };
     let record = |(index, operation): (usize, &Operation)| {
-        let (result, reason) = match index == refused {
-            true => (OperationResult::Rejected, why.to_owned()),
-            false => (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned()),
+        let (result, reason) = if index == refused {
+            (OperationResult::Rejected, why.to_owned())
+        } else {
+            (OperationResult::Dropped, "another operation is refused, and with it the answer".to_owned())
         };
         OperationRecord { operation: operation.clone(), result, code: None, reason: Some(reason) }
     };

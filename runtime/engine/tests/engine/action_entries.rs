@@ -147,7 +147,7 @@ async fn an_action_is_tried_without_a_run() {
     let house = House::new(ACTION, deciding(ActionDecision::Success(vec![replace("/user/x", "gold")]))).await;
     let step = |allowed: &Value| -> Map<String, Value> {
         let step = json!({
-            "id": "mine", "next": "nowhere", "action": "FLOW_EXTENSION", "plugin": "p", "allowed-operations": allowed,
+            "id": "mine", "next": "nowhere", "action": "FLOW_EXTENSION", "plugin": "p@1", "allowed-operations": allowed,
         });
         step.as_object().expect("an object").clone()
     };

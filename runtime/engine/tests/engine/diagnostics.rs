@@ -131,6 +131,7 @@ async fn plugins_log_and_their_granted_calls_are_logged() {
         ("connector-response", "sys.get"),
         ("plugin-log", "asker@1.0.0"),
         ("plugin-log", "asker@1.0.0"),
+        ("action-response", "asker@1.0.0"),
     ];
     assert_eq!(events, expected);
     let log = &entries[2];

@@ -172,7 +172,10 @@ fn call_of(
     text: Result<ActionText, Problem>,
 ) -> Result<ServeAction, Box<Response>> {
     let QueryOf(ServiceQuery { input, config }) = query.map_err(|problem| Box::new(refused(problem.detail())))?;
-    let plugin: Result<PluginRequirement, _> = caller.plugin.parse();
+    // Without a range every version will do: the newest enabled one serves.
+    let wanted = &caller.plugin;
+    let plugin: Result<PluginRequirement, _> =
+        if wanted.contains('@') { wanted.parse() } else { format!("{wanted}@*").parse() };
     let plugin = plugin.map_err(|_| Box::new(refused("The path must name a plugin as NAME or NAME@RANGE")))?;
     let config = config.map(|text| serde_json::from_str(&text)).transpose();
     let config = config.map_err(|_| Box::new(refused("The query parameter config must be JSON")))?;
@@ -219,7 +222,7 @@ fn answer_of(outcome: &Result<ActionAnswer, ServeActionError>) -> (&'static str,
 /// What a caller may know of an error: its kind, in words that tell nothing of the inside.
 fn of_code(code: &str) -> &'static str {
     match code {
-        "plugin.time-exhausted" | "action-service.timeout" => "The action took longer than it may",
+        "plugin.time-exhausted" | "action.service-timeout" => "The action took longer than it may",
         "plugin.fuel-exhausted" | "plugin.memory-exhausted" | "plugin.table-exhausted" | "plugin.stack-overflow" => {
             "The action used up more than it may"
         }

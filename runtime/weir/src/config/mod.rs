@@ -337,6 +337,12 @@ mod tests {
         for (value, good) in [("64", true), ("63", false), ("1048576", true), ("1048577", false)] {
             assert_eq!(read("", &[("WEIR_DIAGNOSTICS_BODY_BYTES_MAX", value)], &[]).is_ok(), good, "{value}");
         }
+        for (value, good) in [("100ms", true), ("99ms", false), ("60s", true), ("61s", false)] {
+            assert_eq!(read("", &[("WEIR_LIMITS_ACTION_SERVICE_TIME", value)], &[]).is_ok(), good, "{value}");
+        }
+        for (value, good) in [("disable", true), ("warning", true), ("loud", false)] {
+            assert_eq!(read("", &[("WEIR_DIAGNOSTICS_ACTIONS_FAILURE", value)], &[]).is_ok(), good, "{value}");
+        }
         let named = read("[diagnostics]\nsensitive-names = ['ssn']", &[], &[]).unwrap();
         assert_eq!(named.engine.diagnostics.sensitive_names, ["ssn"]);
         assert!(read("[diagnostics]\nsensitive-names = ['--']", &[], &[]).is_err());

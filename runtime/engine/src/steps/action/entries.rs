@@ -1,5 +1,5 @@
-//! What people are told of an action (D-01): why it failed, at once; that it was asked and went well, where the operator
-//! wants it. The only place where a provider's own `errorMessage` and `errorDescription` are shown.
+//! What people are told of an action (D-01): why it failed, at once; that it was asked and went well, where the
+//! operator wants it. The only place where a provider's own `errorMessage` and `errorDescription` are shown.
 
 use serde_json::{Map, Value, json};
 

@@ -68,7 +68,9 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("post", "/v1/runs/{id}/resume") => ask.json(&json!({ "input": {} })),
         ("post", "/v1/connectors/{name}/functions/{function}/test") => ask.json(&json!({})),
         ("post", "/v1/connector-tests") => ask.json(&json!({ "document": super::house::CONNECTOR, "function": "get" })),
-        ("post", "/v1/action-tests") => ask.json(&json!({ "step": { "action": "FLOW_EXTENSION", "plugin": "sign" } })),
+        ("post", "/v1/action-tests") => {
+            ask.json(&json!({ "step": { "action": "FLOW_EXTENSION", "plugin": "sign@1" } }))
+        }
         ("post", "/v1/connector-templates/{name}/document") => {
             ask.json(&json!({ "values": { "base-url": "https://a.test" } }))
         }
