@@ -7,7 +7,7 @@ export GUEST_TOOLCHAIN
 
 # No `--package`: a single package would be built with other features of its dependencies, and so built again.
 WEIR = $(CARGO) run --quiet --locked --bin weir --
-GUESTS = correlate normalise tier
+GUESTS = answers breached-password correlate normalise profile-rules scope-limiter tier tier-enrichment
 
 .PHONY: help demo run test conformance bench torture guests lint audit tools services clean
 
