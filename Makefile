@@ -27,8 +27,8 @@ test: guests services ## Every test: units, properties, stores, guests, scenario
 # The folder of vectors: `make conformance VECTORS=DIR`.
 VECTORS ?= ../shared/vectors
 
-conformance: build ## Run the vectors of a folder against the real binary; VERBOSE=1 says why some are skipped.
-	@$(CARGO) run --quiet --locked --bin conformance -- $(if $(VERBOSE),-v) $(VECTORS)
+conformance: guests ## Run the vectors of a folder; VERBOSE=1 says why some are skipped, MARKDOWN=1 ends with tables.
+	@$(CARGO) run --quiet --locked --bin conformance -- $(if $(VERBOSE),-v) $(if $(MARKDOWN),-m) $(VECTORS)
 
 bench: guests ## Hooks against the raw engine, calls against bare reqwest, durable steps; writes target/bench/report.json.
 	$(CARGO) build --locked --release --workspace

@@ -133,7 +133,12 @@ pub struct ClientResult {
 pub struct ActionTypes(BTreeMap<String, Arc<ActionType>>);
 
 /// The documents of the types that are shipped.
-const SHIPPED: [&str; 1] = [include_str!("../../action-types/flow-extension.yaml")];
+const SHIPPED: [&str; 4] = [
+    include_str!("../../action-types/flow-extension.yaml"),
+    include_str!("../../action-types/pre-issue-access-token.yaml"),
+    include_str!("../../action-types/pre-update-password.yaml"),
+    include_str!("../../action-types/pre-update-profile.yaml"),
+];
 
 static SHIPPED_TYPES: LazyLock<Arc<ActionTypes>> = LazyLock::new(|| {
     let read = SHIPPED.iter().filter_map(|text| read_type(text).ok());
