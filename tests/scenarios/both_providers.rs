@@ -93,6 +93,6 @@ async fn a_plugin_and_an_external_service_bring_about_the_same_context_byte_by_b
     assert_eq!((failure["reason"].as_str(), failure["description"].as_str()), (Some("Not allowed"), Some("Ask us.")));
 
     let answer = json!({ "actionStatus": "ERROR", "errorMessage": "Broken", "errorDescription": "Very." });
-    let (state, _, context) = both(&house, StatusCode::INTERNAL_SERVER_ERROR, &answer);
+    let (state, _, context) = both(&house, StatusCode::BAD_REQUEST, &answer);
     assert_eq!((state.as_str(), claims(&context)), ("error", before));
 }

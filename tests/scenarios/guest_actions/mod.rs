@@ -65,7 +65,7 @@ async fn a_password_that_is_known_from_a_breach_is_refused_and_never_leaves() {
 
     let known = run(&plain("password"));
     assert_eq!(known["state"], "failed", "{known:#}");
-    assert_eq!(known["failure"]["reason"], "Password known from a breach");
+    assert_eq!(known["failure"]["reason"], "Password known from a breach", "{}", logged(&house, &known));
     let famous = run(&plain("correct horse battery staple"));
     assert_eq!(famous["state"], "failed", "it was in a comic, and so in breaches: {famous:#}");
     let good = run(&plain("Tr0ub4dor&3"));

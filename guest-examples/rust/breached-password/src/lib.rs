@@ -47,7 +47,7 @@ impl Guest for BreachedPassword {
 fn ask(settings: &Settings, digest: &Digest) -> Result<bool, String> {
     let (connector, function) = settings.function();
     let response = connectors::call(connector, function, &digest.arguments()).map_err(|error| format!("{error:?}"))?;
-    lookup::is_breached(response.status, response.transformed_data.as_deref())
+    lookup::is_breached(digest, response.status, response.transformed_data.as_deref(), &response.body)
 }
 
 /// What came out.

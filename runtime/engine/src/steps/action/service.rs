@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Acting;
-use crate::action::ActionAnswer;
+use crate::action::{ActionAnswer, ProviderError};
 use crate::engine::Trouble;
 use crate::flow::FunctionRef;
 use crate::ids::RequestId;
@@ -81,6 +81,10 @@ fn read(response: &Response) -> Result<ActionAnswer, StepError> {
         Some("FAILED") => Ok(ActionAnswer::Failed(Failure {
             reason: text("failureReason").unwrap_or_default(),
             description: text("failureDescription"),
+        })),
+        Some("ERROR") => Ok(ActionAnswer::Error(ProviderError {
+            message: text("errorMessage").unwrap_or_default(),
+            description: text("errorDescription"),
         })),
         _ => Err(unusable("it has no known `actionStatus`".to_owned())),
     }
