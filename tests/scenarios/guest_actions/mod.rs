@@ -191,3 +191,33 @@ async fn a_risk_becomes_a_tier_and_too_high_a_risk_stops_the_flow() {
     let without = run(json!({ "when_unavailable": { "tier": "bronze" } }));
     assert_eq!(event_after(&house, &without)["user"]["claims"][0]["value"], "bronze");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_off_the_list_are_asked_away_the_last_first() {
+    //
+    let house = House::empty().await;
+    push(&house, "scope-limiter");
+    let members = json!({
+        "config": { "keep": ["openid", "read:*"], "expires_in_max": 900 },
+        "allowed-operations": [
+            { "op": "remove", "paths": ["/accessToken/scopes/"] },
+            { "op": "replace", "paths": ["/accessToken/claims/expires_in"] },
+        ],
+    });
+    let token = |scopes: Value| {
+        let claims = json!([{ "name": "sub", "value": "u-1" }, { "name": "expires_in", "value": 3600 }]);
+        json!({ "accessToken": { "scopes": scopes, "claims": claims } })
+    };
+    let event = token(json!(["write:a", "read:metrics", "write:b"]));
+    let run = act(&house, "PRE_ISSUE_ACCESS_TOKEN", "scope-limiter", &members, &event);
+    let asked = house.journal(&run)[0]["record"]["answer"]["success"]["operations"].clone();
+    let expected = json!([
+        { "op": "remove", "path": "/accessToken/scopes/2" },
+        { "op": "remove", "path": "/accessToken/scopes/0" },
+        { "op": "replace", "path": "/accessToken/claims/expires_in", "value": 900 },
+    ]);
+    assert_eq!(asked, expected, "{run:#}");
+
+    let none = act(&house, "PRE_ISSUE_ACCESS_TOKEN", "scope-limiter", &members, &token(json!(["write:a"])));
+    assert_eq!((none["state"].as_str(), none["failure"]["reason"].as_str()), (Some("failed"), Some("invalid_scope")));
+}
