@@ -7,7 +7,7 @@ export GUEST_TOOLCHAIN
 
 # No `--package`: a single package would be built with other features of its dependencies, and so built again.
 WEIR = $(CARGO) run --quiet --locked --bin weir --
-GUESTS = correlate normalise tier
+GUESTS = answers breached-password correlate normalise profile-rules scope-limiter tier tier-enrichment
 
 .PHONY: help demo run test conformance bench torture guests lint audit tools services clean
 
@@ -27,8 +27,8 @@ test: guests services ## Every test: units, properties, stores, guests, scenario
 # The folder of vectors: `make conformance VECTORS=DIR`.
 VECTORS ?= ../shared/vectors
 
-conformance: build ## Run the vectors of a folder against the real binary; VERBOSE=1 says why some are skipped.
-	@$(CARGO) run --quiet --locked --bin conformance -- $(if $(VERBOSE),-v) $(VECTORS)
+conformance: guests ## Run the vectors of a folder; VERBOSE=1 says why some are skipped, MARKDOWN=1 ends with tables.
+	@$(CARGO) run --quiet --locked --bin conformance -- $(if $(VERBOSE),-v) $(if $(MARKDOWN),-m) $(VECTORS)
 
 bench: guests ## Hooks against the raw engine, calls against bare reqwest, durable steps; writes target/bench/report.json.
 	$(CARGO) build --locked --release --workspace

@@ -1,5 +1,8 @@
 //! Which runner takes which vector: by product, area, and the shape of what is given and expected.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::vector::Vector;
 use crate::verdict::{Check, Verdict};
 use crate::world::World;
@@ -27,7 +30,7 @@ impl Runner {
     }
 }
 
-/// Product, area, and the runners for them, tried in order. An area may have several rows.
+/// Product, area, and the runners for them, tried in order.
 const AREAS: &[(&str, &str, &[Runner])] = &[
     ("descope", "connector", descope_connector::RUNNERS),
     ("transmit", "web-service-function", transmit_function::RUNNERS),
@@ -56,18 +59,33 @@ const AREAS: &[(&str, &str, &[Runner])] = &[
     ("wso2-is/asgardeo", "seed-example", actions::seed_attempts::RUNNERS),
 ];
 
+/// Whether a row is for a product: `wso2-is/asgardeo` stands for either, and for both.
+fn is_for(row: &str, product: &str) -> bool {
+    row == product || row.split('/').any(|part| product.split('/').any(|other| part == other))
+}
+
 /// Runs a vector.
 pub(crate) fn run(world: &mut World, vector: &Vector) -> Verdict {
     let (product, area) = (vector.product.as_str(), vector.area.as_str());
-    let rows = || AREAS.iter().filter(|(of, in_area, _)| (*of, *in_area) == (product, area));
-    if rows().next().is_none() {
+    let rows = AREAS.iter().filter(|(of, in_area, _)| *in_area == area && is_for(of, product));
+    let runners: Vec<&Runner> = rows.flat_map(|(_, _, runners)| runners.iter()).collect();
+    if !AREAS.iter().any(|(of, in_area, _)| *in_area == area && is_for(of, product)) {
         return Verdict::Skipped(format!("no runner for `{product}`, `{area}`"));
     }
-    match rows().flat_map(|(_, _, runners)| runners.iter()).find(|runner| runner.takes(vector)) {
-        Some(runner) => (runner.run)(world, vector).into(),
+    match runners.into_iter().find(|runner| runner.takes(vector)) {
+        // A runner that trips over what nobody thought of fails its vector, not the others.
+        Some(runner) => match catch_unwind(AssertUnwindSafe(|| (runner.run)(world, vector))) {
+            Ok(check) => check.into(),
+            Err(panic) => Verdict::Failed(format!("the runner panicked: {}", words(&*panic))),
+        },
         None => {
             let [given, expected] = [vector.given_names(), vector.expect_names()].map(|names| names.join(", "));
             Verdict::Skipped(format!("no runner for given [{given}] with expected [{expected}]"))
         }
     }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }

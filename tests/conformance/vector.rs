@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One case. Where it comes from and how far to trust it is for people.
+/// One case. Where it comes from is for people.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Vector {
     pub(crate) id: String,
+    #[serde(default)]
     pub(crate) product: String,
+    #[serde(default)]
     pub(crate) area: String,
+    #[serde(default)]
     pub(crate) title: String,
+    /// How far to trust it: `test`, `executed`, `code`, `doc`, `seed` or `derived`.
+    #[serde(default)]
+    pub(crate) evidence: String,
     #[serde(default)]
     pub(crate) given: Value,
     #[serde(default)]
@@ -54,8 +60,21 @@ fn names(object: Option<&Map<String, Value>>) -> Vec<&str> {
     object.map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// The vectors of a file, in order.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Vector>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not a list of vectors", path.display()))
+/// A list's entry that is no vector.
+pub(crate) struct Malformed {
+    /// Its id, or its place in the list, from 1.
+    pub(crate) id: String,
+    pub(crate) why: anyhow::Error,
+}
+
+/// The vectors of a file, in order, with the entries that are none.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Result<Vector, Malformed>>> {
+    let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let list: Vec<Value> =
+        serde_json::from_slice(&text).map_err(|error| anyhow!("the file is not a list of vectors: {error}"))?;
+    let vector = |(index, entry): (usize, Value)| {
+        let id = entry.get("id").and_then(Value::as_str).map_or_else(|| format!("#{}", index + 1), str::to_owned);
+        serde_json::from_value(entry).map_err(|why| Malformed { id, why: why.into() })
+    };
+    Ok(list.into_iter().enumerate().map(vector).collect())
 }

@@ -1,5 +1,7 @@
 //! The real binary with one tenant. Started when the first vector needs it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_tests::server::Server;
 
+use crate::profile;
 use crate::upstream::{Heard, Upstream};
 
 /// The step, and so the key, of the call in every flow here.
@@ -22,6 +25,8 @@ pub(crate) struct Running {
     key_file: PathBuf,
     key: String,
     agent: ureq::Agent,
+    /// Of the actions that were saved since somebody looked.
+    profiles: RefCell<BTreeSet<String>>,
     _folder: TempDir,
 }
 
@@ -61,6 +66,11 @@ impl World {
         };
         Ok(self.0.insert(running))
     }
+
+    /// The profiles of the actions that were saved since this was asked last.
+    pub(crate) fn profiles(&self) -> BTreeSet<String> {
+        self.0.as_ref().map(|running| running.profiles.take()).unwrap_or_default()
+    }
 }
 
 /// A connector of one function `f` at a base URL.
@@ -88,7 +98,7 @@ impl Running {
         let key_file = server.tenant("vectors", "admin")?;
         let key = std::fs::read_to_string(&key_file)?;
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        Ok(Self { server, key_file, key, agent, _folder: folder })
+        Ok(Self { server, key_file, key, agent, profiles: RefCell::default(), _folder: folder })
     }
 
     /// Saves a connector; the faults where it is refused.
@@ -99,6 +109,7 @@ impl Running {
 
     /// Saves a credential or any other thing; what the server says where it is refused.
     pub(crate) fn put(&self, path: &str, body: &Value) -> anyhow::Result<Result<(), String>> {
+        self.profiles.borrow_mut().extend(profile::of_document(body));
         let (status, text) = self.send("PUT", path, body)?;
         match status {
             200..300 => Ok(Ok(())),
@@ -109,9 +120,24 @@ impl Running {
 
     /// Reads something of the API.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.text(path)?)?)
+    }
+
+    /// The same, byte by byte.
+    pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
+        self.text_with(path, &self.key)
+    }
+
+    /// The same, with a key that may start runs and see how they end, and nothing else.
+    pub(crate) fn text_for_caller(&self, path: &str) -> anyhow::Result<String> {
+        let key_file = self.server.tenant("vectors", "runner")?;
+        self.text_with(path, &std::fs::read_to_string(key_file)?)
+    }
+
+    fn text_with(&self, path: &str, key: &str) -> anyhow::Result<String> {
         let request = self.agent.get(format!("{}{path}", self.server.url));
-        let mut answer = request.header("authorization", format!("Bearer {}", self.key.trim())).call()?;
-        Ok(answer.body_mut().read_json()?)
+        let mut answer = request.header("authorization", format!("Bearer {}", key.trim())).call()?;
+        Ok(answer.body_mut().read_to_string()?)
     }
 
     /// Any call with a JSON body or none; the status, and the answer's JSON, null where there is none.

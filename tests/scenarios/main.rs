@@ -12,6 +12,7 @@ mod action_types; // types that an operator adds, and what clients get
 mod api; // the API without its command line: answers to good and bad requests
 mod background;
 mod bad_input;
+mod both_providers; // one action, served by a plugin and by an external service
 mod command_line;
 mod conformance; // vectors
 mod connector_tests;
@@ -19,6 +20,7 @@ mod demo_flow;
 mod diagnostics;
 mod durability;
 mod encrypted_actions;
+mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;
 mod identities;

@@ -19,7 +19,7 @@ use self::find::Found;
 use crate::action::{ActionAnswer, ActionType, ProviderError, without_personal};
 use crate::engine::Trouble;
 use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
-use crate::ports::ActionEvent;
+use crate::ports::{ActionEvent, HookErrorKind};
 use crate::run::{ActionRecord, ContextChange, ContextKey, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
@@ -69,7 +69,9 @@ async fn act(
     let acting = Acting { attempt, kind: &action.kind, set_up: &set_up, before };
     record.event = request::event(&acting).await?;
     let answer = match &set_up.provider {
-        ActionProvider::Plugin(hook) => plugin::ask(&acting, hook, record).await?,
+        ActionProvider::Plugin(hook) => {
+            plugin::ask(&acting, hook, record).await.or_else(|trouble| own_fault(record).ok_or(trouble))?
+        }
         ActionProvider::Service(function) => service::ask(&acting, function, record).await?,
     };
     record.answer = Some(answer.clone());
@@ -93,6 +95,13 @@ impl Acting<'_> {
             ActionAnswer::Error(error) => Ok(Way::Error(said_itself(error, self.before))),
         }
     }
+}
+
+/// A plugin's fault is what ERROR is of an external service: a flow cannot tell them apart.
+fn own_fault(record: &ActionRecord) -> Option<ActionAnswer> {
+    let error = record.hook.as_ref()?.report.outcome.as_ref().err()?;
+    let error = (error.kind == HookErrorKind::Fault).then(|| error.clone())?;
+    Some(ActionAnswer::Error(ProviderError { message: error.message, description: error.detail }))
 }
 
 /// The error that a provider told of itself. Its own words stay out of the message, which later steps may read and hand
