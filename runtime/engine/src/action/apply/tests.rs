@@ -14,6 +14,7 @@ const fn none() -> ProfileSettings {
         texts: None,
         unknown_members: None,
         redirect: None,
+        missing_certificate: None,
         list_values: None,
         request_timeout: None,
     }
