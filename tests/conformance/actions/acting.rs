@@ -99,7 +99,8 @@ impl Scene {
 
     /// Runs it with this service.
     pub(crate) fn run_at(&self, weir: &Running, upstream: &Upstream) -> anyhow::Result<Acted> {
-        Ok(Acted { heard: upstream.heard(), ..self.run_against(weir, &upstream.url())? })
+        let acted = self.run_against(weir, &upstream.url())?;
+        Ok(Acted { heard: upstream.heard(), ..acted })
     }
 
     /// Runs it with the service at this URL.

@@ -8,8 +8,11 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use super::annotation::{self, Annotation};
 use super::claims::ClaimRules;
 use super::matching::{AllowedPaths, PathPattern};
 use super::operation::{AllowedOperation, Operation, OperationKind};
@@ -38,6 +41,8 @@ pub struct ApplyRules<'a> {
     pub profile: &'a Profile,
     /// What is known of claims.
     pub claims: &'a ClaimRules,
+    /// The types of values that the owner of the action wrote behind paths.
+    pub annotations: &'a BTreeMap<String, Annotation>,
 }
 
 /// The event with the operations applied, and what became of each.
@@ -81,6 +86,9 @@ pub fn apply(event: &Value, operations: &[Operation], rules: &ApplyRules<'_>) ->
     let mut records = Vec::with_capacity(operations.len());
     for (index, operation) in operations.iter().enumerate() {
         let outcome = permitted(operation, &allowed, rules).and_then(|path| {
+            if let Some(reason) = annotation::misfit(rules.annotations, operation) {
+                return Err(Refusal { code: IMPOSSIBLE, reason });
+            }
             perform::perform(&mut changed, event, operation, &path, rules)
                 .map_err(|reason| Refusal { code: IMPOSSIBLE, reason: format!("`{path}`: {reason}") })
         });

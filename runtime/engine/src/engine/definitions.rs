@@ -140,8 +140,11 @@ impl Definitions {
     /// are now, and those of what its actions encrypt. A connector that is gone marks none.
     pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
         let mut connectors: BTreeSet<ConnectorName> = flow.connectors().into_iter().cloned().collect();
-        connectors.extend(self.connectors_of_saved(tenant, flow).await?);
         let mut names = SensitiveNames::marked(flow.encrypted_names());
+        for saved in self.saved_actions_of(tenant, flow).await? {
+            connectors.extend(saved.set_up.provider.functions().into_iter().map(|it| it.connector.clone()));
+            names.mark(saved.set_up.encryption.iter().flat_map(|rules| rules.sensitive_names()));
+        }
         for connector in &connectors {
             match self.connector(tenant, connector).await {
                 Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -43,7 +45,17 @@ impl Case<'_> {
         let allowed: Vec<AllowedOperation> = serde_json::from_value(self.allowed.clone()).expect("entries");
         let claims: ClaimRules = serde_json::from_value(self.claims.clone()).expect("claim rules");
         let kind = types.get(self.kind).expect("a shipped type");
-        apply(event, operations, &ApplyRules { kind, allowed: &allowed, profile: &self.profile, claims: &claims })
+        apply(
+            event,
+            operations,
+            &ApplyRules {
+                kind,
+                allowed: &allowed,
+                profile: &self.profile,
+                claims: &claims,
+                annotations: &BTreeMap::new(),
+            },
+        )
     }
 }
 
@@ -318,7 +330,13 @@ fn places_of_further_types_hold_what_they_say() {
     });
     let profile = Profile::named(ProfileName::Strict);
     let claims = ClaimRules::default();
-    let rules = ApplyRules { kind: &kind, allowed: &allowed, profile: &profile, claims: &claims };
+    let rules = ApplyRules {
+        kind: &kind,
+        allowed: &allowed,
+        profile: &profile,
+        claims: &claims,
+        annotations: &BTreeMap::new(),
+    };
     let event = json!({ "data": { "list": [{ "id": "w" }, { "id": "x", "a": 1 }] } });
     let run = |operation: Value| {
         let operation: Operation = serde_json::from_value(operation).expect("an operation");
@@ -350,7 +368,8 @@ fn a_type_that_knows_no_operations_applies_none() {
     let event = json!({ "user": { "id": "u" } });
     for name in [ProfileName::Strict, ProfileName::Wso2] {
         let profile = Profile::named(name);
-        let rules = ApplyRules { kind: &kind, allowed: &[], profile: &profile, claims: &claims };
+        let rules =
+            ApplyRules { kind: &kind, allowed: &[], profile: &profile, claims: &claims, annotations: &BTreeMap::new() };
         match apply(&event, std::slice::from_ref(&operation), &rules) {
             Ok(applied) => {
                 assert_eq!((name, applied.event), (ProfileName::Wso2, event.clone()));

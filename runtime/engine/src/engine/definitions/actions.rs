@@ -1,13 +1,12 @@
 //! Saved actions: which a step means is looked up at each run, so that a flow does not change when one is swapped.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Definitions, read_body, unreadable};
 use crate::catalogue::StoredDocument;
 use crate::document::Document;
 use crate::flow::{self, ActionUse, Flow, SavedAction, StepKind};
-use crate::ids::{ActionName, ConnectorName, TenantId};
+use crate::ids::{ActionName, TenantId};
 use crate::ports::{Definition, DefinitionKind, StoreError};
 
 /// The name of a saved action's definition: `TYPE/NAME`.
@@ -40,24 +39,22 @@ impl Definitions {
         self.all(tenant, DefinitionKind::Action, &prefix).await?.iter().map(|found| self.read_action(found)).collect()
     }
 
-    /// The connectors that the saved actions of a flow reach.
-    pub(super) async fn connectors_of_saved(
+    /// The saved actions that a flow may come to, as they are now.
+    pub(super) async fn saved_actions_of(
         &self,
         tenant: &TenantId,
         flow: &Flow,
-    ) -> Result<BTreeSet<ConnectorName>, StoreError> {
-        let mut connectors = BTreeSet::new();
+    ) -> Result<Vec<Arc<SavedAction>>, StoreError> {
+        let mut found = Vec::new();
         for step in &flow.steps {
             let StepKind::Action(action) = &step.kind else { continue };
-            let saved = match &action.uses {
-                ActionUse::Own(_) => Vec::new(),
-                ActionUse::Saved(name) => self.action(tenant, &action.kind.name, name).await?.into_iter().collect(),
-                ActionUse::OnlyOfType => self.saved_actions(tenant, &action.kind.name).await?,
-            };
-            let functions = saved.iter().flat_map(|saved| saved.set_up.provider.functions());
-            connectors.extend(functions.map(|function| function.connector.clone()));
+            match &action.uses {
+                ActionUse::Own(_) => {}
+                ActionUse::Saved(name) => found.extend(self.action(tenant, &action.kind.name, name).await?),
+                ActionUse::OnlyOfType => found.extend(self.saved_actions(tenant, &action.kind.name).await?),
+            }
         }
-        Ok(connectors)
+        Ok(found)
     }
 
     fn read_action(&self, found: &Definition) -> Result<Arc<SavedAction>, StoreError> {

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::origin::Origin;
 use crate::action::ActionType;
 use crate::engine::Trouble;
 use crate::flow::{ActionSetUp, ActionStatus, ActionStep, ActionUse, SavedAction, WhenUnavailable};
@@ -85,7 +84,8 @@ fn unavailable(action: &ActionStep, why: Skipped) -> Result<Found, Trouble> {
 /// Whether the rule and the condition hold.
 fn holds(attempt: &Attempt<'_>, kind: &ActionType, set_up: &ActionSetUp) -> Result<bool, StepError> {
     if let Some(rule) = &set_up.rule {
-        let holds = rule.holds(&kind.rule_fields, |field| value_of(attempt, &field.from));
+        let origin = Origin::of(attempt);
+        let holds = rule.holds(&kind.rule_fields, |field| origin.at(&field.from));
         if !holds.map_err(|error| step_error("action.condition", error))? {
             return Ok(false);
         }
@@ -96,13 +96,4 @@ fn holds(attempt: &Attempt<'_>, kind: &ActionType, set_up: &ActionSetUp) -> Resu
             .evaluate_bool(&attempt.scope)
             .map_err(|error| step_error("action.condition", format!("`when` cannot be evaluated: {error}"))),
     }
-}
-
-/// What stands at a place that a type names: `/event/…` or `/run/…`. Null where nothing does.
-fn value_of<'a>(attempt: &'a Attempt<'_>, from: &str) -> &'a Value {
-    let (root, rest) = from.strip_prefix('/').map_or(("", ""), |from| match from.find('/') {
-        Some(slash) => from.split_at(slash),
-        None => (from, ""),
-    });
-    attempt.scope.get(root).pointer(rest).unwrap_or(&Value::Null)
 }

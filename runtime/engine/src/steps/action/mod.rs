@@ -4,6 +4,7 @@
 mod entries; // what people are told of it
 mod find; // which action, and whether it runs
 mod operations; // from an answer to changes of the event
+mod origin; // what types take from
 mod plugin;
 mod request; // what it is asked
 mod seal; // what of it travels encrypted

@@ -1,6 +1,6 @@
 //! From an answer to changes of the event.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Acting, unseal};
 use crate::action::{self, ApplyRules, Operation};
@@ -13,27 +13,29 @@ impl Acting<'_> {
     pub(super) async fn apply(
         &self,
         operations: Vec<Operation>,
-        _: Option<Value>,
+        data: Option<Value>,
         record: &mut ActionRecord,
         changes: &mut Vec<ContextChange>,
     ) -> Result<Way, Trouble> {
         let operations = unseal::unseal(self, operations).await?;
-        if let Some((at, problem)) = self.misfit(&operations) {
-            let message = format!("operation {} of the answer is refused: {problem}", at + 1);
-            return Ok(Way::Error(step_error("action.operation-impossible", message)));
-        }
         let rules = ApplyRules {
             kind: self.kind,
             allowed: &self.set_up.allowed_operations,
             profile: &self.set_up.profile,
             claims: &self.set_up.claims,
+            annotations: &self.set_up.annotations,
         };
         match action::apply(self.before, &operations, &rules) {
             Ok(applied) => {
                 let is_changed = applied.operations.iter().any(|it| it.result == OperationResult::Applied);
                 record.operations = applied.operations;
-                if is_changed {
-                    changes.push(ContextChange { key: ContextKey::event(), value: applied.event });
+                let mut event = applied.event;
+                let has_landed = match (&self.kind.data, data) {
+                    (Some(place), Some(data)) => land(&mut event, place, data),
+                    _ => false,
+                };
+                if is_changed || has_landed {
+                    changes.push(ContextChange { key: ContextKey::event(), value: event });
                 }
                 Ok(Way::Next)
             }
@@ -44,12 +46,39 @@ impl Acting<'_> {
             }
         }
     }
+}
 
-    /// The first operation whose value is not of the type that its owner wrote behind the path, and why.
-    fn misfit(&self, operations: &[Operation]) -> Option<(usize, String)> {
-        operations.iter().enumerate().find_map(|(index, operation)| {
-            let problem = action::annotation::misfit(&self.set_up.annotations, operation)?;
-            Some((index, problem))
-        })
+/// Puts the `data` of an answer where its type says, a JSON pointer (RFC 6901); what leads there is made. Whether it did:
+/// it does not where something other than an object stands in the way.
+fn land(event: &mut Value, pointer: &str, data: Value) -> bool {
+    let mut node = event;
+    for name in pointer.split('/').skip(1) {
+        if node.is_null() {
+            *node = Value::Object(Map::new());
+        }
+        let Value::Object(members) = node else { return false };
+        node = members.entry(name.replace("~1", "/").replace("~0", "~")).or_insert(Value::Null);
+    }
+    *node = data;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn data_lands_where_its_type_says() {
+        //
+        let mut event = json!({"user": {"id": "u"}, "text": "t"});
+        assert!(land(&mut event, "/authentication/a~1b", json!({"id": 1})));
+        assert_eq!(event, json!({"user": {"id": "u"}, "text": "t", "authentication": {"a/b": {"id": 1}}}));
+        assert!(!land(&mut event, "/text/below", json!(1)), "what is there is not thrown away");
+        assert_eq!(event["text"], json!("t"));
+        let mut none = Value::Null;
+        assert!(land(&mut none, "/authentication", json!(1)));
+        assert_eq!(none, json!({"authentication": 1}));
     }
 }

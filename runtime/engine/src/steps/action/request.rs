@@ -1,26 +1,15 @@
 //! What an action is asked: the event that its type and its owner let it see, and what it may do.
 
-use serde_json::{Value, json};
-
+use super::origin::Origin;
 use super::{Acting, seal};
-use crate::action::{ActionType, AllowedOperation, OperationKind, Path, RedirectOffer, Shown, Sources};
+use crate::action::{ActionType, AllowedOperation, OperationKind, Path, RedirectOffer, Shown};
 use crate::engine::Trouble;
 use crate::flow::ActionSetUp;
 use crate::ports::ActionEvent;
-use crate::run::ContextKey;
 use crate::step::step_error;
 
 pub(super) async fn event(acting: &Acting<'_>) -> Result<ActionEvent, Trouble> {
-    let attempt = acting.attempt;
-    let run = json!({
-        "id": attempt.run.id,
-        "flow": attempt.run.flow,
-        "trigger": attempt.flow.trigger,
-        "tenant": attempt.run.tenant,
-    });
-    // What came back stands where the step leaves everything of its own.
-    let left = attempt.context.get(&ContextKey::step(&attempt.step.id));
-    let resumed = left.and_then(|left| left.get("resumed")).unwrap_or(&Value::Null);
+    let origin = Origin::of(acting.attempt);
     let encrypted: Vec<Path> = acting.set_up.encryption.iter().flat_map(|it| &it.event).cloned().collect();
     let shown = Shown {
         expose: acting.set_up.expose.as_deref(),
@@ -28,7 +17,7 @@ pub(super) async fn event(acting: &Acting<'_>) -> Result<ActionEvent, Trouble> {
         encrypted: &encrypted,
         claims: &acting.set_up.claims,
     };
-    let payload = acting.kind.payload(Sources { event: acting.before, run: &run, resumed }, shown);
+    let payload = acting.kind.payload(origin.sources(), shown);
     let payload = payload.map_err(|error| step_error(error.code(), &error))?;
     Ok(ActionEvent {
         action_type: acting.kind.name.clone(),

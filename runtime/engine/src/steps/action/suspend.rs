@@ -1,13 +1,14 @@
 //! Suspends the run with a redirect, where the action's type allows it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::Acting;
-use crate::action::{Enforcement, Operation, OperationKind, RedirectOffer, RedirectRule};
+use super::origin::Origin;
+use crate::action::{Enforcement, Operation, OperationKind, RedirectOffer, RedirectRule, check_operation};
 use crate::duration_text;
 use crate::engine::Trouble;
-use crate::run::{ActionRecord, ContextKey, OperationRecord, OperationResult};
+use crate::run::{ActionRecord, OperationRecord, OperationResult};
 use crate::step::{Way, step_error};
 
 /// The longest URL that an end user is sent to, in bytes, with the parameters that are added to it.
@@ -87,22 +88,17 @@ impl Acting<'_> {
     }
 
     fn allows(&self, operation: &Operation) -> bool {
-        let listed = self.set_up.allowed_operations.iter().filter(|entry| entry.op == operation.kind());
-        let mut listed = listed.map(|entry| match operation.path() {
-            Some(path) => entry.paths.iter().any(|allowed| allowed == path),
-            None => true,
-        });
         let always =
             operation.kind() == OperationKind::Redirect && self.set_up.profile.redirect == RedirectOffer::Always;
-        always || listed.any(|is_allowed| is_allowed)
+        always || check_operation(operation, &self.set_up.allowed_operations).is_ok()
     }
 
     /// The URL with the parameters of the type. One of the same name that the action wrote itself gives way: whoever
     /// reads it must be able to trust it.
     fn with_query(&self, (text, mut url): (&str, Url), rule: &RedirectRule) -> Result<String, String> {
-        let source = self.redirect_source();
+        let origin = Origin::of(self.attempt);
         let added: Vec<(&str, String)> =
-            rule.query.iter().filter_map(|(name, from)| Some((name.as_str(), shown(source.pointer(from)?)?))).collect();
+            rule.query.iter().filter_map(|(name, from)| Some((name.as_str(), shown(origin.at(from))?))).collect();
         if added.is_empty() {
             return Ok(text.to_owned());
         }
@@ -117,20 +113,6 @@ impl Acting<'_> {
             return Err(format!("with the parameters that are added to it the URL is over {REDIRECT_BYTES_MAX} bytes"));
         }
         Ok(url.into())
-    }
-
-    /// Where parameters come from: see [`crate::action::EventMember::from`].
-    fn redirect_source(&self) -> Value {
-        let run = self.attempt.run;
-        let resumed = match run.resumptions {
-            0 => None,
-            _ => self.attempt.context.get(&ContextKey::step(&self.attempt.step.id)),
-        };
-        json!({
-            "event": self.before,
-            "run": { "id": run.id, "flow": run.flow, "trigger": self.attempt.flow.trigger, "tenant": run.tenant },
-            "resumed": resumed.and_then(|left| left.get("resumed")),
-        })
     }
 }
 
