@@ -137,3 +137,10 @@ impl Acted {
         (text("code").unwrap_or_default(), text("message").unwrap_or_default())
     }
 }
+
+/// Sets a member of an object.
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}

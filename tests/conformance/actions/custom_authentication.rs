@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::acting::Scene;
+use super::acting::{Scene, set};
 use super::authentication_redirect;
 use super::extension_request::{asked, step};
 use crate::registry::Runner;
@@ -59,8 +59,8 @@ fn envelope(world: &mut World, vector: &Vector) -> Check {
 fn answered(world: &mut World, vector: &Vector) -> Check {
     let mut scene = scene();
     if vector.given("mode") == &json!("2FA") {
-        scene.event["user"] = json!({ "id": "u-1" });
-        scene.event["currentStepIndex"] = json!(2);
+        set(&mut scene.event, "user", json!({ "id": "u-1" }));
+        set(&mut scene.event, "currentStepIndex", json!(2));
     }
     scene.answers = vec![Answer::json(vector.given("answer"))];
     let acted = scene.run(world)?;

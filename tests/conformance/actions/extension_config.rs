@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::acting::{STEP, Scene};
+use super::acting::{STEP, Scene, set};
 use super::extension_request::{asked, step};
 use crate::registry::Runner;
 use crate::upstream::Answer;
@@ -68,7 +68,7 @@ fn annotated(world: &mut World, vector: &Vector) -> Check {
         let answers = vec![replace(wrong)];
         // A value that does not fit refuses the answer, so that the journal says why.
         let mut step = modifying(vector.given("modify"));
-        step["settings"] = json!({ "enforcement": "reject" });
+        set(&mut step, "settings", json!({ "enforcement": "reject" }));
         Scene { step, answers, ..Scene::default() }.run(world)
     };
     let kind = vector.expects_text("type").unwrap_or_default();
@@ -117,7 +117,7 @@ fn limits(world: &mut World, vector: &Vector) -> Check {
             "actionStatus": "SUCCESS", "operations": [{ "op": "replace", "path": "/properties/p", "value": value }]
         });
         let mut step = modifying(&json!(["/properties/p{[String]}"]));
-        step["settings"] = json!({ "enforcement": "reject" });
+        set(&mut step, "settings", json!({ "enforcement": "reject" }));
         let acted = Scene { step, answers: vec![Answer::json(&answer)], ..Scene::default() }.run(world)?;
         let said = acted.ran.run.to_string();
         holds(said.contains(&format!("at most {most}")) && said.contains(STEP), || format!("{said} names no limit"))?;

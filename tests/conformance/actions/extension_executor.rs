@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::acting::{Acted, STEP, Scene};
+use super::acting::{Acted, STEP, Scene, set};
 use super::extension_request::{claim_list, step};
 use crate::registry::Runner;
 use crate::upstream::{Answer, Upstream};
@@ -91,7 +91,7 @@ fn status(world: &mut World, vector: &Vector) -> Check {
     };
     let mut body = body;
     if !status.is_null() {
-        body["actionStatus"] = status.clone();
+        set(&mut body, "actionStatus", status.clone());
     }
     let answers = vec![Answer { status: http, ..Answer::json(&body) }];
     let acted = Scene { step: step(&[]), answers, ..Scene::default() }.run(world)?;

@@ -5,8 +5,6 @@ mod list;
 mod named;
 mod perform; // finds the place, and what it holds decides
 mod plain;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -234,3 +232,6 @@ pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(Stri
     }
     problems
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,8 +106,8 @@ proptest! {
         let text = if slash { format!("{path}/") } else { path.clone() };
         prop_assert!(recognised(&text), "{text}");
         let read: OperationPath = text.parse().expect("made by the grammar");
-        prop_assert_eq!(written(&read), text.clone());
-        prop_assert_eq!(read.to_string(), text.clone());
+        prop_assert_eq!(&written(&read), &text);
+        prop_assert_eq!(&read.to_string(), &text);
         let entry: PathPattern = text.parse().expect("made by the grammar");
         prop_assert!(entry.covers(&read) || text.contains("/*"), "{text}");
         prop_assert!(path.parse::<Path>().is_ok());

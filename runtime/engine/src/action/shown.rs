@@ -99,7 +99,7 @@ mod tests {
         let places = |path: &str| shown_at(kind, &path.parse().expect("a path"));
         let tier = Hop::Element { key: "uri".to_owned(), value: "http://x.test/tier".to_owned() };
         let claim = vec![member("flow"), member("user"), member("claims"), tier];
-        assert_eq!(places("/user/claims[uri=http://x.test/tier]"), [claim.clone()]);
+        assert_eq!(places("/user/claims[uri=http://x.test/tier]"), std::slice::from_ref(&claim));
         assert_eq!(places("/risk/score"), Vec::<Vec<Hop>>::new());
         let mut payload = json!({"flow": {"user": {"claims": [
             {"uri": "http://x.test/a", "value": "1"}, {"uri": "http://x.test/tier", "value": "2"}

@@ -12,7 +12,7 @@ use weir_engine::run::{ActionLog, DiagnosticEntry, DiagnosticFilter, OperationRe
 
 use super::house::{House, Script};
 
-const ACTION: &str = "flow: f\ntrigger: REGISTRATION\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    config: { password: c4nary }\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=tier]', '/user/password'] }]\n";
+const ACTION: &str = "flow: f\ntrigger: REGISTRATION\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    config: { password: c4nary }\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=tier]', '/user/credentials/password'] }]\n";
 
 fn deciding(decision: ActionDecision) -> Script {
     let mut script = Script::default();
@@ -37,7 +37,7 @@ fn told(entries: &[DiagnosticEntry]) -> Vec<(&'static str, LogLevel, ResultStatu
 #[tokio::test]
 async fn an_action_tells_what_it_was_asked_and_what_it_answered() {
     // covers D-01: who, with which settings, on what, and how it went
-    let operations = vec![replace("/user/claims[uri=tier]", "gold"), replace("/user/password", "c4nary")];
+    let operations = vec![replace("/user/claims[uri=tier]", "gold"), replace("/user/credentials/password", "c4nary")];
     let log = ActionLog { request: EventLevel::Info, ..ActionLog::default() };
     let entries = entries(deciding(ActionDecision::Success(operations)), log).await;
     assert_eq!(
@@ -144,7 +144,8 @@ async fn one_redirect_is_served_where_the_request_allows_it() {
 #[tokio::test]
 async fn an_action_is_tried_without_a_run() {
     // covers A-05, D-02: nothing is stored, and the author sees it all
-    let house = House::new(ACTION, deciding(ActionDecision::Success(vec![replace("/user/x", "gold")]))).await;
+    let house =
+        House::new(ACTION, deciding(ActionDecision::Success(vec![replace("/user/claims[uri=tier]", "gold")]))).await;
     let step = |allowed: &Value| -> Map<String, Value> {
         let step = json!({
             "id": "mine", "next": "nowhere", "action": "FLOW_EXTENSION", "plugin": "p@1", "allowed-operations": allowed,
@@ -158,10 +159,13 @@ async fn an_action_is_tried_without_a_run() {
         context: RunContext::try_from(json!({ "event": { "user": { "id": "u" } } })).expect("a context"),
     };
     let engine = house.engine();
-    let allowed = json!([{ "op": "replace", "paths": ["/user/x"] }]);
+    let allowed = json!([{ "op": "replace", "paths": ["/user/claims[uri=tier]"] }]);
     let tried = engine.try_action(call(&allowed)).await.expect("tried");
     assert_eq!(tried.outcome, TriedOutcome::Success);
-    assert_eq!((&tried.before["user"]["x"], &tried.after["user"]["x"]), (&Value::Null, &json!("gold")));
+    assert_eq!(
+        (&tried.before["user"]["claims"], &tried.after["user"]["claims"][0]["value"]),
+        (&Value::Null, &json!("gold"))
+    );
     assert_eq!(tried.record.operations[0].result, OperationResult::Applied);
     let refused = engine.try_action(call(&json!([]))).await.expect("tried");
     assert!(matches!(refused.outcome, TriedOutcome::Error(error) if error.code == "action.operation-not-allowed"));

@@ -31,7 +31,7 @@ impl Encryption for Mirror {
     }
 }
 
-const FLOW: &str = "flow: f\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]', '/user/nickname'] }]\n    encryption:\n      certificate: theirs\n      event: ['/user/claims[uri=x/mobile]', /user/credentials/pin]\n      key: ours\n      operations: ['/user/claims[uri=x/tier]']\n  - id: b\n    condition: [{ when: \"event.user.claims[1].value == 'gold'\", next: end }, { otherwise: c }]\n  - id: c\n    fail: { reason: not gold }\n";
+const FLOW: &str = "flow: f\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]', '/user/claims[uri=x/nick]'] }]\n    encryption:\n      certificate: theirs\n      event: ['/user/claims[uri=x/mobile]', /user/credentials/pin]\n      key: ours\n      operations: ['/user/claims[uri=x/tier]']\n  - id: b\n    condition: [{ when: \"event.user.claims[2].value == 'gold'\", next: end }, { otherwise: c }]\n  - id: c\n    fail: { reason: not gold }\n";
 
 fn replace(path: &str, value: &Value) -> Operation {
     Operation::Replace { path: path.to_owned(), value: Some(value.clone()) }
@@ -58,7 +58,7 @@ async fn a_plugin_sees_what_is_encrypted_and_the_journal_keeps_what_came_encrypt
     // covers, D-04
     let sealed = mirrored("ours", "gold");
     let operations =
-        vec![replace("/user/nickname", &json!("ann")), replace("/user/claims[uri=x/tier]", &json!(sealed))];
+        vec![replace("/user/claims[uri=x/nick]", &json!("ann")), replace("/user/claims[uri=x/tier]", &json!(sealed))];
     let (script, seen) = answering(operations.clone());
     let house = House::new(FLOW, script).await;
     let (run, journal) = house.run(event()).await;
@@ -77,7 +77,7 @@ async fn a_plugin_sees_what_is_encrypted_and_the_journal_keeps_what_came_encrypt
     // What the run needs is in its context, and nobody is shown it.
     let names = house.engine().hidden_names(&run).await.unwrap();
     let mut context = house.context(&run).await;
-    assert_eq!(context["event"]["user"]["claims"][1]["value"], "gold");
+    assert_eq!(context["event"]["user"]["claims"][2]["value"], "gold");
     names.mask_context(&mut context);
     let mut entry = journal[0].clone();
     entry.mask(&names);

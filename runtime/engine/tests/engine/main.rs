@@ -1,5 +1,11 @@
 //! The engine over the memory store, with plugins and outside systems that do what a test says.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot go on has failed the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what cannot go on has failed the test"
+)]
 
 mod action_entries;
 mod action_events;

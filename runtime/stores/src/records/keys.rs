@@ -354,10 +354,7 @@ mod tests {
         assert_eq!(listed_run(&run.by_state(RunStateKind::Error)).unwrap(), run.run);
         let key = run.suspended(Timestamp::from_millis(9));
         expect_test::expect![[r#"Z\x00\x00\x00\x00\x00\x00\x00\t\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]].assert_eq(&key.escape_ascii().to_string());
-        assert_eq!(
-            (RunKey::at_end(&key, SUSPENDED_SKIP).unwrap(), lease_end(&key)),
-            (run.clone(), Timestamp::from_millis(9))
-        );
+        assert_eq!((RunKey::at_end(&key, SUSPENDED_SKIP).unwrap(), lease_end(&key)), (run, Timestamp::from_millis(9)));
         assert!(RunKey::at_end(b"Q123", QUEUE_SKIP).is_err());
     }
 

@@ -303,7 +303,7 @@ mod tests {
         }
         let twice: HeaderMap =
             [(AUTHORIZATION, bearer.parse().unwrap()), (API_KEY, text.parse().unwrap())].into_iter().collect();
-        let no_colon = basic(text.clone());
+        let no_colon = basic(text);
         for given in [twice, headers(&[]), headers(&[("authorization", &no_colon)]), headers(&[("x-api-key", "k")])] {
             assert!(key_of(&given).is_none(), "{given:?}");
         }

@@ -34,7 +34,7 @@ pub(super) fn change(holding: &Holding, node: &mut Value, before: Option<&Value>
     match (change.kind, change.rest) {
         (OperationKind::Add, [] | [Token::To(_) | Token::Where { .. }]) => add(items, before, change, &rules),
         (_, [Token::To(name) | Token::Where { key: "name", value: name }, rest @ ..]) => {
-            let change = change.from_here(rest);
+            let change = change.below(rest);
             if let Some(holding) = rules.members.get(*name) {
                 let at = position(items, name).ok_or("there is nothing of that name")?;
                 let before = position(before, name).and_then(|at| before.get(at)?.get("value"));

@@ -30,7 +30,7 @@ pub(super) struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// The same, further on its way.
-    pub(super) fn from_here(self, rest: &'a [Token<'a>]) -> Self {
+    pub(super) fn below(self, rest: &'a [Token<'a>]) -> Self {
         Self { rest, ..self }
     }
 

@@ -89,7 +89,7 @@ pub(super) fn change_value(node: &mut Value, before: Option<&Value>, change: Cha
         }
         (Value::Array(items), Token::To(_)) => {
             let rules = ListRules { last: change.knows_last(), unique: false, gone: Gone::Refuse };
-            change_at(items, before, change.from_here(&[last]), value, rules)
+            change_at(items, before, change.below(&[last]), value, rules)
         }
         (Value::Array(items), Token::Where { .. }) => {
             let at = element(items, last).ok_or("no element of the list is meant")?;

@@ -141,6 +141,10 @@ fn check(text: &str) -> Result<(&str, Url), String> {
     if !is_web {
         return refused("it must be absolute and begin with `https://` or `http://`");
     }
+    // Browsers skip further slashes and take what follows for the host; others see no host at all.
+    if text.contains(":///") {
+        return refused("it names no host");
+    }
     let Ok(url) = Url::parse(text) else { return refused("it is not a URL") };
     if !url.has_host() {
         return refused("it names no host");

@@ -53,7 +53,7 @@ async fn a_suspended_run_is_nobodys_until_its_time_is_over(store: &dyn Store) {
     assert!(claim(store, UNTIL - 1, 9).await.is_empty());
     let filter = weir_engine::ports::RunFilter { state: Some(RunStateKind::Suspended), flow: None };
     let listed = store.runs(&run.tenant, &filter, &first_page(9)).await.unwrap();
-    assert_eq!(listed.items, [run.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&run));
     let claimed = claim(store, UNTIL, 9).await;
     assert_eq!(claimed[0].run, run, "somebody must end it");
     let error = weir_engine::run::StepError { code: "c".to_owned(), message: "m".to_owned(), detail: None };

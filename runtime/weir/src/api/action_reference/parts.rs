@@ -170,6 +170,8 @@ pub(in crate::api) async fn endpoint_of(
         "oauth2-client-credentials" => "CLIENT_CREDENTIAL".to_owned(),
         other => other.to_ascii_uppercase().replace('-', "_"),
     };
-    let uri = format!("{}{}", connector.base_url, function.endpoint);
+    let base = connector.base_url.as_str();
+    let base = if function.endpoint.starts_with('/') { base.trim_end_matches('/') } else { base };
+    let uri = format!("{base}{}", function.endpoint);
     Ok(Some(EndpointView { uri, authentication: AuthenticationView { kind } }))
 }

@@ -76,8 +76,8 @@ async fn faults_of_an_action_have_places_and_codes() {
     };
     let invalid = |fault: &str| ("document.invalid".to_owned(), fault.to_owned());
     let of = |further: &str| format!("{ACTION}{further}");
-    assert_eq!(code(GATE, &ACTION.replace("api.get", "none.get")).await, invalid("flow.unknown-connector"));
-    assert_eq!(code(GATE, &ACTION.replace("service: api.get", "plugin: none@1")).await, invalid("flow.unknown-plugin"));
+    assert_eq!(code(GATE, &ACTION.replace("api.act", "none.act")).await, invalid("flow.unknown-connector"));
+    assert_eq!(code(GATE, &ACTION.replace("service: api.act", "plugin: none@1")).await, invalid("flow.unknown-plugin"));
     assert_eq!(code(GATE, &ACTION.replace("FLOW_EXTENSION", "OTHER")).await, invalid("flow.unknown-action-type"));
     assert_eq!(code(GATE, &of(&format!("title: {}\n", "x".repeat(256)))).await, invalid("flow.shape"));
     let rule = "rule: { condition: OR, rules: [{ condition: AND, expressions: [{ field: f, operator: equals, value: x }] }] }\n";

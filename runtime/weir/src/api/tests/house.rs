@@ -35,10 +35,9 @@ use crate::templates::Templates;
 use crate::tenants::Tenants;
 
 /// A connector that nobody can reach.
-pub(super) const CONNECTOR: &str =
-    "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n";
+pub(super) const CONNECTOR: &str = "connector: api\nbase-url: http://127.0.0.1:9\nfunctions:\n  - name: get\n    endpoint: /\n  - name: act\n    method: POST\n    endpoint: /act\n";
 /// A saved action.
-pub(super) const ACTION: &str = "action: gate\ntype: FLOW_EXTENSION\nservice: api.get\n";
+pub(super) const ACTION: &str = "action: gate\ntype: FLOW_EXTENSION\nservice: api.act\n";
 /// A private key that was made for tests.
 pub(super) const KEY: &str = include_str!("../../cli/identity_files/plain-key.pem");
 /// A flow that needs nothing from outside.
