@@ -10,15 +10,20 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a {kind}; write 1 to 64 characters: a lower-case letter first, then lower-case letters, digits, `-` or `_`"
-)]
+#[error("`{text}` is not a {kind}; write {wanted}")]
 pub struct InvalidName {
     /// What the text should have been.
     pub kind: &'static str,
+    /// What to write instead.
+    pub wanted: &'static str,
     /// The text, shortened where it is long.
     pub text: String,
 }
+
+/// How names are written.
+const NAME: &str = "1 to 64 characters: a lower-case letter first, then lower-case letters, digits, `-` or `_`";
+/// How ids of runs are written.
+const UUID: &str = "the UUID that the start of the run gave, such as 01890000-0000-7000-8000-000000000000";
 
 fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
@@ -47,7 +52,7 @@ macro_rules! names {
                 if is_name(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidName { kind: $kind, text: text.chars().take(80).collect() })
+                    Err(InvalidName { kind: $kind, wanted: NAME, text: text.chars().take(80).collect() })
                 }
             }
         }
@@ -173,7 +178,7 @@ impl FromStr for RunId {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         uuid::Uuid::parse_str(text)
             .map(Self)
-            .map_err(|_| InvalidName { kind: "run id (a UUID)", text: text.chars().take(80).collect() })
+            .map_err(|_| InvalidName { kind: "run id", wanted: UUID, text: text.chars().take(80).collect() })
     }
 }
 
