@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use weir_tests::server::Server;
+
 use crate::house::House;
 
 const OWN: &str = "\
@@ -57,4 +59,46 @@ async fn an_operator_adds_a_type_and_clients_get_what_it_says() {
     assert_eq!((none.status, none.json()["code"].as_str().unwrap()), (400, "request.invalid-query"));
     let page = cli(&["run", "show", id]);
     assert!(page.contains("a client of `login` gets 500"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_type_that_is_gone_blocks_nothing_and_can_be_removed() {
+    // covers A-01, A-02
+    let types = tempfile::tempdir().unwrap();
+    std::fs::write(types.path().join("a.yaml"), OWN).unwrap();
+    let house = House::with_config(&format!("[actions]\ntypes-dir = '{}'", types.path().display())).await;
+    let connector = json!({
+        "connector": "risk", "base-url": house.upstream.url(),
+        "functions": [{ "name": "check", "method": "POST", "endpoint": "/no-such-page" }],
+    });
+    let flow = json!({ "flow": "f", "steps": [{ "id": "risk", "action": "RISK_CHECK", "uses": "gate" }] });
+    let action = json!({ "action": "gate", "type": "RISK_CHECK", "service": "risk.check" });
+    let put = |house: &House, path: &str, document: &serde_json::Value| {
+        house.api().put(path, "application/json", document.to_string().as_bytes())
+    };
+    for (path, document) in
+        [("/v1/connectors/risk", &connector), ("/v1/actions/RISK_CHECK/gate", &action), ("/v1/flows/f", &flow)]
+    {
+        let answer = put(&house, path, document);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    let run = house.run("f", &json!({}));
+
+    let House { folder, server, upstream, key } = house;
+    server.stop().unwrap();
+    let house = House { server: Server::start(folder.path()).unwrap(), folder, upstream, key };
+    let other = json!({ "flow": "g", "steps": [{ "id": "done", "end": {} }] });
+    let saved = put(&house, "/v1/flows/g", &other);
+    assert_eq!(saved.status, 201, "{}", saved.text);
+    house.server.log_with("a saved action cannot be read");
+    let refused = house.api().post("/v1/flows/f/runs", &json!({ "event": {} }));
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (409, Some("flow.unreadable")), "{}", refused.text);
+    for path in [format!("/v1/runs/{}/journal", run["id"].as_str().unwrap()), "/v1/actions/riskCheck/gate".to_owned()] {
+        let answer = house.api().get(&path);
+        assert_eq!(answer.status, 200, "{path} {}", answer.text);
+    }
+    assert_eq!(house.api().get("/v1/actions/RISK_CHECK/gate/versions").status, 200);
+    assert_eq!(house.api().get("/v1/actions/RISK_CHECK/other").status, 404);
+    assert_eq!(house.api().send("DELETE", "/v1/actions/RISK_CHECK/gate", &[], b"").status, 204);
+    assert_eq!(house.api().get("/v1/actions/RISK_CHECK/gate").status, 404);
 }

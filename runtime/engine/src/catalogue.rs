@@ -66,6 +66,8 @@ pub struct Catalogue {
     connectors: BTreeMap<ConnectorName, Arc<Connector>>,
     /// By type and name.
     actions: BTreeMap<(String, ActionName), Arc<SavedAction>>,
+    /// Why those that cannot be read any more cannot be, by `TYPE/NAME`.
+    unreadable_actions: BTreeMap<String, String>,
 }
 
 impl Default for Catalogue {
@@ -88,7 +90,13 @@ pub enum Selection<'a> {
 impl Catalogue {
     /// Of a tenant that has nothing yet.
     pub fn new(types: Arc<ActionTypes>) -> Self {
-        Self { types, plugins: BTreeMap::new(), connectors: BTreeMap::new(), actions: BTreeMap::new() }
+        Self {
+            types,
+            plugins: BTreeMap::new(),
+            connectors: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            unreadable_actions: BTreeMap::new(),
+        }
     }
 
     /// Adds a version of a plugin.
@@ -114,6 +122,18 @@ impl Catalogue {
     /// Adds a saved action.
     pub fn add_action(&mut self, action: Arc<SavedAction>) {
         self.actions.insert((action.kind.name.clone(), action.name.clone()), action);
+    }
+
+    /// Adds a saved action that cannot be read any more, by the name of its definition, and why.
+    pub fn add_unreadable_action(&mut self, definition: String, why: String) {
+        self.unreadable_actions.insert(definition, why);
+    }
+
+    /// The names of the saved actions of a type that cannot be read, and why.
+    pub fn unreadable_actions_of(&self, kind: &str) -> Vec<(&str, &str)> {
+        let all = self.unreadable_actions.iter();
+        let of = |name: &'_ str| name.split_once('/').is_some_and(|(of, _)| of == kind);
+        all.filter(|(name, _)| of(name)).map(|(name, why)| (&name[kind.len() + 1..], why.as_str())).collect()
     }
 
     /// The saved actions of a type, by name.

@@ -213,8 +213,7 @@ fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'
 /// What is wrong with an entry of `allowed-operations`: where in the entry, and why.
 pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    let is_redirect = allowed.op == OperationKind::Redirect && kind.redirect.is_some();
-    if !is_redirect && !kind.operations.contains(&allowed.op) {
+    if !is_of_type(allowed.op, kind) {
         let known: Vec<&str> = kind.operations.iter().map(|op| op.as_str()).collect();
         let may = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
         let problem = format!("`{}` is not for `{}`; it may have {may}", allowed.op.as_str(), kind.name);
@@ -228,6 +227,26 @@ pub fn check_allowed(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(Stri
     for (index, path) in allowed.paths.iter().enumerate() {
         if let Err(error) = path.parse::<PathPattern>() {
             problems.push((format!("/paths/{index}"), error.to_string()));
+        }
+    }
+    problems
+}
+
+/// Whether steps may allow an operation to actions of a type.
+pub fn is_of_type(op: OperationKind, kind: &ActionType) -> bool {
+    kind.operations.contains(&op) || (op == OperationKind::Redirect && kind.redirect.is_some())
+}
+
+/// The paths of an entry at, above or below which the type has no place, so that nothing can ever be applied there:
+/// where in the entry, and why.
+pub fn without_place(allowed: &AllowedOperation, kind: &ActionType) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    for (index, text) in allowed.paths.iter().enumerate() {
+        let Ok(path) = text.parse::<PathPattern>() else { continue };
+        if !kind.places.iter().any(|place| path.meets(&place.path)) {
+            let text: String = text.chars().take(200).collect();
+            let problem = format!("no operation on `{text}` can be applied: `{}` has no place there", kind.name);
+            problems.push((format!("/paths/{index}"), problem));
         }
     }
     problems

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::action::ActionTypes;
 use crate::catalogue::{self, Catalogue, PluginDefinition, StoredDocument};
 use crate::connector::Connector;
+use crate::document::{Faults, Severity};
 use crate::flow::{self, Flow, PluginRequirement, SavedAction};
 use crate::ids::{ConnectorName, FlowName, TenantId};
 use crate::ports::{Definition, DefinitionKind, PageRequest, PluginRef, Store, StoreError};
@@ -93,7 +94,7 @@ impl Definitions {
             return Ok(Some((found.version, flow)));
         }
         let stored: StoredDocument = read_body(&found)?;
-        let flow = flow::read_stored(&stored.document, &self.types).map_err(|faults| unreadable(&found, &faults))?;
+        let flow = flow::read_stored(&stored.document, &self.types).map_err(|faults| not_taken(&found, &faults))?;
         self.flows.put(key, flow.clone());
         Ok(Some((found.version, flow)))
     }
@@ -139,9 +140,13 @@ impl Definitions {
     /// The names that the connectors of a flow, and those of the saved actions that it uses, mark as sensitive, as they
     /// are now, and those of what its actions encrypt. A connector that is gone marks none.
     pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
+        let saved = match self.saved_actions_of(tenant, flow).await {
+            Err(StoreError::Unreadable { .. }) => return self.all_marked_names(tenant).await,
+            saved => saved?,
+        };
         let mut connectors: BTreeSet<ConnectorName> = flow.connectors().into_iter().cloned().collect();
         let mut names = SensitiveNames::marked(flow.encrypted_names());
-        for saved in self.saved_actions_of(tenant, flow).await? {
+        for saved in saved {
             connectors.extend(saved.set_up.provider.functions().into_iter().map(|it| it.connector.clone()));
             names.mark(saved.set_up.encryption.iter().flat_map(|rules| rules.sensitive_names()));
         }
@@ -198,9 +203,7 @@ impl Definitions {
                 catalogue.add_connector(self.read_connector(&found, &name)?);
             }
         }
-        for action in self.saved_actions(tenant, "").await? {
-            catalogue.add_action(action);
-        }
+        self.add_actions(tenant, &mut catalogue).await?;
         Ok(catalogue)
     }
 
@@ -231,6 +234,20 @@ fn unreadable(found: &Definition, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt {
         place: format!("{:?} `{}` version {}", found.kind, found.name, found.version),
         what: format!("this version of Weir cannot read it ({why}); save it again"),
+    }
+}
+
+/// A whole record that says what this program does not take.
+fn not_taken(found: &Definition, faults: &Faults) -> StoreError {
+    let (code, noun) = match found.kind {
+        DefinitionKind::Action => ("action.unreadable", "the action"),
+        _ => ("flow.unreadable", "the flow"),
+    };
+    let first = faults.0.iter().find(|fault| fault.severity == Severity::Error);
+    StoreError::Unreadable {
+        code,
+        place: format!("{noun} `{}` in version {}", found.name, found.version),
+        why: first.map_or_else(|| faults.to_string(), |fault| format!("{}: {}", fault.pointer, fault.message)),
     }
 }
 

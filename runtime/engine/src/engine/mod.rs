@@ -144,9 +144,11 @@ impl Engine {
     /// The store's.
     pub async fn hidden_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
         let definitions = &self.ports.definitions;
-        let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await? {
-            Some((_, flow)) => definitions.marked_names(&run.tenant, &flow).await?,
-            None => SensitiveNames::default(),
+        let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await {
+            Ok(Some((_, flow))) => definitions.marked_names(&run.tenant, &flow).await?,
+            Err(StoreError::Unreadable { .. }) => definitions.all_marked_names(&run.tenant).await?,
+            Err(error) => return Err(error),
+            Ok(None) => SensitiveNames::default(),
         };
         names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
         Ok(names.and_standard())

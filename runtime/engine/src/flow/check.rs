@@ -18,7 +18,7 @@ use crate::document::{Document, Faults, Format};
 pub fn check(text: &str, format: Format, catalogue: &Catalogue) -> Result<(Flow, Document, Faults), Faults> {
     let document = Document::parse(text, format)?;
     let mut faults = Faults::default();
-    let flow = compile::compile(&document, &catalogue.types, &mut faults);
+    let flow = compile::compile(&document, &catalogue.types, true, &mut faults);
     let whole =
         |flow: &Flow| flow.steps.len() == document.value.get("steps").and_then(Value::as_array).map_or(0, Vec::len);
     if let Some(flow) = &flow {
@@ -45,7 +45,7 @@ pub fn check(text: &str, format: Format, catalogue: &Catalogue) -> Result<(Flow,
 pub fn read_stored(document: &Value, types: &Arc<ActionTypes>) -> Result<Arc<Flow>, Faults> {
     let document = Document::of_value(document.clone());
     let mut faults = Faults::default();
-    match compile::compile(&document, types, &mut faults) {
+    match compile::compile(&document, types, false, &mut faults) {
         Some(flow) if !faults.has_errors() => Ok(Arc::new(flow)),
         _ => Err(faults),
     }

@@ -30,7 +30,12 @@ const ARGUMENTS_MAX: usize = 100;
 pub(super) const SHAPE: &str = "flow.shape";
 
 /// Compiles a document; adds every fault. `None` where a fault leaves nothing to go on with.
-pub(super) fn compile(document: &Document, types: &Arc<ActionTypes>, faults: &mut Faults) -> Option<Flow> {
+pub(super) fn compile(
+    document: &Document,
+    types: &Arc<ActionTypes>,
+    is_save: bool,
+    faults: &mut Faults,
+) -> Option<Flow> {
     let head: FlowDocument = read(document, "", SHAPE, faults)?;
     if head.steps.is_empty() || head.steps.len() > STEPS_MAX {
         let message = format!("a flow has 1 to {STEPS_MAX} steps, this one has {}", head.steps.len());
@@ -41,7 +46,7 @@ pub(super) fn compile(document: &Document, types: &Arc<ActionTypes>, faults: &mu
         faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
     }
     let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
-    let mut compiler = Compiler { document, types, faults };
+    let mut compiler = Compiler { document, types, faults, is_save };
     let names: Vec<Option<StepId>> = head.steps.iter().map(step_id).collect();
     let steps: Vec<Arc<Step>> = (0..head.steps.len())
         .filter_map(|index| compiler.step(index, names.get(index + 1).and_then(Option::as_ref)))
@@ -72,7 +77,7 @@ pub struct CallHooks {
 pub(crate) fn call_hooks(document: &Document) -> Result<CallHooks, Faults> {
     let mut faults = Faults::default();
     let types = ActionTypes::shipped();
-    let mut compiler = Compiler { document, types: &types, faults: &mut faults };
+    let mut compiler = Compiler { document, types: &types, faults: &mut faults, is_save: true };
     let mut chain = |pointer: &str| {
         let hooks = compiler.read::<Vec<HookDocument>>(pointer)?;
         compiler.hooks(pointer, hooks)
@@ -92,6 +97,8 @@ pub(super) struct Compiler<'a> {
     pub(super) document: &'a Document,
     pub(super) types: &'a Arc<ActionTypes>,
     pub(super) faults: &'a mut Faults,
+    /// Whether an author saves the document now. What is stored is held against less: it must load.
+    pub(super) is_save: bool,
 }
 
 impl Compiler<'_> {
@@ -355,6 +362,13 @@ impl Compiler<'_> {
 
     pub(super) fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
         self.faults.error(self.document, pointer, code, message);
+    }
+
+    /// An error of what is saved, which does not keep what is stored from being loaded.
+    pub(super) fn error_of_save(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+        if self.is_save {
+            self.error(pointer, code, message);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 
 pub use self::action::{
     ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, EncryptionRules, SavedAction,
-    SavedActionDocument, Sharing, WhenUnavailable, check_action, read_action,
+    SavedActionDocument, Sharing, WhenUnavailable, check_action, read_action, read_stored_action,
 };
 pub use self::check::{check, read_stored};
 pub use self::compile::CallHooks;

@@ -72,6 +72,16 @@ pub enum StoreError {
         /// What is wrong and what to do.
         what: String,
     },
+    /// What is stored is whole, but says what this program does not take, such as a type that is gone.
+    #[error("{place} cannot be read by this server any more ({why}); save it again, or bring back what it needs")]
+    Unreadable {
+        /// The stable code, such as `action.unreadable`.
+        code: &'static str,
+        /// Which definition.
+        place: String,
+        /// What it says that is not taken.
+        why: String,
+    },
     /// The back end failed.
     #[error("the store failed while it tried to {verb}")]
     Backend {
@@ -97,6 +107,7 @@ impl StoreError {
             Self::InvalidName { .. } => "store.invalid-name",
             Self::TooDeep { .. } => "store.too-deep",
             Self::Corrupt { .. } => "store.corrupt",
+            Self::Unreadable { code, .. } => code,
             Self::Backend { .. } => "store.backend",
         }
     }

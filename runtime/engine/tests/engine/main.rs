@@ -21,3 +21,4 @@ mod recovery;
 mod saved_actions;
 mod suspended;
 mod tried_calls;
+mod unreadable;

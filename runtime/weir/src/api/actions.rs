@@ -17,6 +17,8 @@ use weir_engine::ids::{ActionName, TenantId};
 use weir_engine::ports::{Definition, DefinitionKind, Expectation, PageRequest};
 use weir_engine::time::Timestamp;
 
+use self::kind::definition_of;
+pub(super) use self::kind::kind_of;
 use super::action_reference::{EndpointView, endpoint_of};
 use super::app::App;
 use super::body::DocumentText;
@@ -27,21 +29,13 @@ use super::path::{PathOf, QueryOf};
 use super::precondition::{Precondition, tag};
 use crate::problem::{Problem, code};
 
+mod kind; // which one a path means
 mod switch; // the status in the author's own text
 
 /// What reads and removals of an action say that there is not; the reference's words.
 const NOT_FOUND: &str = "No action is found for given action id and action type";
 /// What changes of an action say that there is not; the reference's words.
 pub(super) const NOT_CONFIGURED: &str = "No Action is configured on the given Action Type and Id.";
-/// The types of the reference, in its own words: one that this server has not is not built, and not a slip.
-const DECLARED: [&str; 6] = [
-    "PRE_ISSUE_ACCESS_TOKEN",
-    "PRE_ISSUE_ID_TOKEN",
-    "PRE_REGISTRATION",
-    "PRE_UPDATE_PASSWORD",
-    "PRE_UPDATE_PROFILE",
-    "AUTHENTICATION",
-];
 
 /// A saved action.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -94,30 +88,6 @@ pub(super) struct ActionSummary {
     /// When it was saved.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-}
-
-/// The type that a path names: as on the wire (`FLOW_EXTENSION`), or in the reference's way (`flowExtension`).
-///
-/// # Errors
-/// `action.type-not-built` for a type of the reference that this server has not, `object.not-found` for others.
-pub(super) fn kind_of(app: &App, text: &str) -> Result<Arc<ActionType>, Problem> {
-    let types = app.engine.definitions().action_types();
-    let wire: String = if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        let parts = text.chars().flat_map(|it| it.is_ascii_uppercase().then_some('_').into_iter().chain([it]));
-        parts.map(|it| it.to_ascii_uppercase()).collect()
-    } else {
-        text.to_owned()
-    };
-    if let Some(kind) = types.get(&wire) {
-        return Ok(Arc::clone(kind));
-    }
-    if DECLARED.contains(&wire.as_str()) {
-        let detail = "The requested action type is not currently supported by the server.";
-        return Err(Problem::new(&code::ACTION_TYPE_NOT_BUILT, detail));
-    }
-    let known = types.names().join("`, `");
-    let text: String = text.chars().take(80).collect();
-    Err(Problem::new(&code::NOT_FOUND, format!("There is no action type `{text}`; there are `{known}`.")))
 }
 
 pub(super) fn place<'a>(tenant: &'a TenantId, definition: &'a str) -> Place<'a> {
@@ -212,7 +182,7 @@ pub(super) async fn get(
     PathOf((kind, name)): PathOf<(String, ActionName)>,
     QueryOf(query): QueryOf<VersionQuery>,
 ) -> Result<Response, Problem> {
-    let definition = action_definition_name(&kind_of(&app, &kind)?.name, name.as_str());
+    let definition = definition_of(&app, caller.tenant(), &kind, &name).await?;
     let found = documents::find(&app, place(caller.tenant(), &definition), query.version).await?;
     view(&app, found.ok_or_else(|| missing(NOT_FOUND))?, StatusCode::OK).await
 }
@@ -303,7 +273,7 @@ pub(super) async fn versions(
     PathOf((kind, name)): PathOf<(String, ActionName)>,
     QueryOf(page): QueryOf<PageQuery>,
 ) -> Result<Json<Listing<VersionView>>, Problem> {
-    let definition = action_definition_name(&kind_of(&app, &kind)?.name, name.as_str());
+    let definition = definition_of(&app, caller.tenant(), &kind, &name).await?;
     documents::versions(&app, place(caller.tenant(), &definition), &page.request()?).await
 }
 
@@ -320,7 +290,7 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     PathOf((kind, name)): PathOf<(String, ActionName)>,
 ) -> Result<StatusCode, Problem> {
-    let definition = action_definition_name(&kind_of(&app, &kind)?.name, name.as_str());
+    let definition = definition_of(&app, caller.tenant(), &kind, &name).await?;
     if !app.store.delete_definition(caller.tenant(), DefinitionKind::Action, &definition).await? {
         return Err(missing(NOT_FOUND));
     }

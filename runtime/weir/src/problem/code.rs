@@ -66,6 +66,7 @@ codes! {
     TEMPLATE_SETTINGS = "connector.template-settings" 422 "The template's settings cannot be used";
     INVALID_IDENTITY = "identity.invalid" 422 "The certificates or the private key cannot be used";
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
+    UNREADABLE = "flow.unreadable" 409 "What is stored cannot be read by this server any more";
     NO_CLIENT_RESULT = "run.no-client-result" 409 "There is nothing for a client";
     INVALID_INPUT = "run.invalid-input" 422 "The input of the resume cannot be taken";
     NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";

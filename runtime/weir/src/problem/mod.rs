@@ -184,6 +184,10 @@ impl From<StoreError> for Problem {
                 Self::new(&code::STORE_FULL, "The store takes no writes for want of space. Reads go on.")
                     .with_header(header::RETRY_AFTER, "30")
             }
+            StoreError::Unreadable { code, .. } => {
+                tracing::warn!(%error, "a stored document cannot be read");
+                Self::named(&code::UNREADABLE, code, error.to_string())
+            }
             error => Self::internal(&error),
         }
     }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Definitions, read_body, unreadable};
-use crate::catalogue::StoredDocument;
+use serde_json::Value;
+
+use super::{Definitions, not_taken, read_body};
+use crate::action::{Path, Segment};
+use crate::catalogue::{Catalogue, StoredDocument};
 use crate::document::Document;
 use crate::flow::{self, ActionUse, Flow, SavedAction, StepKind};
 use crate::ids::{ActionName, TenantId};
 use crate::ports::{Definition, DefinitionKind, StoreError};
+use crate::sensitive::SensitiveNames;
 
 /// The name of a saved action's definition: `TYPE/NAME`.
 pub fn action_definition_name(kind: &str, name: &str) -> String {
@@ -57,6 +61,40 @@ impl Definitions {
         Ok(found)
     }
 
+    /// Adds the live versions of the saved actions. One that cannot be read any more must not keep its tenant from
+    /// saving others.
+    pub(super) async fn add_actions(&self, tenant: &TenantId, catalogue: &mut Catalogue) -> Result<(), StoreError> {
+        for found in self.all(tenant, DefinitionKind::Action, "").await? {
+            match self.read_action(&found) {
+                Ok(action) => catalogue.add_action(action),
+                Err(StoreError::Unreadable { why, .. }) => {
+                    tracing::warn!(%tenant, action = found.name, why, "a saved action cannot be read");
+                    catalogue.add_unreadable_action(found.name, why);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every name that something of the tenant marks as sensitive: for runs of what cannot be read any more, of which
+    /// nobody knows what it uses.
+    pub(in crate::engine) async fn all_marked_names(&self, tenant: &TenantId) -> Result<SensitiveNames, StoreError> {
+        let mut names = SensitiveNames::default();
+        for found in self.all(tenant, DefinitionKind::Connector, "").await? {
+            if let Ok(name) = found.name.parse() {
+                let connector = self.read_connector(&found, &name)?;
+                names.mark(connector.document.sensitive.iter().map(String::as_str));
+            }
+        }
+        for kind in [DefinitionKind::Action, DefinitionKind::Flow] {
+            for found in self.all(tenant, kind, "").await? {
+                mark_encrypted(&found.body, &mut names);
+            }
+        }
+        Ok(names)
+    }
+
     fn read_action(&self, found: &Definition) -> Result<Arc<SavedAction>, StoreError> {
         let key = (found.tenant.clone(), found.name.clone(), found.version);
         if let Some(action) = self.actions.get(&key) {
@@ -64,9 +102,32 @@ impl Definitions {
         }
         let stored: StoredDocument = read_body(found)?;
         let document = Document::of_value(stored.document);
-        let action = flow::read_action(&document, &self.types).map_err(|faults| unreadable(found, &faults))?;
+        let action = flow::read_stored_action(&document, &self.types).map_err(|faults| not_taken(found, &faults))?;
         let action = Arc::new(SavedAction { version: found.version, ..action });
         self.actions.put(key, Arc::clone(&action));
         Ok(action)
+    }
+}
+
+/// Marks the names of all that a document encrypts, wherever it says so.
+fn mark_encrypted(document: &Value, names: &mut SensitiveNames) {
+    let mut open = vec![document];
+    while let Some(value) = open.pop() {
+        let members = match value {
+            Value::Array(items) => {
+                open.extend(items);
+                continue;
+            }
+            Value::Object(members) => members,
+            _ => continue,
+        };
+        open.extend(members.values());
+        let rules = members.get("encryption");
+        let lists = ["event", "operations"].into_iter().filter_map(|list| rules?.get(list)?.as_array());
+        for path in lists.flatten().filter_map(|path| path.as_str()?.parse::<Path>().ok()) {
+            if let Some(Segment::Name(name) | Segment::Filter { value: name, .. }) = path.segments().last() {
+                names.mark([name.as_str()]);
+            }
+        }
     }
 }

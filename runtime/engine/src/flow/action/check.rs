@@ -1,7 +1,7 @@
 //! Saved actions against what their tenant has: at their own save, and again where a flow uses one.
 
 use super::super::catalogue_check::check_provider;
-use super::compile::read_action;
+use super::compile::read_with_warnings;
 use super::model::{ActionStep, ActionUse, SavedAction};
 use crate::catalogue::Catalogue;
 use crate::document::{Document, Faults, Format, list_names};
@@ -16,8 +16,9 @@ pub fn check_action(
     catalogue: &Catalogue,
 ) -> Result<(SavedAction, Document, Faults), Faults> {
     let document = Document::parse(text, format)?;
-    let action = read_action(&document, &catalogue.types)?;
     let mut faults = Faults::default();
+    let action = read_with_warnings(&document, &catalogue.types, &mut faults);
+    let Some(action) = action.filter(|_| !faults.has_errors()) else { return Err(faults.sorted()) };
     check_provider(&action.set_up.provider, &document, catalogue, &mut faults);
     let faults = faults.sorted();
     if faults.has_errors() { Err(faults) } else { Ok((action, document, faults)) }
@@ -49,6 +50,17 @@ pub(in crate::flow) fn check_saved(
             }
         },
     };
+    let unreadable = catalogue.unreadable_actions_of(kind).into_iter().find(|(name, _)| match &step.uses {
+        ActionUse::Saved(meant) => meant.as_str() == *name,
+        _ => true,
+    });
+    if let Some((name, why)) = unreadable {
+        let place = if matches!(step.uses, ActionUse::Saved(_)) { "uses" } else { "action" };
+        let message = format!("the saved action `{name}` of type `{kind}` cannot be read any more: {why}");
+        let fault = faults.error(document, &format!("{pointer}/{place}"), "flow.unreadable-action", message);
+        fault.help("save it again with `weir action apply FILE`, or remove it");
+        return;
+    }
     match (meant, &step.uses) {
         (Some(action), _) => {
             let place = if matches!(step.uses, ActionUse::Saved(_)) { "uses" } else { "action" };

@@ -8,8 +8,9 @@ use super::super::compile::{Compiler, SHAPE};
 use super::super::document::HookDocument;
 use super::super::model::{Step, StepKind, Target};
 use super::document::{ActionDocument, SavedActionDocument, SetUpDocument};
+use super::granted::without_refused;
 use super::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};
-use crate::action::{self, ActionType, ActionTypes, PathPattern, Profile, Rule};
+use crate::action::{ActionType, ActionTypes, PathPattern, Profile, Rule};
 use crate::document::{Document, Faults};
 use crate::expression::{Expression, TemplateFault};
 
@@ -22,8 +23,29 @@ const REMARK_CHARS_MAX: usize = 255;
 /// Every fault at once, in the document's order.
 pub fn read_action(document: &Document, types: &Arc<ActionTypes>) -> Result<SavedAction, Faults> {
     let mut faults = Faults::default();
-    let mut compiler = Compiler { document, types, faults: &mut faults };
-    let saved = compiler.saved_action();
+    let saved = read_with_warnings(document, types, &mut faults);
+    match saved {
+        Some(saved) if !faults.has_errors() => Ok(saved),
+        _ => Err(faults.sorted()),
+    }
+}
+
+/// Compiles a saved action for a save; adds every fault.
+pub(super) fn read_with_warnings(
+    document: &Document,
+    types: &Arc<ActionTypes>,
+    faults: &mut Faults,
+) -> Option<SavedAction> {
+    Compiler { document, types, faults, is_save: true }.saved_action()
+}
+
+/// Compiles a saved action that was checked when it was saved.
+///
+/// # Errors
+/// What an older version of the program accepted and this one cannot run.
+pub fn read_stored_action(document: &Document, types: &Arc<ActionTypes>) -> Result<SavedAction, Faults> {
+    let mut faults = Faults::default();
+    let saved = Compiler { document, types, faults: &mut faults, is_save: false }.saved_action();
     match saved {
         Some(saved) if !faults.has_errors() => Ok(saved),
         _ => Err(faults.sorted()),
@@ -75,11 +97,12 @@ impl Compiler<'_> {
 
     fn set_up(&mut self, pointer: &str, mut it: SetUpDocument, kind: &ActionType) -> Option<ActionSetUp> {
         let annotations = self.annotations(pointer, &mut it.allowed_operations);
-        self.modifiable(pointer, &it.allowed_operations, kind);
-        for (index, allowed) in it.allowed_operations.iter().enumerate() {
-            for (place, problem) in action::check_allowed(allowed, kind) {
-                self.error(&format!("{pointer}/allowed-operations/{index}{place}"), "flow.allowed-operation", problem);
-            }
+        if self.is_save {
+            self.modifiable(pointer, &it.allowed_operations, kind);
+            self.applicable(pointer, &it.allowed_operations, kind);
+        } else {
+            // What is stored must load; what its type does not let it change is refused when it is to be changed.
+            without_refused(&mut it.allowed_operations, kind);
         }
         let profile = Profile::named(it.profile).with(&it.settings);
         let encryption = self.encryption(pointer, &it, kind, &profile);

@@ -54,13 +54,13 @@ impl Compiler<'_> {
         for (name, list) in [("event", &written.event), ("operations", &written.operations)] {
             if list.len() > PATHS_MAX {
                 let message = format!("there are {} paths; at most {PATHS_MAX} are encrypted", list.len());
-                self.error(&format!("{pointer}/{name}"), CODE, message);
+                self.error_of_save(&format!("{pointer}/{name}"), CODE, message);
             }
         }
         let event: Vec<Path> = self.paths(&format!("{pointer}/event"), &written.event);
         for (index, path) in event.iter().enumerate().filter(|(_, path)| shown_at(kind, path).is_empty()) {
             let message = format!("a `{}` action is not shown `{path}`, so there is nothing to encrypt", kind.name);
-            self.error(&format!("{pointer}/event/{index}"), CODE, message);
+            self.error_of_save(&format!("{pointer}/event/{index}"), CODE, message);
         }
         let operations: Vec<Path> = self.paths(&format!("{pointer}/operations"), &written.operations);
         for (index, path) in operations.iter().enumerate() {
@@ -68,7 +68,7 @@ impl Compiler<'_> {
             if !allowed.any(|allowed| allowed == path.as_str()) {
                 let message =
                     format!("`{path}` is not in `allowed-operations`; list it there too, or leave it out here");
-                self.error(&format!("{pointer}/operations/{index}"), CODE, message);
+                self.error_of_save(&format!("{pointer}/operations/{index}"), CODE, message);
             }
         }
         if written.certificate.is_none() && !event.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::compile::Compiler;
 use crate::action::annotation::{self, Annotation};
-use crate::action::{ActionType, AllowedOperation, Path};
+use crate::action::{self, ActionType, AllowedOperation, Path};
 use crate::document::list_names;
 
 /// Most paths of `expose`, and of `hidden`.
@@ -26,13 +26,13 @@ impl Compiler<'_> {
                     Ok((cut, Some(annotation))) => {
                         if annotations.get(cut).is_some_and(|other| *other != annotation) {
                             let message = format!("another entry says that `{cut}` holds values of another type");
-                            self.error(&place, "flow.path-annotation", message);
+                            self.error_of_save(&place, "flow.path-annotation", message);
                         }
                         let cut = cut.to_owned();
                         annotations.insert(cut.clone(), annotation);
                         *path = cut;
                     }
-                    Err(error) => self.error(&place, "flow.path-annotation", error.to_string()),
+                    Err(error) => self.error_of_save(&place, "flow.path-annotation", error.to_string()),
                 }
             }
         }
@@ -56,19 +56,37 @@ impl Compiler<'_> {
         }
     }
 
+    /// Each operation is one of the type, on a path; a warning for a path on which none can ever be applied.
+    pub(super) fn applicable(&mut self, pointer: &str, allowed: &[AllowedOperation], kind: &ActionType) {
+        for (index, entry) in allowed.iter().enumerate() {
+            let place = format!("{pointer}/allowed-operations/{index}");
+            for (below, problem) in action::check_allowed(entry, kind) {
+                self.error(&format!("{place}{below}"), "flow.allowed-operation", problem);
+            }
+            for (below, problem) in action::without_place(entry, kind) {
+                let there_are = list_names(kind.places.iter().map(|place| place.path.as_str()));
+                let fault =
+                    self.faults.warning(self.document, &format!("{place}{below}"), "flow.operation-place", problem);
+                fault.help(format!("operations of `{}` change {there_are}", kind.name));
+            }
+        }
+    }
+
     /// Paths of what the type grants.
     pub(super) fn granted(&mut self, pointer: &str, texts: &[String], kind: &ActionType) -> Vec<Path> {
         if texts.len() > PATHS_MAX {
             let message =
                 format!("there are {} paths; at most {PATHS_MAX} are taken: name what they are in", texts.len());
-            self.error(pointer, "flow.path-count", message);
+            self.error_of_save(pointer, "flow.path-count", message);
         }
         let mut paths = Vec::new();
-        for (index, text) in texts.iter().enumerate().take(PATHS_MAX) {
+        let most = if self.is_save { PATHS_MAX } else { texts.len() };
+        for (index, text) in texts.iter().enumerate().take(most) {
             let place = format!("{pointer}/{index}");
             match text.parse::<Path>() {
                 Err(error) => self.error(&place, "flow.event-path", error.to_string()),
-                Ok(path) if kind.grants(&path) => paths.push(path),
+                // Of what is not granted, nothing is there to be shown or hidden.
+                Ok(path) if !self.is_save || kind.grants(&path) => paths.push(path),
                 Ok(path) => {
                     let members =
                         kind.event.iter().map(|member| member.from.strip_prefix("/event").unwrap_or(&member.to));
@@ -82,6 +100,15 @@ impl Compiler<'_> {
     }
 }
 
+/// Takes out what could not be saved for the type: it allows nothing.
+pub(super) fn without_refused(allowed: &mut Vec<AllowedOperation>, kind: &ActionType) {
+    allowed.retain_mut(|entry| {
+        let is_pathless = entry.paths.is_empty();
+        entry.paths.retain(|path| !kind.read_only.iter().any(|kept| leads_into(kept, path)));
+        action::is_of_type(entry.op, kind) && (is_pathless || !entry.paths.is_empty())
+    });
+}
+
 /// Whether a path is that of a place, or of something in it.
 fn leads_into(place: &str, path: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
@@ -91,14 +118,19 @@ fn leads_into(place: &str, path: &str) -> bool {
 mod tests {
     use super::super::read_action;
     use crate::action::ActionTypes;
-    use crate::document::{Document, Format};
+    use crate::document::{Document, Faults, Format, Severity};
 
     /// Code and place of each fault of a saved action with these members.
     fn faults(members: &str) -> Vec<(String, String)> {
         let text = format!("action: a\ntype: FLOW_EXTENSION\nservice: c.f\n{members}");
         let document = Document::parse(&text, Format::Yaml).expect("YAML");
         let faults = read_action(&document, &ActionTypes::shipped()).err().unwrap_or_default();
-        faults.0.into_iter().map(|fault| (fault.code, fault.pointer)).collect()
+        faults
+            .0
+            .into_iter()
+            .filter(|fault| fault.severity == Severity::Error)
+            .map(|fault| (fault.code, fault.pointer))
+            .collect()
     }
 
     fn fault(code: &str, pointer: &str) -> Vec<(String, String)> {
@@ -135,5 +167,24 @@ mod tests {
         assert_eq!(replace("/properties/score{Flot}"), fault("flow.path-annotation", place));
         let twice = "allowed-operations: [{ op: replace, paths: ['/p/a{Float}', '/p/a{String}'] }]\n";
         assert_eq!(faults(twice), fault("flow.path-annotation", "/allowed-operations/0/paths/1"));
+    }
+
+    #[test]
+    fn a_path_on_which_nothing_can_be_applied_is_warned_of() {
+        // covers A-04
+        let warned = |path: &str| {
+            let text = format!(
+                "action: a\ntype: FLOW_EXTENSION\nservice: c.f\nallowed-operations:\n  - {{ op: replace, paths: ['{path}'] }}\n"
+            );
+            let document = Document::parse(&text, Format::Yaml).expect("YAML");
+            let mut faults = Faults::default();
+            super::super::compile::read_with_warnings(&document, &ActionTypes::shipped(), &mut faults).expect(path);
+            assert!(!faults.has_errors(), "{faults}");
+            faults.0.into_iter().any(|fault| fault.code == "flow.operation-place")
+        };
+        assert!(warned("/user/tier") && warned("/user/claimsx") && warned("/usr/"));
+        for path in ["/user/claims[uri=tier]", "/user/claims/", "/user/", "/user", "/user/claims/*/value"] {
+            assert!(!warned(path), "{path}");
+        }
     }
 }

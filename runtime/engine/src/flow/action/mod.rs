@@ -9,7 +9,7 @@ mod model;
 
 pub use self::check::check_action;
 pub(super) use self::check::check_saved;
-pub use self::compile::read_action;
+pub use self::compile::{read_action, read_stored_action};
 pub(super) use self::document::ActionDocument;
 pub use self::document::{ActionStatus, EncryptionDocument, SavedActionDocument, Sharing, WhenUnavailable};
 pub use self::encryption::EncryptionRules;
