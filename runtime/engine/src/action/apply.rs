@@ -80,15 +80,19 @@ struct Refusal {
 pub fn apply(event: &Value, operations: &[Operation], rules: &ApplyRules<'_>) -> Result<Applied, NotApplied> {
     bounded(operations)?;
     let allowed = AllowedPaths::read(rules.allowed);
+    let guards: Vec<PathPattern> = rules.claims.read_only.iter().filter_map(|entry| entry.parse().ok()).collect();
     let mut changed = event.clone();
+    let mut earlier = Vec::new();
     let mut records = Vec::with_capacity(operations.len());
     for (index, operation) in operations.iter().enumerate() {
-        let outcome = permitted(operation, &allowed, rules).and_then(|path| {
+        let outcome = permitted(operation, &allowed, &guards, rules).and_then(|path| {
             if let Some(reason) = annotation::misfit(rules.annotations, operation) {
                 return Err(Refusal { code: IMPOSSIBLE, reason });
             }
-            perform::perform(&mut changed, event, operation, &path, rules)
-                .map_err(|reason| Refusal { code: IMPOSSIBLE, reason: format!("`{path}`: {reason}") })
+            perform::perform(&mut changed, event, (operation, &path), &earlier, rules)
+                .map_err(|reason| Refusal { code: IMPOSSIBLE, reason: format!("`{path}`: {reason}") })?;
+            earlier.push((operation.kind(), path));
+            Ok(())
         });
         let (result, refusal) = match (outcome, rules.profile.enforcement) {
             (Ok(()), _) => (OperationResult::Applied, None),
@@ -165,26 +169,16 @@ fn rejected(operations: &[Operation], index: usize, refusal: Refusal) -> NotAppl
     NotApplied { code, index, reason, operations }
 }
 
-/// Why an operation is not on a list. What the type or the owner of an action says of it has no part here.
-pub(crate) fn check(operation: &Operation, allowed: &[AllowedOperation]) -> Result<(), String> {
-    let name = operation.kind().as_str();
-    let Some(text) = operation.path() else {
-        let is_listed = allowed.iter().any(|entry| entry.op == OperationKind::Redirect);
-        return if is_listed { Ok(()) } else { Err(format!("`{name}` is not allowed")) };
-    };
-    let path: OperationPath = text.parse().map_err(|error| format!("{error}"))?;
-    if AllowedPaths::read(allowed).cover(operation.kind(), &path) {
-        return Ok(());
-    }
-    let path: String = text.chars().take(200).collect();
-    Err(format!("`{name}` on `{path}` is not allowed; add it to `allowed-operations`, or leave it out"))
-}
-
 /// The path of an operation that the step allows.
-fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'_>) -> Result<OperationPath, Refusal> {
+fn permitted(
+    operation: &Operation,
+    allowed: &AllowedPaths,
+    guards: &[PathPattern],
+    rules: &ApplyRules<'_>,
+) -> Result<OperationPath, Refusal> {
     let refuse = |code, reason: String| Err(Refusal { code, reason });
     let Some(text) = operation.path() else {
-        let is_listed = rules.allowed.iter().any(|entry| entry.op == OperationKind::Redirect);
+        let is_listed = allowed.has_redirect();
         let is_known = rules.kind.operations.contains(&OperationKind::Redirect) || rules.kind.redirect.is_some();
         return if is_listed || (is_known && rules.profile.redirect == RedirectOffer::Always) {
             refuse(IMPOSSIBLE, "a `redirect` belongs into an answer that is incomplete".to_owned())
@@ -203,8 +197,7 @@ fn permitted(operation: &Operation, allowed: &AllowedPaths, rules: &ApplyRules<'
             format!("the step does not allow `{name}` on `{path}`; add it to `allowed-operations`, or leave it out");
         return refuse(NOT_ALLOWED, reason);
     }
-    let guards = |entry: &String| entry.parse::<PathPattern>().is_ok_and(|entry| entry.touches(&path));
-    match rules.claims.read_only.iter().find(|entry| guards(entry)) {
+    match guards.iter().find(|guard| guard.touches(operation.kind(), &path, rules.profile.indices)) {
         Some(entry) => refuse(NOT_ALLOWED, format!("`{path}` cannot be changed: `{entry}` is read-only")),
         None => Ok(path),
     }

@@ -10,6 +10,9 @@ use super::operation::AllowedOperation;
 /// Most entries of `allowedOperations`, and most paths of one.
 const LISTED_MAX: usize = 1_000;
 
+/// Most paths of all entries of `allowedOperations` together: all of them are read for each answer.
+const PATHS_MAX: usize = 10_000;
+
 /// The longest `flowId` and `requestId`, in bytes. They are repeated in logs.
 const ID_BYTES_MAX: usize = 255;
 
@@ -64,7 +67,10 @@ pub fn read_action_request(text: &str) -> Result<ActionRequest, InvalidActionReq
         let entry: AllowedOperation = serde_json::from_value(entry).map_err(|_| wrong())?;
         if entry.paths.len() > LISTED_MAX { Err(wrong()) } else { Ok(entry) }
     });
-    let allowed_operations = allowed_operations.collect::<Result<_, _>>()?;
+    let allowed_operations = allowed_operations.collect::<Result<Vec<_>, _>>()?;
+    if allowed_operations.iter().map(|entry| entry.paths.len()).sum::<usize>() > PATHS_MAX {
+        return Err(invalid("allowedOperations must have at most 10000 paths in all"));
+    }
     Ok(ActionRequest { flow_id, request_id, action_type, event, allowed_operations })
 }
 
@@ -171,6 +177,10 @@ mod tests {
         assert_eq!(of(&whole("[]", "[]")), "event must be an object");
         assert!(of(&whole("{}", "null")).starts_with("allowedOperations must be"));
         assert_eq!(of(&whole("{}", r#"[{"op": "copy"}]"#)), "allowedOperations [0] must have an op and its paths");
+        let entry = json!({ "op": "replace", "paths": vec!["/a"; LISTED_MAX] });
+        let entries = |count: usize| whole("{}", &json!(vec![entry.clone(); count]).to_string());
+        assert!(read_action_request(&entries(10)).is_ok());
+        assert_eq!(of(&entries(11)), "allowedOperations must have at most 10000 paths in all");
         let twice = of(&whole(r#"{"user": {"secret": 1, "secret": 2}}"#, "[]"));
         assert!(twice.contains("twice") && !twice.contains("secret"), "{twice}");
     }

@@ -26,11 +26,11 @@ mod types;
 pub use self::answer::{
     ActionAnswer, AnswerRules, ProviderError, ReadAnswer, UnusableAnswer, check_answered_failure, read_answer,
 };
-pub(crate) use self::apply::check as check_operation;
 pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed, is_of_type, without_place};
 pub use self::claims::{ClaimEntry, ClaimRules};
 pub use self::client_result::{ForClient, NoClientResult};
 pub use self::envelope::{ActionRequest, InvalidActionRequest, read_action_request};
+pub(crate) use self::matching::AllowedPaths;
 pub use self::matching::PathPattern;
 pub use self::operation::{AllowedOperation, Operation, OperationKind};
 pub use self::path::{InvalidPath, OperationPath, Path, Segment};

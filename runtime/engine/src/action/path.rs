@@ -73,6 +73,31 @@ pub struct InvalidPath {
     problem: &'static str,
 }
 
+/// Whether a part of a path is an index: digits, without zeros before them, so that an element has one spelling.
+pub(super) fn is_index(text: &str) -> bool {
+    let is_canonical = text == "0" || !text.starts_with('0');
+    is_canonical && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Token<'_> {
+    /// Whether both could lead to the same from one value, whatever it holds: an element of a list has an index, `-`
+    /// where it is the last, and filters, and a list of names and values also takes the name.
+    pub(super) fn may_be(self, other: Token<'_>) -> bool {
+        let is_element = |text: &str| text == "-" || is_index(text);
+        match (self, other) {
+            (Token::To(one), Token::To(two)) => {
+                one == two || ((one == "-" || two == "-") && is_element(one) && is_element(two))
+            }
+            (Token::To(to), Token::Where { value, .. }) | (Token::Where { value, .. }, Token::To(to)) => {
+                is_element(to) || to == value
+            }
+            (Token::Where { key, value }, Token::Where { key: other, value: wanted }) => {
+                key != other || value == wanted
+            }
+        }
+    }
+}
+
 impl Path {
     /// The parts, from the root.
     pub fn segments(&self) -> &[Segment] {

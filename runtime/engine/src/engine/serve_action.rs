@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::drive::scope_of;
 use super::try_call::{END, flow_of};
 use super::{Engine, Trouble};
-use crate::action::{ActionAnswer, ActionRequest, AllowedOperation, Operation, OperationKind, check_operation};
+use crate::action::{ActionAnswer, ActionRequest, AllowedOperation, AllowedPaths, Operation, OperationKind};
 use crate::document::Document;
 use crate::duration_text;
 use crate::flow::{self, ActionStep, ActionUse, HookUse, PluginRequirement, Step, StepKind, WhenUnavailable};
@@ -190,8 +190,9 @@ async fn ask(
 fn permitted(answer: &ActionAnswer, allowed: &[AllowedOperation]) -> Result<(), (usize, String)> {
     match answer {
         ActionAnswer::Success { operations, .. } => {
+            let allowed = AllowedPaths::read(allowed);
             for (index, operation) in operations.iter().enumerate() {
-                check_operation(operation, allowed).map_err(|reason| (index, reason))?;
+                allowed.check(operation).map_err(|reason| (index, reason))?;
             }
             Ok(())
         }

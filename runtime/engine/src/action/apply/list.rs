@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::operation::OperationKind;
-use super::super::path::Token;
+use super::super::path::{Token, is_index};
 use super::super::place::{Gone, TextPattern};
 use super::perform::{Change, Outcome};
 
@@ -34,12 +34,9 @@ fn index(token: Token<'_>) -> Result<Index, String> {
     let Token::To(text) = token else {
         return Err("the list has no element that a filter could find".to_owned());
     };
-    let is_number = text == "0" || (!text.starts_with('0') && !text.is_empty());
     match text {
         "-" => Ok(Index::Last),
-        _ if is_number && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().map(Index::At).map_err(|_| format!("no list is as long as {text}"))
-        }
+        _ if is_index(text) => text.parse().map(Index::At).map_err(|_| format!("no list is as long as {text}")),
         _ => Err(format!("`{text}` is no index: write digits or `-`")),
     }
 }

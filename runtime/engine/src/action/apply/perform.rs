@@ -18,6 +18,10 @@ pub(super) struct Change<'a> {
     pub(super) kind: OperationKind,
     /// The value; none where the operation has none.
     pub(super) value: Option<&'a Value>,
+    /// The whole way from the root.
+    pub(super) way: &'a [Token<'a>],
+    /// The operations that were applied before it.
+    pub(super) earlier: &'a [(OperationKind, OperationPath)],
     /// What is left of the way.
     pub(super) rest: &'a [Token<'a>],
     /// Whether there is a slash behind it.
@@ -62,6 +66,19 @@ impl<'a> Change<'a> {
         self.profile.indices == Indices::Original
     }
 
+    /// Whether an operation before could have moved or replaced elements of the list that stands so many steps from
+    /// the root. What is added stands behind the others where indices are the original ones: it moves none.
+    pub(super) fn has_moved(&self, steps: usize) -> bool {
+        self.earlier.iter().any(|(kind, path)| {
+            let tokens = path.tokens();
+            let leads_here = match tokens.len() {
+                count if count == steps + 1 => *kind != OperationKind::Add,
+                count => count <= steps,
+            };
+            leads_here && tokens.iter().zip(self.way.iter().take(steps)).all(|(one, two)| one.may_be(*two))
+        })
+    }
+
     /// Whether `-` is the last element for `remove` and `replace`, too.
     pub(super) fn knows_last(&self) -> bool {
         self.profile.last_element == LastElement::Allow
@@ -77,8 +94,8 @@ impl<'a> Change<'a> {
 pub(super) fn perform(
     event: &mut Value,
     before: &Value,
-    operation: &Operation,
-    path: &OperationPath,
+    (operation, path): (&Operation, &OperationPath),
+    earlier: &[(OperationKind, OperationPath)],
     rules: &ApplyRules<'_>,
 ) -> Outcome {
     let tokens = path.tokens();
@@ -89,6 +106,8 @@ pub(super) fn perform(
     let change = Change {
         kind: operation.kind(),
         value: operation.value(),
+        way: &tokens,
+        earlier,
         rest,
         ends_with_slash: path.ends_with_slash(),
         profile: rules.profile,
@@ -109,9 +128,10 @@ pub(super) fn perform(
     }
 }
 
-/// Does an operation where something is held.
+/// Does an operation where something is held, or leaves it as it is.
 pub(super) fn hold(holding: &Holding, node: &mut Value, before: Option<&Value>, change: Change<'_>) -> Outcome {
-    match holding {
+    let was_null = node.is_null();
+    let outcome = match holding {
         Holding::Claims {} => claims::change(node, change),
         Holding::Named { .. } => named::change(holding, node, before, change),
         Holding::Texts { pattern, numbers, gone } => list::change_texts(
@@ -123,7 +143,12 @@ pub(super) fn hold(holding: &Holding, node: &mut Value, before: Option<&Value>, 
         Holding::Expiry {} => plain::change_expiry(node, change),
         Holding::Members { values } => plain::change_member(node, *values, change),
         Holding::Value {} => plain::change_value(node, before, change),
+    };
+    // Null gives way to a list or an object before all is checked.
+    if was_null && outcome.is_err() {
+        *node = Value::Null;
     }
+    outcome
 }
 
 /// Puts a place into an event that did not have it.

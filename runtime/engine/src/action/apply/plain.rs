@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::operation::OperationKind;
-use super::super::path::Token;
+use super::super::path::{Token, is_index};
 use super::super::place::{Gone, ValueKind};
 use super::list::{ListRules, change_at};
 use super::perform::{Change, Outcome};
@@ -67,9 +67,21 @@ pub(super) fn change_value(node: &mut Value, before: Option<&Value>, change: Cha
         return Ok(());
     };
     let (mut node, mut before) = (node, before);
-    for token in way {
+    let so_far = change.way.len() - change.rest.len();
+    for (at, token) in way.iter().enumerate() {
+        let found = match (&*node, *token) {
+            (Value::Array(items), token @ Token::To(_)) if change.is_original() => {
+                let before = before.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                Some(original(items, before, token, change.has_moved(so_far + at))?)
+            }
+            _ => None,
+        };
+        let next = match found {
+            Some(at) => node.get_mut(at),
+            None => step_mut(node, *token),
+        };
+        node = next.ok_or("the path leads nowhere")?;
         before = before.and_then(|value| step(value, *token));
-        node = step_mut(node, *token).ok_or("the path leads nowhere")?;
     }
     let value = match change.kind {
         OperationKind::Remove => Value::Null,
@@ -106,6 +118,24 @@ pub(super) fn change_value(node: &mut Value, before: Option<&Value>, change: Cha
     }
 }
 
+/// Where the element is now that an index of the list as it was means.
+fn original(items: &[Value], before: &[Value], token: Token<'_>, has_moved: bool) -> Result<usize, String> {
+    let at = element(before, token).filter(|at| *at < before.len()).ok_or("the path leads nowhere")?;
+    if !has_moved {
+        return Ok(at);
+    }
+    // Of equal ones it is told by its order, and only as long as none of them is gone.
+    let meant = before.get(at);
+    let order = before.iter().take(at).filter(|item| Some(*item) == meant).count();
+    let was = before.iter().filter(|item| Some(*item) == meant).count();
+    let found: Vec<usize> =
+        items.iter().enumerate().filter(|(_, item)| Some(*item) == meant).map(|(now, _)| now).collect();
+    match found.get(order) {
+        Some(now) if found.len() >= was => Ok(*now),
+        _ => Err("an operation before has changed or removed an element on the way".to_owned()),
+    }
+}
+
 /// One step into a value.
 fn step<'a>(value: &'a Value, token: Token<'_>) -> Option<&'a Value> {
     match (value, token) {
@@ -128,7 +158,7 @@ fn step_mut<'a>(value: &'a mut Value, token: Token<'_>) -> Option<&'a mut Value>
 
 fn element(items: &[Value], token: Token<'_>) -> Option<usize> {
     match token {
-        Token::To(index) => index.parse().ok(),
+        Token::To(index) => index.parse().ok().filter(|_| is_index(index)),
         Token::Where { key, value } => {
             items.iter().position(|item| item.get(key).and_then(Value::as_str) == Some(value))
         }

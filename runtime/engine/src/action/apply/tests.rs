@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+mod elements; // which element is meant, and what dropped operations leave
+
 use super::*;
 use crate::action::{ActionTypes, Indices, NullValue, ProfileName, ProfileSettings};
 

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::Acting;
 use super::origin::Origin;
-use crate::action::{Enforcement, Operation, OperationKind, RedirectOffer, RedirectRule, check_operation};
+use crate::action::{AllowedPaths, Enforcement, Operation, OperationKind, RedirectOffer, RedirectRule};
 use crate::duration_text;
 use crate::engine::Trouble;
 use crate::run::{ActionRecord, OperationRecord, OperationResult};
@@ -60,9 +60,10 @@ impl Acting<'_> {
 
     /// The only redirect of the answer: which operation it is, and the URL with what the type adds.
     fn redirect(&self, operations: &[Operation], rule: &RedirectRule) -> Result<(usize, String), Refused> {
+        let allowed = AllowedPaths::read(&self.set_up.allowed_operations);
         let mut redirects = Vec::new();
         for (index, operation) in operations.iter().enumerate() {
-            match (operation, self.allows(operation), self.set_up.profile.enforcement) {
+            match (operation, self.allows(operation, &allowed), self.set_up.profile.enforcement) {
                 (Operation::Redirect { url }, true, _) => redirects.push((index, url)),
                 (_, true, _) => {
                     let reason = "an answer that suspends the run has one `redirect` and changes nothing".to_owned();
@@ -87,10 +88,10 @@ impl Acting<'_> {
         }
     }
 
-    fn allows(&self, operation: &Operation) -> bool {
+    fn allows(&self, operation: &Operation, allowed: &AllowedPaths) -> bool {
         let always =
             operation.kind() == OperationKind::Redirect && self.set_up.profile.redirect == RedirectOffer::Always;
-        always || check_operation(operation, &self.set_up.allowed_operations).is_ok()
+        always || allowed.check(operation).is_ok()
     }
 
     /// The URL with the parameters of the type. One of the same name that the action wrote itself gives way: whoever
