@@ -176,9 +176,11 @@ impl fmt::Display for RunId {
 impl FromStr for RunId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        uuid::Uuid::parse_str(text)
-            .map(Self)
-            .map_err(|_| InvalidName { kind: "run id", wanted: UUID, text: text.chars().take(80).collect() })
+        uuid::Uuid::parse_str(text).map(Self).map_err(|_| InvalidName {
+            kind: "run id",
+            wanted: UUID,
+            text: text.chars().take(80).collect(),
+        })
     }
 }
 

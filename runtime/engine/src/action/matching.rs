@@ -46,6 +46,30 @@ impl PathPattern {
         })
     }
 
+    /// Whether a place is at what the entry names, above it, or below it.
+    pub(super) fn meets(&self, place: &str) -> bool {
+        let mut names = place.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+        for segment in &self.segments {
+            let Some(name) = names.next() else { return true };
+            let is_it = match segment {
+                PatternSegment::Index => name.bytes().all(|byte| byte.is_ascii_digit()),
+                PatternSegment::Is(Segment::Name(mine)) => *mine == name,
+                // A filter stands on the elements of a list, where only an index of a place could lead.
+                PatternSegment::Is(Segment::Filter { name: mine, .. }) => {
+                    if *mine != name {
+                        return false;
+                    }
+                    let Some(element) = names.next() else { return true };
+                    element.bytes().all(|byte| byte.is_ascii_digit())
+                }
+            };
+            if !is_it {
+                return false;
+            }
+        }
+        true
+    }
+
     fn guarded(&self) -> Vec<Guarded<'_>> {
         let mut steps = Vec::with_capacity(self.segments.len());
         for segment in &self.segments {
@@ -89,30 +113,6 @@ impl Guarded<'_> {
             }
             _ => self.may_be(its),
         }
-    }
-
-    /// Whether a place is at what the entry names, above it, or below it.
-    pub(super) fn meets(&self, place: &str) -> bool {
-        let mut names = place.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
-        for segment in &self.segments {
-            let Some(name) = names.next() else { return true };
-            let is_it = match segment {
-                PatternSegment::Index => name.bytes().all(|byte| byte.is_ascii_digit()),
-                PatternSegment::Is(Segment::Name(mine)) => *mine == name,
-                // A filter stands on the elements of a list, where only an index of a place could lead.
-                PatternSegment::Is(Segment::Filter { name: mine, .. }) => {
-                    if *mine != name {
-                        return false;
-                    }
-                    let Some(element) = names.next() else { return true };
-                    element.bytes().all(|byte| byte.is_ascii_digit())
-                }
-            };
-            if !is_it {
-                return false;
-            }
-        }
-        true
     }
 }
 
