@@ -26,8 +26,8 @@ mod types;
 pub use self::answer::{
     ActionAnswer, AnswerRules, ProviderError, ReadAnswer, UnusableAnswer, check_answered_failure, read_answer,
 };
-pub(crate) use self::apply::check as check_operation;
 pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed};
+pub(crate) use self::apply::{check as check_operation, refuse as refuse_operations};
 pub use self::claims::{ClaimEntry, ClaimRules};
 pub use self::client_result::{ForClient, NoClientResult};
 pub use self::envelope::{ActionRequest, InvalidActionRequest, read_action_request};
