@@ -64,7 +64,8 @@ fn no_place(place: &str, in_the_way: &str, record: &mut ActionRecord) -> Way {
     }
     let at = if in_the_way.is_empty() { "the event itself".to_owned() } else { format!("`{in_the_way}` of the event") };
     let message = format!(
-        "the `data` of the answer goes to `{place}`, but {at} is no object; start the run with an object or nothing there"
+        "the `data` of the answer goes to `{place}`, but {at} is no object; start the run with an \
+         object or nothing there"
     );
     Way::Error(step_error("action.data-has-no-place", message))
 }
