@@ -111,21 +111,32 @@ fn bounded(operations: &[Operation]) -> Result<(), NotApplied> {
         let refusal = Refusal { code: "action.too-many-operations", reason };
         return Err(rejected(operations, OPERATIONS_MAX, refusal));
     }
-    let mut left = OPERATIONS_BYTES_MAX;
-    for (index, operation) in operations.iter().enumerate() {
-        let value = operation.value().map_or(Some(0), |value| bytes(value, left));
-        let used = value.and_then(|value| value.checked_add(operation.path().map_or(0, str::len)));
-        match used.and_then(|used| left.checked_sub(used)) {
-            Some(rest) => left = rest,
-            None => {
-                let reason = format!("the operations have more than {OPERATIONS_BYTES_MAX} bytes together");
-                // What is too large is not kept a second time.
-                let refusal = Refusal { code: "action.operations-too-large", reason };
-                return Err(rejected(&[], index, refusal));
-            }
+    match too_large(operations) {
+        None => Ok(()),
+        Some(index) => {
+            let reason = format!("the operations have more than {OPERATIONS_BYTES_MAX} bytes together");
+            // What is too large is not kept a second time.
+            Err(rejected(&[], index, Refusal { code: "action.operations-too-large", reason }))
         }
     }
-    Ok(())
+}
+
+/// The operation with which all of them together are too large.
+fn too_large(operations: &[Operation]) -> Option<usize> {
+    let mut left = OPERATIONS_BYTES_MAX;
+    operations.iter().position(|operation| {
+        let value = operation.value().map_or(Some(0), |value| bytes(value, left));
+        let used = value.and_then(|value| value.checked_add(operation.path().map_or(0, str::len)));
+        let rest = used.and_then(|used| left.checked_sub(used));
+        left = rest.unwrap_or(left);
+        rest.is_none()
+    })
+}
+
+/// Refuses a whole answer for one of its operations, before any is applied.
+pub(crate) fn refuse(operations: &[Operation], index: usize, code: &'static str, reason: String) -> NotApplied {
+    let kept = if too_large(operations).is_some() { &[] } else { operations };
+    rejected(kept, index, Refusal { code, reason })
 }
 
 /// About how many bytes the JSON of a value has; none where they are more than `most`.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weir_engine::action::Operation;
 use weir_engine::ids::{IdentityName, TenantId};
 use weir_engine::ports::{ActionDecision, Encryption, EncryptionError};
-use weir_engine::run::{Ending, StepRecord};
+use weir_engine::run::{Ending, OperationResult, StepRecord};
 
 use super::house::{House, Script};
 
@@ -100,6 +100,26 @@ async fn another_spelling_of_an_encrypted_path_is_that_path() {
         assert_eq!(error.code, "action.not-encrypted", "{path}");
         assert!(!error.message.contains("gold"), "{error}");
         assert_eq!(house.context(&run).await["event"], event(), "nothing is applied");
+    }
+}
+
+#[tokio::test]
+async fn of_a_refused_answer_each_operation_is_kept_as_it_came() {
+    // covers A-06, D-04
+    for (second, code) in [("gold", "action.not-encrypted"), ("h.else.n.dlog.t", "action.not-decrypted")] {
+        let good = replace("/user/claims[uri=x/tier]", &json!(mirrored("ours", "silver")));
+        let operations = vec![good, replace("/user/claims[uri=x/tier]", &json!(second))];
+        let (script, _) = answering(operations.clone());
+        let house = House::new(FLOW, script).await;
+        let (run, journal) = house.run(event()).await;
+        let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
+        assert_eq!(error.code, code);
+        let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
+        let results: Vec<_> = action.operations.iter().map(|record| record.result).collect();
+        assert_eq!(results, [OperationResult::Dropped, OperationResult::Rejected], "{code}");
+        assert_eq!(action.operations[1].code.as_deref(), Some(code));
+        let kept: Vec<_> = action.operations.iter().map(|record| record.operation.clone()).collect();
+        assert_eq!(kept, operations, "the plaintext of what did decrypt is not kept");
     }
 }
 

@@ -183,6 +183,24 @@ async fn one_step_suspends_its_run_so_often_and_no_more() {
         run = end(&house, &engine, &run).await;
     }
     assert_eq!(error_of(&run), "action.too-many-suspensions");
+    let journal = house.store.journal(&house.tenant, run.id, 0, 20).await.unwrap();
+    let StepRecord::Action(action) = &journal.last().unwrap().record else { panic!("{journal:?}") };
+    assert_eq!(action.operations[0].result, OperationResult::Rejected, "nobody is sent there");
+    assert!(action.operations[0].reason.as_ref().is_some_and(|reason| reason.contains("3 times")), "{action:?}");
+}
+
+#[tokio::test]
+async fn where_nothing_suspends_the_journal_says_what_became_of_each_operation() {
+    //
+    let flow =
+        "flow: f\ntrigger: REGISTRATION\nsteps:\n  - id: a\n    action: PRE_ISSUE_ACCESS_TOKEN\n    plugin: p@1\n";
+    let decision = ActionDecision::Incomplete(vec![add(), redirect("https://pin.test/")]);
+    let house = House::new(flow, answering(vec![decision])).await;
+    let (run, journal) = house.run(json!({})).await;
+    assert_eq!(error_of(&run), "action.incomplete-not-allowed");
+    let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
+    let results: Vec<_> = action.operations.iter().map(|record| record.result).collect();
+    assert_eq!(results, [OperationResult::Dropped, OperationResult::Rejected]);
 }
 
 #[tokio::test]

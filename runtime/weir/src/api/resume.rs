@@ -15,6 +15,7 @@ use weir_engine::ids::RunId;
 use super::app::App;
 use super::body::EventJson;
 use super::caller::{Caller, StartRuns};
+use super::client_result;
 use super::path::PathOf;
 use super::runs::{IDEMPOTENCY_REPLAYED, Identity, StartQuery, Wait, settled_within};
 use super::views::RunView;
@@ -64,7 +65,7 @@ pub(super) async fn resume(
     let run = settled_within(&app, caller.tenant(), resumed.run, wait).await?;
     let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/runs/{}", run.id);
-    let view = Json(RunView::of(run, caller.principal.role));
+    let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
     let replayed = if resumed.resumed { "false" } else { "true" };
     Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
 }

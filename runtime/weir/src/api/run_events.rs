@@ -19,10 +19,10 @@ use weir_engine::sensitive::SensitiveNames;
 
 use super::app::App;
 use super::caller::{Caller, InspectRuns};
+use super::client_result;
 use super::masking::masked;
 use super::path::PathOf;
 use super::runs;
-use super::views::RunView;
 use crate::auth::Principal;
 use crate::problem::{Problem, code};
 
@@ -109,7 +109,8 @@ impl Live {
             // An entry may have been committed between the two reads.
             if run.ending().is_some() && run.revision <= self.after {
                 self.is_over = true;
-                let view = RunView::of(run, self.principal.role);
+                let Principal { tenant, role, .. } = &self.principal;
+                let view = client_result::view(&self.app, tenant, run, *role).await.ok()?;
                 return Some((vec![event("ended", &view)], self));
             }
             let app = Arc::clone(&self.app);

@@ -15,7 +15,7 @@ use crate::engine::Trouble;
 use crate::flow::FunctionRef;
 use crate::ids::RequestId;
 use crate::message::{Header, Octets, Request, Response};
-use crate::ports::{ActionEvent, Attempts, CallContext, ConnectorErrorKind, Exchange};
+use crate::ports::{ActionEvent, Attempts, CallContext, ConnectorError, ConnectorErrorKind, Exchange};
 use crate::run::{ActionRecord, ServiceRecord, StepError};
 use crate::step::step_error;
 
@@ -97,6 +97,11 @@ struct Asking<'a> {
     permitted: PermittedRequest,
 }
 
+/// Whether a status without an ERROR of the service may be another one the next time.
+fn may_pass(status: u16) -> bool {
+    matches!(status, 500 | 502 | 503 | 504)
+}
+
 /// Why an attempt gave no answer, and whether another may.
 struct Vain {
     error: StepError,
@@ -135,15 +140,29 @@ impl Asking<'_> {
     /// What an attempt came to. A 500 that is not the service's own ERROR, a gateway's 502, 503 and 504 whatever they
     /// say, and a time-out are worth another; all else is final.
     async fn read(&self, exchange: &Exchange) -> Result<ReadAnswer, Vain> {
-        use ConnectorErrorKind::{ConnectTimeout, RequestTimeout};
-        let response = exchange.outcome.as_ref().map_err(|error| Vain {
-            error: error.clone().into(),
-            again: matches!(error.kind, ConnectTimeout | RequestTimeout),
-        })?;
+        let response = exchange.outcome.as_ref().map_err(|error| self.unread(error, exchange))?;
         self.read_response(response).await.map_err(|unusable| Vain {
             error: step_error(unusable.code, format!("`{}` {unusable}", self.wanted)),
-            again: matches!(response.status, 500 | 502 | 503 | 504),
+            again: may_pass(response.status),
         })
+    }
+
+    /// Without a response there may be a status all the same: it tells more than what is wrong with the rest.
+    fn unread(&self, error: &ConnectorError, exchange: &Exchange) -> Vain {
+        use ConnectorErrorKind::{ConnectTimeout, Protocol, RequestTimeout, ResponseTooLarge};
+        let timed_out = matches!(error.kind, ConnectTimeout | RequestTimeout);
+        let began = matches!(error.kind, Protocol | RequestTimeout | ResponseTooLarge);
+        let status = exchange.attempts.last().and_then(|attempt| attempt.status);
+        match status.filter(|status| began && *status != 200) {
+            None => Vain { error: error.clone().into(), again: timed_out },
+            Some(status) => {
+                let message = format!(
+                    "`{}` answered with the status {status}, and the rest of the answer cannot be read: {}",
+                    self.wanted, error.message
+                );
+                Vain { error: step_error("action.unexpected-status", message), again: timed_out || may_pass(status) }
+            }
+        }
     }
 
     /// Reads on a thread of its own what takes a while.

@@ -26,9 +26,16 @@ impl Acting<'_> {
     pub(super) fn suspend(&self, operations: Vec<Operation>, record: &mut ActionRecord) -> Result<Way, Trouble> {
         let Some(rule) = &self.kind.redirect else {
             let message = format!("a `{}` action cannot suspend the run; answer `success` or `failed`", self.kind.name);
-            return Ok(Way::Error(step_error("action.incomplete-not-allowed", message)));
+            let index = operations.iter().position(|operation| operation.kind() == OperationKind::Redirect);
+            let refused = Refused { code: "action.incomplete-not-allowed", index, reason: message };
+            return Ok(refuse(&operations, refused, record));
         };
-        let redirect = match self.redirect(&operations, rule) {
+        // A redirect that is not followed is not `applied`.
+        let found = self.redirect(&operations, rule).and_then(|(index, redirect)| {
+            self.may_suspend_again(index)?;
+            Ok((index, redirect))
+        });
+        let redirect = match found {
             Ok((index, redirect)) => {
                 record.operations = records(&operations, |at| match at {
                     at if at == index => (OperationResult::Applied, None),
@@ -36,26 +43,23 @@ impl Acting<'_> {
                 });
                 redirect
             }
-            Err(Refused { code, index, reason }) => {
-                record.operations = records(&operations, |at| match index {
-                    Some(index) if at == index => (OperationResult::Rejected, Some(reason.clone())),
-                    _ => (OperationResult::Dropped, Some("the whole answer is refused".to_owned())),
-                });
-                return Ok(Way::Error(step_error(code, reason)));
-            }
+            Err(refused) => return Ok(refuse(&operations, refused, record)),
         };
-        let limits = &self.attempt.suspensions;
-        if self.attempt.run.resumptions >= limits.per_step_max {
-            let message = format!(
-                "the action has suspended the run {} times, as often as one step may \
-                 (`engine.suspensions-per-step-max`)",
-                limits.per_step_max
-            );
-            return Ok(Way::Error(step_error("action.too-many-suspensions", message)));
-        }
-        let waits = self.set_up.time_to_live.min(limits.longest);
+        let waits = self.set_up.time_to_live.min(self.attempt.suspensions.longest);
         tracing::debug!(run = %self.attempt.run.id, waits = duration_text::to_text(waits), "the run is suspended");
         Ok(Way::Suspend { redirect, until: self.attempt.ports.clock.now().after(waits) })
+    }
+
+    fn may_suspend_again(&self, index: usize) -> Result<(), Refused> {
+        let most = self.attempt.suspensions.per_step_max;
+        if self.attempt.run.resumptions < most {
+            return Ok(());
+        }
+        let reason = format!(
+            "the action has suspended the run {most} times, as often as one step may \
+             (`engine.suspensions-per-step-max`)"
+        );
+        Err(Refused { code: "action.too-many-suspensions", index: Some(index), reason })
     }
 
     /// The only redirect of the answer: which operation it is, and the URL with what the type adds.
@@ -154,6 +158,15 @@ fn check(text: &str) -> Result<(&str, Url), String> {
         return refused("it holds credentials");
     }
     Ok((text, url))
+}
+
+fn refuse(operations: &[Operation], refused: Refused, record: &mut ActionRecord) -> Way {
+    let Refused { code, index, reason } = refused;
+    record.operations = records(operations, |at| match index {
+        Some(index) if at == index => (OperationResult::Rejected, Some(reason.clone())),
+        _ => (OperationResult::Dropped, Some("the whole answer is refused".to_owned())),
+    });
+    Way::Error(step_error(code, reason))
 }
 
 fn records(

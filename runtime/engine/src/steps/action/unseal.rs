@@ -4,40 +4,43 @@
 use serde_json::Value;
 
 use super::Acting;
-use crate::action::{ActionAnswer, Operation, Path, Segment};
-use crate::engine::Trouble;
+use crate::action::{ActionAnswer, NotApplied, Operation, Path, Segment, refuse_operations};
 use crate::flow::EncryptionRules;
-use crate::run::{ActionRecord, StepError};
+use crate::ports::EncryptionError;
+use crate::run::ActionRecord;
 use crate::sensitive::MASK;
-use crate::step::step_error;
 
 /// Most encrypted values of one answer: each one is an operation of the private key.
 const VALUES_MAX: usize = 200;
 
-/// The operations with their plaintext.
-pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) -> Result<Vec<Operation>, Trouble> {
+/// The operations with their plaintext, or which of them refuses them all.
+pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) -> Result<Vec<Operation>, NotApplied> {
     let Some(rules) = &acting.set_up.encryption else { return Ok(operations) };
     let mut opened = 0;
+    let mut refused = None;
     for (index, operation) in operations.iter_mut().enumerate() {
         let Some((path, value)) = sealed(rules, operation) else { continue };
         opened += 1;
         if opened > VALUES_MAX {
-            let message = format!("the answer has more than {VALUES_MAX} encrypted values; ask for fewer operations");
-            return Err(step_error("action.too-many-operations", message).into());
+            let reason = format!("the answer has more than {VALUES_MAX} encrypted values; ask for fewer operations");
+            refused = Some((index, "action.too-many-operations", reason));
+            break;
         }
-        let refused = |code: &str, why: &str| {
-            let path: String = path.chars().take(200).collect();
-            step_error(code, format!("operation {} of the answer, on `{path}`: {why}", index + 1))
-        };
         let is_list = value.is_array();
-        let compact = compact(acting, path, value).map_err(|why| refused("action.not-encrypted", why))?;
-        let plain = open(acting, rules, compact).await?.map_err(|error| refused(&error.code, &error.message))?;
-        *value = match is_list {
-            true => plain.split(',').map(Value::from).collect(),
-            false => Value::String(plain),
-        };
+        match open(acting, rules, path, value).await {
+            Ok(plain) if is_list => *value = plain.split(',').map(Value::from).collect(),
+            Ok(plain) => *value = Value::String(plain),
+            Err(EncryptionError { code, message }) => {
+                let path: String = path.chars().take(200).collect();
+                refused = Some((index, code, format!("`{path}`: {message}")));
+                break;
+            }
+        }
     }
-    Ok(operations)
+    match refused {
+        None => Ok(operations),
+        Some((index, code, reason)) => Err(refuse_operations(&operations, index, code, reason)),
+    }
 }
 
 /// The path and the value of an operation that must come encrypted. Null takes a value away: it holds nothing to hide.
@@ -76,22 +79,22 @@ fn is_multi_valued(acting: &Acting<'_>, path: &str) -> bool {
     known.and_then(|known| known.get(value)).is_some_and(|claim| claim.multi_valued)
 }
 
+/// The plaintext of a value.
 async fn open(
     acting: &Acting<'_>,
     rules: &EncryptionRules,
-    compact: &str,
-) -> Result<Result<String, StepError>, Trouble> {
+    path: &str,
+    value: &Value,
+) -> Result<String, EncryptionError> {
+    let refused = |code, why: &str| EncryptionError { code, message: why.to_owned() };
+    let compact = compact(acting, path, value).map_err(|why| refused("action.not-encrypted", why))?;
     let Some(key) = &rules.key else {
-        let message = "`encryption` names no `key` to decrypt with; name a stored TLS identity";
-        return Err(step_error("action.no-private-key", message).into());
+        let why = "`encryption` names no `key` to decrypt with; name a stored TLS identity";
+        return Err(refused("action.no-private-key", why));
     };
     let attempt = acting.attempt;
-    let opened = attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact).await;
-    Ok(match opened.map(String::from_utf8) {
-        Ok(Ok(plain)) => Ok(plain),
-        Ok(Err(_)) => Err(step_error("action.not-decrypted", "what it holds is no text")),
-        Err(error) => Err(step_error(error.code, error.message)),
-    })
+    let plain = attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact).await?;
+    String::from_utf8(plain).map_err(|_| refused("action.not-decrypted", "what it holds is no text"))
 }
 
 /// Gives the records of operations their encrypted values back: the journal holds no plaintext of them (D-04).
