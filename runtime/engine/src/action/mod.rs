@@ -36,7 +36,7 @@ pub use self::matching::PathPattern;
 pub use self::operation::{AllowedOperation, Operation, OperationKind};
 pub use self::path::{InvalidPath, OperationPath, Path, Segment};
 pub use self::payload::{PayloadError, Shown, Sources, hide};
-pub(crate) use self::personal::masked as without_personal;
+pub(crate) use self::personal::Personal;
 pub use self::place::{AddedTwice, Gone, Holding, Place, TextPattern, ValueKind};
 pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, MissingCertificate, NullValue, Profile, ProfileName,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
+use crate::message::Response;
 use crate::sensitive::MASK;
 
 /// The shortest value that is looked for, in characters: shorter ones are found in every text.
@@ -17,32 +18,96 @@ const CHARS_ANYWHERE: usize = 8;
 /// The longest part of a value that is looked for, in characters: whoever repeats more repeats its beginning.
 const CHARS_MAX: usize = 64;
 
-/// Most values that are looked for, in the order of the event: what finds them takes memory for each of their letters.
+/// Most values that are looked for: what finds them takes memory for each of their letters. Of an event with more no
+/// text is shown.
 const VALUES_MAX: usize = 2_000;
 
-/// The text with every value of the event in it masked, whatever its case; none where there is none of them.
-pub(crate) fn masked(text: &str, event: &Value) -> Option<String> {
-    if text.chars().count() < CHARS_MIN {
-        return None;
+/// What finds the values of an event in texts, whatever their case.
+pub(crate) struct Personal {
+    /// None where they are too many to be found: it is better to tell nothing than to tell it all.
+    finders: Option<[AhoCorasick; 2]>,
+}
+
+impl Personal {
+    /// For the values of that event.
+    pub(crate) fn of(event: &Value) -> Self {
+        let mut values = BTreeSet::new();
+        collect(event, &mut values);
+        if values.len() > VALUES_MAX {
+            return Self { finders: None };
+        }
+        let (long, short): (Vec<String>, Vec<String>) =
+            values.into_iter().partition(|value| value.chars().count() >= CHARS_ANYWHERE);
+        let finder = |values: Vec<String>| {
+            AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(values)
+        };
+        Self { finders: finder(long).and_then(|long| Ok([long, finder(short)?])).ok() }
     }
-    let mut values = BTreeSet::new();
-    collect(event, &mut values);
-    let (long, short): (Vec<String>, Vec<String>) =
-        values.into_iter().partition(|value| value.chars().count() >= CHARS_ANYWHERE);
-    let without_long = replaced(text, &long, |_, _| true);
-    let rest = without_long.as_deref().unwrap_or(text);
-    let without_short = replaced(rest, &short, |before, after| {
-        !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
-    });
-    without_short.or(without_long)
+
+    /// The text with every value in it masked; none where there is none of them.
+    pub(crate) fn masked(&self, text: &str) -> Option<String> {
+        if text.chars().count() < CHARS_MIN {
+            return None;
+        }
+        let Some([long, short]) = &self.finders else { return Some(MASK.to_owned()) };
+        let without_long = replaced(text, long, |_, _| true);
+        let rest = without_long.as_deref().unwrap_or(text);
+        let without_short = replaced(rest, short, |before, after| {
+            !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+        });
+        without_short.or(without_long)
+    }
+
+    /// Masks values in the text.
+    pub(crate) fn mask(&self, text: &mut String) {
+        if let Some(masked) = self.masked(text) {
+            *text = masked;
+        }
+    }
+
+    /// Masks values in all texts, numbers and names of members.
+    pub(crate) fn mask_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.mask(text),
+            Value::Number(number) => {
+                if let Some(masked) = self.masked(&number.to_string()) {
+                    *value = Value::String(masked);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(members) => {
+                let masked = std::mem::take(members).into_iter().map(|(mut name, mut member)| {
+                    self.mask(&mut name);
+                    self.mask_json(&mut member);
+                    (name, member)
+                });
+                *members = masked.collect();
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// Masks values in headers and in a body of text, also where JSON writes them in another way.
+    pub(crate) fn mask_response(&self, response: &mut Response) {
+        for header in &mut response.headers {
+            let masked = header.value.as_text().and_then(|text| self.masked(text));
+            header.value = masked.map_or_else(|| std::mem::take(&mut header.value), Into::into);
+        }
+        let Some(mut text) = response.body.as_text().map(str::to_owned) else { return };
+        if let Ok(before) = serde_json::from_str::<Value>(&text) {
+            let mut after = before.clone();
+            self.mask_json(&mut after);
+            if after != before {
+                text = after.to_string();
+            }
+        }
+        self.mask(&mut text);
+        response.body = text.into();
+    }
 }
 
 /// The text with each of the values that may be taken out there masked; none where there is none.
-fn replaced(text: &str, values: &[String], may_go: impl Fn(&str, &str) -> bool) -> Option<String> {
-    let finder =
-        AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(values);
-    // It is better to tell nothing than to tell it all.
-    let Ok(finder) = finder else { return Some(MASK.to_owned()) };
+fn replaced(text: &str, finder: &AhoCorasick, may_go: impl Fn(&str, &str) -> bool) -> Option<String> {
     let mut masked = String::with_capacity(text.len());
     let mut end = 0;
     for found in finder.find_iter(text) {
@@ -61,7 +126,7 @@ fn replaced(text: &str, values: &[String], may_go: impl Fn(&str, &str) -> bool) 
 }
 
 fn collect(value: &Value, values: &mut BTreeSet<String>) {
-    if values.len() >= VALUES_MAX {
+    if values.len() > VALUES_MAX {
         return;
     }
     match value {
@@ -87,6 +152,32 @@ fn keep(text: &str, values: &mut BTreeSet<String>) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn masked(text: &str, event: &Value) -> Option<String> {
+        Personal::of(event).masked(text)
+    }
+
+    #[test]
+    fn of_an_event_with_too_many_values_no_text_is_shown() {
+        // covers A-12
+        let values = |count: usize| Value::from_iter((0..count).map(|number| format!("value-{number:05}")));
+        assert_eq!(masked("no value-01999 here", &values(VALUES_MAX)), Some("no *** here".to_owned()));
+        assert_eq!(masked("no value-01999 here", &values(VALUES_MAX + 1)), Some(MASK.to_owned()));
+        assert_eq!(masked("no Anna here", &json!([values(VALUES_MAX), { "z": "Anna" }])), Some(MASK.to_owned()));
+    }
+
+    #[test]
+    fn values_are_masked_wherever_json_has_them() {
+        // covers A-12
+        let personal = Personal::of(&json!({ "name": "Zoë \"Z\" Roth", "phone": 41_790_000 }));
+        let mut told = json!({ "zoë \"z\" roth": [41_790_000, 7], "b": "for Zoë \"Z\" Roth" });
+        personal.mask_json(&mut told);
+        assert_eq!(told, json!({ "***": ["***", 7], "b": "for ***" }));
+        let escaped = r#"{"a":"Zo\u00eb \"Z\" Roth"}"#.to_owned();
+        let mut response = Response { status: 200, headers: Vec::new(), body: escaped.into(), transformed_data: None };
+        personal.mask_response(&mut response);
+        assert_eq!(response.body.as_text(), Some(r#"{"a":"***"}"#));
+    }
 
     #[test]
     fn values_of_the_event_are_masked_in_texts() {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::action::Personal;
 use crate::connector::{Connector, EventLevel, Function, PermittedRequest};
 use crate::ids::{FunctionName, RequestId, StepId};
 use crate::message::{Header, Octets, Response};
@@ -148,7 +149,7 @@ impl<'a> Diagnostics<'a> {
             _ => (ResultStatus::Failed, function.log.failure),
         };
         let Some(level) = level.level() else { return };
-        let mut input = response.map_or_else(|| json!({}), |response| self.response(names, response));
+        let mut input = response.map_or_else(|| json!({}), |response| self.response(names, None, response));
         if let Value::Object(input) = &mut input {
             input.insert("attempts".to_owned(), serde_json::to_value(&exchange.attempts).unwrap_or_default());
             input.insert("elapsedUs".to_owned(), took.into());
@@ -223,10 +224,14 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    pub(super) fn response(&self, names: &SensitiveNames, response: &Response) -> Value {
+    /// A response without what must not be shown: by its names, and by values where they are told.
+    pub(super) fn response(&self, names: &SensitiveNames, values: Option<&Personal>, response: &Response) -> Value {
         let (headers, body) = (response.headers.clone(), self.readable(&response.body));
         let mut response = Response { status: response.status, headers, body, transformed_data: None };
         names.mask_response(&mut response);
+        if let Some(values) = values {
+            values.mask_response(&mut response);
+        }
         json!({
             "status": response.status,
             "headers": self.headers(&response.headers),

@@ -80,6 +80,24 @@ async fn what_goes_wrong_is_told_without_being_asked_for() {
 }
 
 #[tokio::test]
+async fn what_a_provider_repeats_of_the_event_is_not_told() {
+    //
+    let failure =
+        Failure { reason: "No anna@example.org".to_owned(), description: Some("Tell ANNA, 41790000.".to_owned()) };
+    let claim = vec![replace("/user/claims[uri=tier]", "of anna@example.org"), replace("/user/anna@example.org", "x")];
+    for decision in [ActionDecision::Failed(failure), ActionDecision::Success(claim)] {
+        let mut house = House::new(ACTION, deciding(decision)).await;
+        house.settings.diagnostics.actions = ActionLog::default();
+        let event = json!({ "user": { "name": "Anna", "mail": "anna@example.org", "phone": 41_790_000 } });
+        let (_, steps) = house.run(event).await;
+        let told = serde_json::to_string(&steps[0].diagnostics).expect("JSON").to_lowercase();
+        assert!(!told.contains("anna") && !told.contains("41790000") && told.contains("***"), "{told}");
+        let record = serde_json::to_string(&steps[0].record).expect("JSON");
+        assert!(record.contains("anna@example.org"), "the journal has it: {record}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_decides_what_is_told() {
     // covers D-02
     let silent = ActionLog { request: EventLevel::Disable, success: EventLevel::Disable, failure: EventLevel::Disable };

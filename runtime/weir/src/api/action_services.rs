@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use metrics::{counter, histogram};
 use secrecy::zeroize::Zeroizing;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use weir_engine::action::{ActionAnswer, read_action_request};
@@ -27,7 +27,7 @@ use super::body::ActionText;
 use super::edge::OwnBody;
 use super::path::QueryOf;
 use crate::auth::{ApiKey, Permission, Principal, Refusal};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemBody};
 
 /// The header of the contract for keys.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -48,6 +48,18 @@ pub(super) struct ServiceQuery {
     input: Option<String>,
     /// The plugin's settings: JSON.
     config: Option<String>,
+}
+
+/// The contract's answer where an action could not be done.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ServiceError {
+    /// Always `ERROR`.
+    action_status: &'static str,
+    /// What went wrong: up to 100 characters.
+    error_message: String,
+    /// More of it: up to 300 characters.
+    error_description: String,
 }
 
 /// A caller whose key may ask this tenant's plugins.
@@ -121,8 +133,12 @@ fn of_authorization(value: &HeaderValue) -> Option<ApiKey> {
     request_body(content = Object, description = "`flowId`, `requestId`, `actionType`, `event`, `allowedOperations`."),
     responses(
         (status = 200, body = Object, description = "SUCCESS, FAILED or INCOMPLETE."),
-        (status = 400, body = Object, description = "ERROR: the request cannot be served."),
-        (status = 500, body = Object, description = "ERROR: the plugin could not do its work.")
+        (status = 400, body = ServiceError, description = "ERROR: the request cannot be served."),
+        (status = 401, body = ServiceError, description = "ERROR: no valid key of this tenant that may do this.",
+            headers(("www-authenticate" = String))),
+        (status = 500, body = ServiceError, description = "ERROR: the plugin could not do its work."),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json",
+            description = "A problem: the request did not get as far as the service, such as 429.")
     ))]
 pub(super) async fn serve(
     caller: ServiceCaller,
@@ -253,12 +269,12 @@ fn failed(why: &'static str) -> Response {
 }
 
 fn error(status: StatusCode, message: &str, description: &str) -> Response {
-    let body = json!({
-        "actionStatus": "ERROR",
-        "errorMessage": plain(message, MESSAGE_CHARS_MAX),
-        "errorDescription": plain(description, DESCRIPTION_CHARS_MAX),
-    });
-    answer(status, &body)
+    let body = ServiceError {
+        action_status: "ERROR",
+        error_message: plain(message, MESSAGE_CHARS_MAX),
+        error_description: plain(description, DESCRIPTION_CHARS_MAX),
+    };
+    answer(status, &json!(body))
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

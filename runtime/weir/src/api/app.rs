@@ -60,6 +60,8 @@ pub(crate) struct App {
     pub(super) event_streams: TenantSlots,
     /// Calls of one tenant that are tried at once.
     pub(super) connector_tests: TenantSlots,
+    /// One place: held while an action is saved with its connector and its credential, from reading them to the end.
+    pub(super) saving_actions: TenantSlots,
     /// Held while a further action is saved, from counting those that there are to the save.
     pub(super) adding_actions: tokio::sync::Mutex<()>,
 }
@@ -99,6 +101,7 @@ impl App {
             tenant_requests: TenantSlots::new(limits.tenant_requests),
             event_streams: TenantSlots::new(limits.event_streams),
             connector_tests: TenantSlots::new(limits.connector_tests),
+            saving_actions: TenantSlots::new(1),
             adding_actions: tokio::sync::Mutex::default(),
             store,
             clock,

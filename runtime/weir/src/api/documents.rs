@@ -100,6 +100,14 @@ pub(super) struct Checked {
     pub(super) warnings: Faults,
 }
 
+/// What a save wrote.
+pub(super) struct Written {
+    /// The version that was live before.
+    pub(super) before: Option<u32>,
+    /// The one that is live now.
+    pub(super) definition: Definition,
+}
+
 /// Saves a document as a new version, unless the live one has the same text.
 pub(super) async fn save(
     app: &App,
@@ -108,12 +116,26 @@ pub(super) async fn save(
     expected: Expectation,
 ) -> Result<Response, Problem> {
     let Checked { text, document, warnings } = checked;
+    let Written { before, definition } = write(app, place, text, document, expected).await?;
+    let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    let changed = before != Some(definition.version);
+    Ok(saved(status, definition, changed, warnings))
+}
+
+/// As [`save`], for those who go on with what was written.
+pub(super) async fn write(
+    app: &App,
+    place: Place<'_>,
+    text: DocumentText,
+    document: Value,
+    expected: Expectation,
+) -> Result<Written, Problem> {
     let stored = StoredDocument { source: text.source, format: text.format, document };
     let live = find(app, place, None).await?;
     let expected = newest_expectation(app, place, live.as_ref(), expected).await?;
-    let status = if live.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-    if let Some(live) = live.filter(|live| same_text(live, &stored)) {
-        return Ok(saved(StatusCode::OK, live, false, warnings));
+    let before = live.as_ref().map(|live| live.version);
+    if let Some(definition) = live.filter(|live| same_text(live, &stored)) {
+        return Ok(Written { before, definition });
     }
     let new = NewDefinition {
         tenant: place.tenant.clone(),
@@ -123,7 +145,7 @@ pub(super) async fn save(
         body: serde_json::to_value(stored).map_err(|error| Problem::internal(&error))?,
     };
     let definition = app.store.put_definition(new, expected).await?;
-    Ok(saved(status, definition, true, warnings))
+    Ok(Written { before, definition })
 }
 
 /// Clients name the live version, which is what they read; the store compares with the newest one. The two differ

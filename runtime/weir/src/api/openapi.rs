@@ -55,7 +55,7 @@ pub(super) fn start() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
 }
 
-/// Adds what is true of every route: any error is a problem, and keys are checked.
+/// Adds what is true of every route that does not say otherwise: any error is a problem, and keys are checked.
 pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     let problem = |description: &str| {
@@ -73,8 +73,9 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
         let Some(operation) = operation.as_object_mut() else { continue };
         operation.insert("operationId".to_owned(), Value::String(id));
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
-        responses.insert("default".to_owned(), problem("Any other problem."));
-        if is_secured {
+        responses.entry("default").or_insert_with(|| problem("Any other problem."));
+        // A route that says itself what it answers without a valid key says it for keys that may not, too.
+        if is_secured && !responses.contains_key("401") {
             responses.insert("401".to_owned(), problem("No valid API key."));
             responses.insert("403".to_owned(), problem("The key may not do this."));
         }

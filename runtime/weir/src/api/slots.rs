@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use weir_engine::ids::TenantId;
 
 /// A number of places for each tenant.
@@ -20,9 +20,17 @@ impl TenantSlots {
 
     /// A place, until it is dropped. `None` where all are taken.
     pub(super) fn take(&self, tenant: &TenantId) -> Option<OwnedSemaphorePermit> {
+        self.places(tenant).try_acquire_owned().ok()
+    }
+
+    /// A place, until it is dropped, as soon as there is one.
+    pub(super) async fn wait(&self, tenant: &TenantId) -> Result<OwnedSemaphorePermit, AcquireError> {
+        self.places(tenant).acquire_owned().await
+    }
+
+    fn places(&self, tenant: &TenantId) -> Arc<Semaphore> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = taken.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.most)));
-        Arc::clone(places).try_acquire_owned().ok()
+        Arc::clone(taken.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.most))))
     }
 }
 

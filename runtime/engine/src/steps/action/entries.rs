@@ -1,15 +1,18 @@
 //! What people are told of an action (D-01): why it failed, at once; that it was asked and went well, where the
-//! operator wants it. The only place where a provider's own `errorMessage` and `errorDescription` are shown.
+//! operator wants it. The only place where a provider's own `errorMessage` and `errorDescription` are shown,
+//! without the values of the event that they repeat.
+
+use std::cell::OnceCell;
 
 use serde_json::{Map, Value, json};
 
 use super::super::diagnostics::Draft;
-use crate::action::{ActionAnswer, OperationKind};
+use crate::action::{ActionAnswer, OperationKind, Personal};
 use crate::connector::EventLevel;
 use crate::flow::{ActionProvider, ActionStep};
 use crate::ids::RequestId;
 use crate::message::Response;
-use crate::run::{ActionRecord, DiagnosticEvent, OperationRecord, OperationResult, ResultStatus, Skipped};
+use crate::run::{ActionRecord, ContextKey, DiagnosticEvent, OperationRecord, OperationResult, ResultStatus, Skipped};
 use crate::step::{Attempt, Way};
 
 /// Most operations that an entry lists; of further ones it says how many there are.
@@ -31,6 +34,7 @@ pub(crate) async fn tell(attempt: &Attempt<'_>, action: &ActionStep, record: &Ac
         component: component_of(action, record),
         configurations: configurations_of(action, &shown),
         record: &shown,
+        personal: OnceCell::new(),
     };
     if let Some(skipped) = shown.skipped {
         return told.skipped(skipped);
@@ -48,6 +52,8 @@ struct Told<'a> {
     configurations: Value,
     /// Masked.
     record: &'a ActionRecord,
+    /// What finds the values of the event in what others said of it.
+    personal: OnceCell<Personal>,
 }
 
 impl Told<'_> {
@@ -71,6 +77,19 @@ impl Told<'_> {
             configurations,
             input: self.attempt.diagnostics.cut_json(input),
         });
+    }
+
+    /// For the run's event before the action.
+    fn personal(&self) -> &Personal {
+        let event = || self.attempt.context.get(&ContextKey::event()).unwrap_or(&Value::Null);
+        self.personal.get_or_init(|| Personal::of(event()))
+    }
+
+    /// What others said, and what more they said, without values of the event.
+    fn said(&self, words: &str, more: Option<&String>) -> String {
+        let mut said = more.map_or_else(|| words.to_owned(), |more| format!("{words}: {more}"));
+        self.personal().mask(&mut said);
+        said
     }
 
     fn skipped(&self, why: Skipped) {
@@ -100,16 +119,13 @@ impl Told<'_> {
         let failed = (log.failure, ResultStatus::Failed, DiagnosticEvent::ActionFailure);
         let (kind, message) = match (way, &self.record.answer) {
             (Way::Error(_), Some(ActionAnswer::Error(error))) => {
-                let more = error.description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-                (failed, format!("ERROR: {}{more}", error.message))
+                (failed, format!("ERROR: {}", self.said(&error.message, error.description.as_ref())))
             }
             (Way::Error(error), _) => {
-                let more = error.detail.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-                (failed, format!("{}: {}{more}", error.code, error.message))
+                (failed, format!("{}: {}", error.code, self.said(&error.message, error.detail.as_ref())))
             }
             (Way::Failure(failure), _) => {
-                let more = failure.description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-                (failed, format!("FAILED: {}{more}", failure.reason))
+                (failed, format!("FAILED: {}", self.said(&failure.reason, failure.description.as_ref())))
             }
             (Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Later(_), _) => {
                 let count = match &self.record.answer {
@@ -135,17 +151,26 @@ impl Told<'_> {
         if let Some(hook) = &self.record.hook {
             input.insert("fuel".to_owned(), hook.report.fuel.into());
             input.insert("elapsedUs".to_owned(), hook.report.elapsed_us.into());
-            input.insert("answer".to_owned(), serde_json::to_value(&self.record.answer).unwrap_or_default());
+            let mut answer = serde_json::to_value(&self.record.answer).unwrap_or_default();
+            self.personal().mask_json(&mut answer);
+            input.insert("answer".to_owned(), answer);
         }
         if let Some(service) = &self.record.service {
             let attempts = service.exchanges.iter().flat_map(|exchange| &exchange.attempts);
-            let attempts = attempts.map(|attempt| serde_json::to_value(attempt).unwrap_or_default());
+            let attempts = attempts.map(|attempt| {
+                let mut attempt = serde_json::to_value(attempt).unwrap_or_default();
+                let said = attempt.as_object_mut().into_iter().flatten();
+                let said = said.filter(|(name, _)| matches!(name.as_str(), "error" | "hops"));
+                said.for_each(|(_, value)| self.personal().mask_json(value));
+                attempt
+            });
             input.insert("attempts".to_owned(), attempts.collect());
             let took = service.exchanges.iter().map(|exchange| exchange.elapsed_us).sum::<u64>();
             input.insert("elapsedUs".to_owned(), took.into());
             let last: Option<&Response> = service.exchanges.last().and_then(|it| it.outcome.as_ref().ok());
             if let Some(response) = last {
-                input.insert("response".to_owned(), self.attempt.diagnostics.response(names, response));
+                let response = self.attempt.diagnostics.response(names, Some(self.personal()), response);
+                input.insert("response".to_owned(), response);
             }
         }
         Value::Object(input)
@@ -162,9 +187,12 @@ impl Told<'_> {
             [OperationResult::Applied, OperationResult::Dropped, OperationResult::Rejected].map(count);
         let first = all.iter().find(|it| it.result == OperationResult::Rejected);
         let first = first.or_else(|| all.iter().find(|it| it.result == OperationResult::Dropped));
-        let why = first.and_then(|it| it.reason.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let why = first
+            .and_then(|it| it.reason.as_ref())
+            .map(|reason| format!(": {}", self.said(reason, None)))
+            .unwrap_or_default();
         let message = format!("operations: {applied} applied, {dropped} dropped, {rejected} rejected{why}");
-        let mut shown: Vec<Value> = all.iter().take(OPERATIONS_SHOWN_MAX).map(view).collect();
+        let mut shown: Vec<Value> = all.iter().take(OPERATIONS_SHOWN_MAX).map(|it| self.view(it)).collect();
         if all.len() > OPERATIONS_SHOWN_MAX {
             shown.push(json!({ "more": all.len() - OPERATIONS_SHOWN_MAX }));
         }
@@ -174,15 +202,17 @@ impl Told<'_> {
         let said = (message, json!({ "operations": shown }));
         self.entry(wanted, status, DiagnosticEvent::ActionOperations, said);
     }
-}
 
-fn view(record: &OperationRecord) -> Value {
-    let mut view = serde_json::to_value(&record.operation).unwrap_or_default();
-    if let Value::Object(members) = &mut view {
-        members.insert("result".to_owned(), serde_json::to_value(record.result).unwrap_or_default());
-        members.extend(record.reason.as_ref().map(|reason| ("reason".to_owned(), json!(reason))));
+    fn view(&self, record: &OperationRecord) -> Value {
+        let mut view = serde_json::to_value(&record.operation).unwrap_or_default();
+        if let Value::Object(members) = &mut view {
+            members.values_mut().for_each(|member| self.personal().mask_json(member));
+            members.insert("result".to_owned(), serde_json::to_value(record.result).unwrap_or_default());
+            let reason = record.reason.as_ref().map(|reason| self.said(reason, None));
+            members.extend(reason.map(|reason| ("reason".to_owned(), json!(reason))));
+        }
+        view
     }
-    view
 }
 
 /// The id that the provider was told: the invocation's, or the envelope's `requestId`.

@@ -17,7 +17,7 @@ pub(crate) use self::entries::tell;
 use serde_json::Value;
 
 use self::find::Found;
-use crate::action::{ActionAnswer, ActionType, ProviderError, without_personal};
+use crate::action::{ActionAnswer, ActionType, Personal, ProviderError};
 use crate::engine::Trouble;
 use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
 use crate::ports::{ActionEvent, HookErrorKind};
@@ -109,8 +109,8 @@ fn own_fault(record: &ActionRecord) -> Option<ActionAnswer> {
 /// on to end users; they go to logs, so what they repeat of the event is masked.
 fn said_itself(error: ProviderError, event: &Value) -> StepError {
     let ProviderError { message, description } = error;
-    let words = description.map_or_else(|| message.clone(), |description| format!("{message}: {description}"));
-    let words = without_personal(&words, event).unwrap_or(words);
+    let mut words = description.map_or_else(|| message.clone(), |description| format!("{message}: {description}"));
+    Personal::of(event).mask(&mut words);
     let message = "the provider answered with an ERROR of its own; the detail in the journal has its words";
     StepError { detail: Some(words), ..step_error("action.provider-error", message) }
 }

@@ -7,7 +7,7 @@ use weir_engine::document::{Document, Faults, Format};
 use weir_engine::engine::action_definition_name;
 use weir_engine::flow::read_action;
 use weir_engine::ids::{ActionName, CredentialName, TenantId};
-use weir_engine::ports::{Definition, DefinitionKind, Expectation};
+use weir_engine::ports::{Definition, DefinitionKind, Expectation, StoreError};
 
 use super::parts::{self, FUNCTION, Plan};
 use super::{ActionChange, NewAction};
@@ -23,16 +23,19 @@ const SLUG_BYTES_MAX: usize = 40;
 /// Most ids that are tried for one name: more than a tenant may have actions of one type.
 const IDS_MAX: usize = 256;
 
-/// What to do so that it is as before.
-enum Undo {
-    Remove(DefinitionKind, String),
-    Restore(DefinitionKind, String, u32),
+/// What was written, and what was live before it.
+struct Undo {
+    kind: DefinitionKind,
+    name: String,
+    written: u32,
+    before: Option<u32>,
 }
 
 /// What is written.
 struct Parts {
     secret: Option<CredentialSecret>,
-    connector: Option<Value>,
+    /// With what of it must be live still.
+    connector: Option<(Value, Expectation)>,
     action: Checked,
 }
 
@@ -52,6 +55,8 @@ pub(super) async fn create(
 ) -> Result<Definition, Problem> {
     parts::check_text("name", &new.name, 1)?;
     parts::check_text("description", new.description.as_deref().unwrap_or_default(), 0)?;
+    // From here on the names that are free stay so.
+    let _saving = app.saving_actions.wait(tenant).await.map_err(|error| Problem::internal(&error))?;
     let mut writes = Writes { app, tenant, undo: Vec::new() };
     let id = writes.free_id(&kind.name, &slug(&new.name)).await?;
     let made = made_name(&id);
@@ -72,8 +77,8 @@ pub(super) async fn create(
     ];
     action.extend(further.into_iter().filter_map(|(member, value)| Some((member.to_owned(), value?))));
     let action = checked(app, Value::Object(action))?;
-    let written =
-        writes.all(kind, &id, Parts { secret, connector: Some(connector), action }, Expectation::Absent).await;
+    let connector = Some((connector, Expectation::Absent));
+    let written = writes.all(kind, &id, Parts { secret, connector, action }, Expectation::Absent).await;
     writes.conclude(written).await
 }
 
@@ -88,6 +93,8 @@ pub(super) async fn update(
     let id = name.as_str();
     let definition = action_definition_name(&kind.name, id);
     let place = actions::place(tenant, &definition);
+    // What is read here is what the change is made to.
+    let _saving = app.saving_actions.wait(tenant).await.map_err(|error| Problem::internal(&error))?;
     let found = documents::find(app, place, None).await?.ok_or_else(|| missing(NOT_CONFIGURED))?;
     let mut document = document_of(&found)?;
     let made = made_name(id);
@@ -112,7 +119,7 @@ pub(super) async fn update(
             set(&mut changed, "/functions/0/endpoint", json!(endpoint));
         }
         parts::check_made(&changed, &app.ceilings)?;
-        connector = Some(changed);
+        connector = Some((changed, Expectation::Version(live.version)));
     }
     if let Some(name) = &change.name {
         parts::check_text("name", name, 1)?;
@@ -164,16 +171,22 @@ impl Writes<'_> {
     ) -> Result<Definition, Problem> {
         let Parts { secret, connector, action } = parts;
         let made = made_name(id);
-        let of_parts = if expected == Expectation::Absent { expected } else { Expectation::Any };
         if let Some(secret) = secret {
-            let name: CredentialName = made.parse()?;
-            self.remember(DefinitionKind::Credential, &made).await?;
-            self.app.vault.set(self.tenant, &name, &secret, of_parts).await?;
+            let expected = if expected == Expectation::Absent { expected } else { Expectation::Any };
+            let (kind, name): (_, CredentialName) = (DefinitionKind::Credential, made.parse()?);
+            let before = self.app.store.definition(self.tenant, kind, &made, None).await?.map(|live| live.version);
+            let saved = self.app.vault.set(self.tenant, &name, &secret, expected).await?;
+            self.undo.push(Undo { kind, name: made.clone(), written: saved.metadata.version, before });
         }
-        if let Some(connector) = connector {
-            self.remember(DefinitionKind::Connector, &made).await?;
-            let place = Place { tenant: self.tenant, kind: DefinitionKind::Connector, noun: "connector", name: &made };
-            documents::save(self.app, place, as_text(connector), of_parts).await?;
+        if let Some((connector, expected)) = connector {
+            let kind = DefinitionKind::Connector;
+            let place = Place { tenant: self.tenant, kind, noun: "connector", name: &made };
+            let Checked { text, document, .. } = as_text(connector);
+            let saved = documents::write(self.app, place, text, document, expected).await?;
+            let written = saved.definition.version;
+            if saved.before != Some(written) {
+                self.undo.push(Undo { kind, name: made.clone(), written, before: saved.before });
+            }
         }
         let definition = action_definition_name(&kind.name, id);
         let place = actions::place(self.tenant, &definition);
@@ -181,32 +194,29 @@ impl Writes<'_> {
         documents::find(self.app, place, None).await?.ok_or_else(|| missing(NOT_CONFIGURED))
     }
 
-    /// Notes how a definition is before it is written.
-    async fn remember(&mut self, kind: DefinitionKind, name: &str) -> Result<(), Problem> {
-        let live = self.app.store.definition(self.tenant, kind, name, None).await?;
-        self.undo.push(match live {
-            Some(live) => Undo::Restore(kind, name.to_owned(), live.version),
-            None => Undo::Remove(kind, name.to_owned()),
-        });
-        Ok(())
-    }
-
     /// Takes back what was written, where not all of it could be.
     async fn conclude(self, written: Result<Definition, Problem>) -> Result<Definition, Problem> {
         let Err(problem) = written else { return written };
-        for undo in self.undo.into_iter().rev() {
-            let undone = match &undo {
-                Undo::Remove(kind, name) => self.app.store.delete_definition(self.tenant, *kind, name).await.map(drop),
-                Undo::Restore(kind, name, version) => {
-                    self.app.store.set_live(self.tenant, *kind, name, *version).await.map(drop)
-                }
-            };
-            if let Err(error) = undone {
-                let (Undo::Remove(_, name) | Undo::Restore(_, name, _)) = &undo;
-                tracing::error!(%error, name, "a part of an action that was not saved is left behind");
+        for undo in self.undo.iter().rev() {
+            if let Err(error) = self.take_back(undo).await {
+                tracing::error!(%error, name = undo.name, "a part of an action that was not saved is left behind");
             }
         }
         Err(problem)
+    }
+
+    /// Makes a definition as it was before, unless somebody else has written it since: they were told that it is saved.
+    async fn take_back(&self, undo: &Undo) -> Result<(), StoreError> {
+        let Undo { kind, name, written, before } = undo;
+        let live = self.app.store.definition(self.tenant, *kind, name, None).await?;
+        if live.is_none_or(|live| live.version != *written) {
+            tracing::warn!(name, "a part of an action that was not saved has been written by others since");
+            return Ok(());
+        }
+        match before {
+            None => self.app.store.delete_definition(self.tenant, *kind, name).await.map(drop),
+            Some(before) => self.app.store.set_live(self.tenant, *kind, name, *before).await.map(drop),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Saved actions: their documents, their switch, and the form of the reference.
 
 use axum::http::StatusCode;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::house::{ACTION, Answer, Ask, CONNECTOR, House, reference_action};
+use crate::secrets::CredentialSecret;
 
 const YAML: &str = "application/yaml";
 const GATE: &str = "/v1/actions/FLOW_EXTENSION/gate";
@@ -162,4 +164,84 @@ async fn what_the_form_of_the_reference_refuses_leaves_nothing_behind() {
     let author = Ask::new("POST", OF_TYPE).key(&house.author).json(&reference_action());
     assert_eq!(house.ask(author).await.code(), "auth.not-permitted", "it sets a credential");
     assert!(left(&house).await.is_empty());
+}
+
+/// A change that rotates everything to what that number names.
+fn rotated(number: u32) -> Value {
+    let key = json!({ "type": "BEARER", "properties": { "accessToken": format!("token-{number}") } });
+    let endpoint = json!({ "uri": format!("https://s{number}.test/"), "authentication": key });
+    json!({ "description": number.to_string(), "endpoint": endpoint })
+}
+
+async fn credential(house: &House) -> (u32, String) {
+    let (tenant, name) = ("acme".parse().unwrap(), "action-gate-keeper".parse().unwrap());
+    match house.app.vault.open(&tenant, &name).await.unwrap().unwrap() {
+        (version, CredentialSecret::Bearer { token }) => (version, token.expose_secret().to_owned()),
+        (version, _) => (version, String::new()),
+    }
+}
+
+async fn moments() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_changes_at_once_none_takes_back_the_other() {
+    //
+    let house = house().await;
+    assert_eq!(post(&house, OF_TYPE, &reference_action()).await.status, StatusCode::CREATED);
+    let path = format!("{OF_TYPE}/gate-keeper");
+    let patch = async |number| house.ask(Ask::new("PATCH", &path).key(&house.admin).json(&rotated(number))).await;
+    // Both are on their way before either can save its action.
+    let adding = house.app.adding_actions.lock().await;
+    let go = async {
+        while credential(&house).await.0 == 1 {
+            tokio::task::yield_now().await;
+        }
+        moments().await;
+        drop(adding);
+    };
+    let (one, two, ()) = tokio::join!(patch(1), patch(2), go);
+    assert_eq!((one.status, two.status), (StatusCode::OK, StatusCode::OK), "{one:?} {two:?}");
+    let now = get(&house, &path).await.body;
+    let number = now["description"].as_str().unwrap();
+    assert_eq!(now["endpoint"]["uri"], format!("https://s{number}.test/"));
+    assert_eq!(credential(&house).await.1, format!("token-{number}"));
+
+    let twin = reference_action();
+    let create = || post(&house, OF_TYPE, &twin);
+    let twins = tokio::join!(create(), create());
+    let mut statuses = [twins.0.status.as_u16(), twins.1.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 400], "one more is what the type may have");
+    assert_eq!(left(&house).await.len(), 6, "each with its connector and its credential");
+}
+
+#[tokio::test]
+async fn a_change_that_fails_takes_back_only_what_it_wrote() {
+    //
+    let house = house().await;
+    assert_eq!(post(&house, OF_TYPE, &reference_action()).await.status, StatusCode::CREATED);
+    let path = format!("{OF_TYPE}/gate-keeper");
+    let adding = house.app.adding_actions.lock().await;
+    let meanwhile = async {
+        while credential(&house).await.0 == 1 {
+            tokio::task::yield_now().await;
+        }
+        moments().await;
+        let off = post(&house, &format!("{path}/deactivate"), &json!({})).await;
+        let token = json!({ "type": "bearer", "token": "theirs" });
+        let put = Ask::new("PUT", "/v1/credentials/action-gate-keeper").key(&house.admin).json(&token);
+        let saved = house.ask(put).await;
+        drop(adding);
+        (off.status, saved.status)
+    };
+    let change = Ask::new("PATCH", &path).key(&house.admin).json(&rotated(1));
+    let (refused, saved) = tokio::join!(house.ask(change), meanwhile);
+    assert_eq!(saved, (StatusCode::OK, StatusCode::OK));
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{refused:?}");
+    assert_eq!(credential(&house).await.1, "theirs");
+    assert_eq!(get(&house, &path).await.body["endpoint"]["uri"], "https://service.test/act?v=1");
 }

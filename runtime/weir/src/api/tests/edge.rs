@@ -89,4 +89,12 @@ async fn the_description_is_served() {
     let document = house.ask(Ask::new("GET", "/openapi.json")).await;
     assert_eq!(document.body["paths"]["/v1/runs"]["get"]["security"], json!([{ "key": ["runs.read"] }]));
     assert!(document.body["components"]["schemas"]["ProblemBody"].is_object());
+    // covers A-10: errors of the service contract are no problems
+    let responses = &document.body["paths"]["/v1/action-services/{tenant}/{plugin}"]["post"]["responses"];
+    for status in ["400", "401", "500"] {
+        let schema = &responses[status]["content"]["application/json"]["schema"];
+        assert_eq!(schema["$ref"], "#/components/schemas/ServiceError", "{responses:#}");
+    }
+    assert!(responses["403"].is_null(), "a key that may not is answered as one that is not valid");
+    assert!(responses["default"]["content"]["application/problem+json"].is_object());
 }
