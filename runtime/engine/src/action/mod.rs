@@ -15,6 +15,7 @@ mod payload;
 mod personal;
 mod place;
 mod profile;
+mod redirect_url; // where a browser may be sent
 mod rule;
 mod serves;
 mod texts;
@@ -42,6 +43,7 @@ pub use self::profile::{
     Enforcement, Indices, LastElement, ListValues, MissingCertificate, NullValue, Profile, ProfileName,
     ProfileSettings, RedirectOffer, Texts, UnknownMembers,
 };
+pub(crate) use self::redirect_url::{REDIRECT_BYTES_MAX, check as check_redirect_url};
 pub use self::rule::{Combination, Rule, RuleError, RuleExpression, RuleFault, RuleGroup};
 pub(crate) use self::serves::ATTEMPTS_MAX;
 pub use self::serves::{budget_of, keeps_from_serving};

@@ -8,6 +8,7 @@ mod feed; // diagnostic entries, live
 mod progress;
 mod resume;
 mod serve_action; // actions for other systems
+mod served_answer; // what their types say of the answers
 mod settings;
 mod start;
 mod try_action;

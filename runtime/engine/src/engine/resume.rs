@@ -27,7 +27,8 @@ pub struct Resume {
     pub run: RunId,
     /// What came back; the step finds it under `steps.ID.resumed`, and its action where its type says so.
     pub input: Value,
-    /// The revision at which the caller saw it suspended; any without.
+    /// The revision at which the caller saw it suspended. A run that has been resumed before needs it, or a client key:
+    /// a resume that comes late would else be one of a later suspension.
     pub revision: Option<u64>,
     /// Two resumes of the run with the same key are one. 1 to 255 visible ASCII characters.
     pub client_key: Option<String>,
@@ -62,6 +63,12 @@ pub enum ResumeError {
         /// The revision that the caller meant.
         wanted: Option<u64>,
     },
+    /// The run has been resumed before, and nothing says which suspension is meant.
+    #[error(
+        "run {0} has been resumed before, and the request does not say which suspension it means; give the \
+         `revision` of the run's view, or an `Idempotency-Key`"
+    )]
+    Ambiguous(RunId),
     /// Nobody resumed it in time.
     #[error("run {run} waited until {until}; it can be resumed no more")]
     Expired {
@@ -93,6 +100,7 @@ impl ResumeError {
         match self {
             Self::UnknownRun(_) => "object.not-found",
             Self::NotSuspended { .. } => "run.not-suspended",
+            Self::Ambiguous(_) => "run.resume-ambiguous",
             Self::Expired { .. } => "run.suspension-expired",
             Self::InvalidInput { .. } => "run.invalid-input",
             Self::InvalidClientKey => "run.invalid-client-key",
@@ -140,6 +148,9 @@ impl Engine {
             Ok(step) => step,
             Err(refused) => return self.refuse(&resume, found, refused).await,
         };
+        if found.was_resumed() && resume.revision.is_none() && resume.client_key.is_none() {
+            return Err(ResumeError::Ambiguous(*id));
+        }
         let context = self.ports.store.run_context(tenant, *id).await?.ok_or(ResumeError::UnknownRun(*id))?;
         let change = ContextChange { key: ContextKey::step(&step), value: json!({ "resumed": resume.input }) };
         self.weigh(&context, std::slice::from_ref(&change))

@@ -11,9 +11,12 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use super::drive::scope_of;
+use super::served_answer::{self, Unfit};
 use super::try_call::{END, flow_of};
 use super::{Engine, Trouble};
-use crate::action::{ActionAnswer, ActionRequest, AllowedOperation, AllowedPaths, Operation, OperationKind};
+use crate::action::{
+    ActionAnswer, ActionRequest, ActionType, AllowedOperation, AllowedPaths, Operation, OperationKind,
+};
 use crate::document::Document;
 use crate::duration_text;
 use crate::flow::{self, ActionStep, ActionUse, HookUse, PluginRequirement, Step, StepKind, WhenUnavailable};
@@ -27,6 +30,12 @@ use crate::steps::{Diagnostics, Prepared, prepare, tell};
 
 /// The code of a request that the plugin cannot be asked.
 const INVALID: &str = "action.service-request";
+
+// What callers are told of the tenant's own set-up, and no more: the cause is the error's detail, in the live view.
+const FAULTY_SETTINGS: &str = "the `input` or the `config` in the URL has faults; the owner of the action sees them";
+const FAULTY_INPUT: &str = "the `input` in the URL cannot be made of this event; the owner of the action sees why";
+const NO_PLUGIN: &str = "there is no such plugin, or no enabled version of it in this range";
+const NO_HOOK: &str = "the plugin has no hook `action`";
 
 /// An action to serve.
 #[derive(Debug, Clone)]
@@ -50,7 +59,8 @@ pub struct ServeAction {
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ServeActionError {
-    /// The request asks for what there is not: the type, the plugin, its hook, its input.
+    /// The request asks for what there is not: the type, the plugin, its hook, its input. Its message is for the caller,
+    /// its detail is not.
     #[error("{0}")]
     Refused(StepError),
     /// The plugin could not do its work, or answered what its caller does not allow.
@@ -70,7 +80,12 @@ impl ServeActionError {
 impl From<Trouble> for ServeActionError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Step(error) => Self::Refused(error),
+            Trouble::Step(error) => match error.code.as_str() {
+                "plugin.unknown" => told(NO_PLUGIN, error),
+                // Nothing but the `input` is evaluated.
+                "expression.evaluation" => told(FAULTY_INPUT, error),
+                _ => Self::Failed(error),
+            },
             Trouble::Store(error) => Self::Failed(step_error(error.code(), error)),
         }
     }
@@ -82,7 +97,7 @@ impl Engine {
     /// # Errors
     /// See [`ServeActionError`].
     pub async fn serve_action(&self, call: ServeAction) -> Result<ActionAnswer, ServeActionError> {
-        let step = self.served_step(&call)?;
+        let (step, fault) = self.served_step(&call)?;
         let flow = flow_of(Arc::clone(&step), call.within);
         let mut run = self.tried_run(call.tenant.clone(), call.within);
         (run.flow, run.trace_id) = (FlowName::served(), call.trace);
@@ -110,7 +125,11 @@ impl Engine {
         let ActionRequest { action_type, event: payload, allowed_operations, .. } = call.request;
         let event = ActionEvent { action_type, payload, allowed_operations };
         let mut record = record_of(event);
-        let outcome = ask(&this, hook, call.within, &mut record).await;
+        let outcome = match fault {
+            None => ask(&this, hook, call.within, &mut record).await,
+            Some(fault) => Err(ServeActionError::Refused(fault)),
+        };
+        let outcome = outcome.and_then(|answer| held_to_type(answer, &action.kind, &mut record));
         let way = match &outcome {
             Ok(ActionAnswer::Failed(failure)) => Way::Failure(failure.clone()),
             Ok(_) => Way::Next,
@@ -122,25 +141,42 @@ impl Engine {
         outcome
     }
 
-    /// The step that a flow would have: read by the same code, so that the same things are faults.
-    fn served_step(&self, call: &ServeAction) -> Result<Arc<Step>, ServeActionError> {
+    /// The step that a flow would have: read by the same code, so that the same things are faults. Where the settings
+    /// of the URL have faults, the step without them, for what is told.
+    fn served_step(&self, call: &ServeAction) -> Result<(Arc<Step>, Option<StepError>), ServeActionError> {
         let types = self.ports.definitions.action_types();
         let Some(kind) = types.get(&call.request.action_type) else {
             let known = types.names().join(", ");
             return Err(refused(format!("there is no such action type; known are {known}")));
         };
-        let document = json!({
-            "action": StepId::served(), "type": kind.name, "plugin": call.plugin.to_string(),
-            "input": call.input, "config": call.config,
-        });
-        let saved = flow::read_action(&Document::of_value(document), types).map_err(|faults| {
-            let first = faults.0.first().map(|fault| fault.message.clone()).unwrap_or_default();
-            refused(format!("the settings in the URL have faults: {first}"))
-        })?;
+        let read = |input: &Value, config: &Value| {
+            let document = json!({
+                "action": StepId::served(), "type": kind.name, "plugin": call.plugin.to_string(),
+                "input": input, "config": config,
+            });
+            flow::read_action(&Document::of_value(document), types)
+        };
+        let (saved, fault) = match read(&call.input, &call.config) {
+            Ok(saved) => (saved, None),
+            Err(faults) => {
+                let cause = faults.0.first().map(|fault| fault.message.clone());
+                let fault = StepError { detail: cause, ..step_error(INVALID, FAULTY_SETTINGS) };
+                let bare = read(&Value::Null, &Value::Null);
+                (bare.map_err(|_| ServeActionError::Refused(fault.clone()))?, Some(fault))
+            }
+        };
         let uses = ActionUse::Own(saved.set_up);
         let action = ActionStep { kind: Arc::clone(kind), uses, when_unavailable: WhenUnavailable::Stop };
-        Ok(Arc::new(Step { id: StepId::served(), kind: StepKind::Action(Box::new(action)), transitions: END }))
+        let kind = StepKind::Action(Box::new(action));
+        Ok((Arc::new(Step { id: StepId::served(), kind, transitions: END }), fault))
     }
+}
+
+/// A refusal in words that tell nothing of the tenant's set-up; what happened goes into the detail.
+fn told(words: &str, cause: StepError) -> ServeActionError {
+    let StepError { code, message, detail } = cause;
+    let detail = detail.map_or(message.clone(), |detail| format!("{message}: {detail}"));
+    ServeActionError::Refused(StepError { code, message: words.to_owned(), detail: Some(detail) })
 }
 
 fn refused(why: impl ToString) -> ServeActionError {
@@ -172,7 +208,7 @@ async fn ask(
     let outcome = report.outcome.clone();
     record.hook = Some(HookRecord { invocation, report, granted_calls: calls.into_made() });
     let decision = outcome.map_err(|error| match error.kind {
-        HookErrorKind::HookMissing => ServeActionError::Refused(error.into()),
+        HookErrorKind::HookMissing => told(NO_HOOK, error.into()),
         _ => ServeActionError::Failed(error.into()),
     })?;
     let answer = ActionAnswer::from(decision);
@@ -182,6 +218,21 @@ async fn ask(
         Err((index, reason)) => {
             record.operations = results_of(&answer, index, &reason);
             Err(ServeActionError::Failed(step_error("action.operation-not-allowed", reason)))
+        }
+    }
+}
+
+/// What the type allows goes out, and nothing else.
+fn held_to_type(
+    answer: ActionAnswer,
+    kind: &ActionType,
+    record: &mut ActionRecord,
+) -> Result<ActionAnswer, ServeActionError> {
+    match served_answer::fits(&answer, kind) {
+        Ok(()) => Ok(answer),
+        Err(Unfit { error, index }) => {
+            record.operations = index.map(|index| results_of(&answer, index, &error.message)).unwrap_or_default();
+            Err(ServeActionError::Failed(error))
         }
     }
 }

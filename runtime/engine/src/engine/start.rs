@@ -140,6 +140,7 @@ impl Engine {
             deadline: now.after(flow.deadline.min(self.settings.run_deadline_max)),
             fence: 0,
             resumptions: 0,
+            resumed: false,
             trace_id: start.request_id,
         };
         let context = RunContext::of_event(start.event);

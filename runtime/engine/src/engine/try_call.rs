@@ -234,6 +234,7 @@ impl Engine {
             deadline: now.after(within),
             fence: 0,
             resumptions: 0,
+            resumed: false,
             trace_id: None,
         }
     }

@@ -35,6 +35,9 @@ pub struct Run {
     /// How often its present step has been resumed: 0 for a step that has not suspended the run.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resumptions: u32,
+    /// Whether any step of it has been resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
     /// The id of the request that started it, where one did: it ties the run's log entries to its caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<RequestId>,
@@ -162,6 +165,7 @@ impl Run {
             Event::Advanced(_) => self.resumptions = 0,
             Event::Resumed(_) => {
                 self.resumptions = self.resumptions.saturating_add(1);
+                self.resumed = true;
                 self.deadline = self.deadline.after(now.since(self.updated_at));
             }
             Event::Suspended { .. } | Event::Ended(_) => {}
@@ -174,6 +178,11 @@ impl Run {
         self.revision += 1;
         self.updated_at = now;
         self
+    }
+
+    /// Whether it has been resumed before, in its present step or in an earlier one.
+    pub fn was_resumed(&self) -> bool {
+        self.resumed || self.resumptions > 0
     }
 
     /// The name of the state.

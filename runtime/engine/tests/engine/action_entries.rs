@@ -159,6 +159,74 @@ async fn one_redirect_is_served_where_the_request_allows_it() {
     assert!(engine.serve_action(served(&house, &json!([]))).await.is_err());
 }
 
+/// What a served answer comes to where it does not go out, and the entry that says why.
+async fn unserved(kind: &str, decision: ActionDecision) -> (String, DiagnosticEntry) {
+    let house = House::new(ACTION, deciding(decision.clone())).await;
+    let engine = house.engine();
+    let mut live = engine.follow_diagnostics(&house.tenant, DiagnosticFilter::default());
+    let allowed = json!([
+        { "op": "redirect" }, { "op": "add", "paths": ["/user/"] }, { "op": "replace", "paths": ["/user/"] },
+    ]);
+    let mut call = served(&house, &allowed);
+    call.request.action_type = kind.to_owned();
+    let refused = engine.serve_action(call).await.expect_err(&format!("{kind} {decision:?}"));
+    assert!(matches!(refused, ServeActionError::Failed(_)), "{refused:?}");
+    let heard = live.next().await.and_then(|heard| heard.entry).expect("an entry");
+    (refused.error().code.clone(), (*heard).clone())
+}
+
+#[tokio::test]
+async fn a_served_answer_is_held_to_its_type() {
+    //
+    let failed = |reason: &str| ActionDecision::Failed(Failure { reason: reason.to_owned(), description: None });
+    let redirect = |url: &str| Operation::Redirect { url: url.to_owned() };
+    let good = || redirect("https://a.test");
+    let away = ActionDecision::Incomplete;
+    let add = || Operation::Add { path: "/user/x".to_owned(), value: Some(json!(1)) };
+    for (kind, decision, expected) in [
+        ("PRE_ISSUE_ACCESS_TOKEN", failed("server_error"), "action.reserved-reason"),
+        ("FLOW_EXTENSION", failed(""), "action.unusable-answer"),
+        ("FLOW_EXTENSION", failed("a\u{1b}[31m"), "action.unusable-answer"),
+        ("FLOW_EXTENSION", failed("not, in plain"), "action.unusable-answer"),
+        ("FLOW_EXTENSION", away(vec![redirect("javascript:alert(1)")]), "action.redirect-url"),
+        ("PRE_ISSUE_ACCESS_TOKEN", away(vec![good()]), "action.incomplete-not-allowed"),
+        ("FLOW_EXTENSION", ActionDecision::Success(vec![good()]), "action.operation-impossible"),
+        ("FLOW_EXTENSION", ActionDecision::Success(vec![add()]), "action.operation-not-allowed"),
+    ] {
+        let (code, entry) = unserved(kind, decision.clone()).await;
+        assert_eq!(code, expected, "{kind} {decision:?}");
+        assert_eq!((entry.action_id.as_str(), entry.result_status), ("action-failure", ResultStatus::Failed));
+        assert!(entry.result_message.contains(expected), "{entry:?}");
+    }
+    for decision in [away(vec![]), away(vec![good(), good()]), away(vec![good(), add()])] {
+        assert!(unserved("FLOW_EXTENSION", decision).await.1.result_message.contains("exactly one"));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_told_nothing_of_the_tenants_set_up() {
+    // covers A-10: the cause is in the live view, the caller gets fixed words
+    let house = House::new(ACTION, deciding(ActionDecision::Success(Vec::new()))).await;
+    let engine = house.engine();
+    let good = || served(&house, &json!([]));
+    for (call, words, cause) in [
+        (ServeAction { input: json!("${event.nothing.c4nary}"), ..good() }, "`input` in the URL", "expression."),
+        (ServeAction { input: json!("${c4nary.}"), ..good() }, "`input` or the `config`", "action.service-request"),
+        (ServeAction { plugin: "p@9".parse().expect("one"), ..good() }, "no such plugin", "plugin push"),
+        (ServeAction { plugin: "other@1".parse().expect("one"), ..good() }, "no such plugin", "`other`"),
+    ] {
+        let mut live = engine.follow_diagnostics(&house.tenant, DiagnosticFilter::default());
+        let refused = engine.serve_action(call).await.expect_err(words);
+        let ServeActionError::Refused(error) = &refused else { panic!("{refused:?}") };
+        assert!(error.message.contains(words) && !error.message.contains("c4nary"), "{error:?}");
+        assert!(!error.message.contains("other") && !error.message.contains("push"), "{error:?}");
+        let entry = live.next().await.and_then(|heard| heard.entry).expect("an entry");
+        assert!(entry.result_message.contains(cause), "{entry:?}");
+        let detail = error.detail.as_ref().expect("a cause");
+        assert!(entry.result_message.contains(detail), "{entry:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_action_is_tried_without_a_run() {
     // covers A-05, D-02: nothing is stored, and the author sees it all

@@ -179,7 +179,7 @@ async fn one_step_suspends_its_run_so_often_and_no_more() {
     let mut run = suspended(&house, &engine).await;
     for round in 1..=3 {
         assert_eq!(run.state_kind(), RunStateKind::Suspended, "round {round}");
-        engine.resume(resume(&house, &run, json!(round))).await.unwrap();
+        engine.resume(Resume { revision: Some(run.revision), ..resume(&house, &run, json!(round)) }).await.unwrap();
         run = end(&house, &engine, &run).await;
     }
     assert_eq!(error_of(&run), "action.too-many-suspensions");
@@ -201,6 +201,33 @@ async fn where_nothing_suspends_the_journal_says_what_became_of_each_operation()
     let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
     let results: Vec<_> = action.operations.iter().map(|record| record.result).collect();
     assert_eq!(results, [OperationResult::Dropped, OperationResult::Rejected]);
+}
+
+#[tokio::test]
+async fn a_late_resume_is_not_one_of_a_later_suspension() {
+    // covers F-07, F-13: of the same step, and of a later one
+    let two = LISTED.to_owned()
+        + "  - id: b\n    action: AUTHENTICATION\n    plugin: p@1\n    allowed-operations: [{ op: redirect }]\n";
+    let away = || ActionDecision::Incomplete(vec![redirect("https://pin.test/")]);
+    let done = || ActionDecision::Success(Vec::new());
+    for (flow, answers) in [(LISTED, vec![away(), away(), done()]), (&two, vec![away(), done(), away(), done()])] {
+        let house = House::new(flow, answering(answers)).await;
+        let engine = house.engine();
+        let run = suspended(&house, &engine).await;
+        engine.resume(resume(&house, &run, json!(1))).await.unwrap();
+        let again = end(&house, &engine, &run).await;
+        assert_eq!(again.state_kind(), RunStateKind::Suspended);
+        let late = engine.resume(resume(&house, &run, json!(1))).await.unwrap_err();
+        assert_eq!(late.code(), "run.resume-ambiguous");
+        assert!(late.to_string().contains("`revision`") && late.to_string().contains("`Idempotency-Key`"), "{late}");
+        let old = Resume { revision: Some(run.revision), ..resume(&house, &run, json!(1)) };
+        assert_eq!(engine.resume(old).await.unwrap_err().code(), "run.not-suspended");
+        let present = house.store.run(&house.tenant, run.id).await.unwrap();
+        assert_eq!(present, Some(again.clone()), "nothing has changed");
+        let keyed = Resume { client_key: Some("k".to_owned()), ..resume(&house, &run, json!(2)) };
+        assert!(engine.resume(keyed).await.unwrap().resumed);
+        assert_eq!(end(&house, &engine, &run).await.state_kind(), RunStateKind::Completed);
+    }
 }
 
 #[tokio::test]

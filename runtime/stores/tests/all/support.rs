@@ -80,6 +80,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         deadline: at(1_000_000),
         fence: 0,
         resumptions: 0,
+        resumed: false,
         trace_id: None,
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }

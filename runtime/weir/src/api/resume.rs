@@ -29,14 +29,16 @@ pub(super) struct ResumeBody {
     #[serde(default)]
     #[schema(value_type = Object)]
     input: Value,
-    /// The revision at which the run was seen suspended; any without.
+    /// The revision at which the run was seen suspended. A run that has been resumed before needs it or an
+    /// `Idempotency-Key`, so that a late resume is not taken for one of a later suspension.
     #[serde(default)]
     revision: Option<u64>,
 }
 
 /// Resumes a suspended run: the step that suspended it runs again. With a wait, answers when the run has ended or is
 /// suspended again; without one, or when the wait is over, at once. Of two resumes one wins, the other gets
-/// `run.not-suspended`.
+/// `run.not-suspended`. A run that has been resumed before is resumed with a `revision` or an `Idempotency-Key`; else the
+/// answer is `run.resume-ambiguous`.
 #[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", security(("key" = ["runs.start"])),
     params(
         ("id" = String, Path, description = "The run."),
@@ -77,6 +79,7 @@ impl From<ResumeError> for Problem {
         match error {
             ResumeError::UnknownRun(_) => Self::not_found("run"),
             ResumeError::NotSuspended { .. } => Self::new(&code::NOT_SUSPENDED, detail),
+            ResumeError::Ambiguous(_) => Self::new(&code::RESUME_AMBIGUOUS, detail),
             ResumeError::Expired { .. } => Self::new(&code::SUSPENSION_EXPIRED, detail),
             ResumeError::InvalidInput { .. } => Self::new(&code::INVALID_INPUT, detail),
             ResumeError::InvalidClientKey => Self::named(&code::INVALID_HEADER, name, detail),

@@ -176,6 +176,7 @@ mod tests {
             deadline: instant,
             fence: 0,
             resumptions: 0,
+            resumed: false,
             trace_id: None,
         };
         for role in Role::ALL {

@@ -43,7 +43,7 @@ pub(super) enum Command {
         /// Wait so long for the run's end or its next suspension, such as 10s
         #[arg(long, value_parser = duration, value_name = "DURATION")]
         wait: Option<String>,
-        /// Only where it is suspended at this revision
+        /// Only where it is suspended at this revision; without one and without a key, where it is suspended now
         #[arg(long)]
         revision: Option<u64>,
         /// Two resumes of the run with the same key are one
@@ -92,7 +92,12 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
         }
         Command::Resume { id, input, wait, revision, idempotency_key } => {
-            let body = json!({ "input": given("input", &input)?, "revision": revision });
+            let input = given("input", &input)?;
+            let revision = match (&revision, &idempotency_key) {
+                (None, None) => suspended_at(&client, id)?,
+                _ => revision,
+            };
+            let body = json!({ "input": input, "revision": revision });
             let path = format!("/v1/runs/{id}/resume");
             post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
         }
@@ -101,6 +106,13 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
         Command::List { flow, state, limit } => list(&client, flow.as_ref(), state.as_deref(), limit, common),
         Command::Watch { id } => watch(&client, id, common).map(|run| exit_of(&run)),
     }
+}
+
+/// At which revision a run waits now, where it does: a run that was resumed before wants to know.
+fn suspended_at(client: &Client, id: RunId) -> Result<Option<u64>, CliError> {
+    let run = client.get(&format!("/v1/runs/{id}"))?;
+    let is_suspended = run.get("state").and_then(Value::as_str) == Some("suspended");
+    Ok(run.get("revision").and_then(Value::as_u64).filter(|_| is_suspended))
 }
 
 /// A run that failed for a business reason or a technical one is not what was asked for; one that goes on may be.

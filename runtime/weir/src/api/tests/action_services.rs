@@ -90,3 +90,27 @@ async fn what_is_no_request_is_an_error_of_the_contract() {
         check_error(&answer, 400);
     }
 }
+
+#[tokio::test]
+async fn a_refusal_has_fixed_words() {
+    // covers A-10: what the tenant has, and what is wrong with it, is nobody's business
+    let house = House::new().await;
+    house.furnish().await;
+    for (path, words) in [
+        ("/v1/action-services/acme/nobody", "there is no such plugin; or no enabled version of it in this range"),
+        ("/v1/action-services/acme/sign@9", "there is no such plugin; or no enabled version of it in this range"),
+        (PATH, "the plugin has no hook 'action'"),
+        (
+            "/v1/action-services/acme/sign?input=%24%7Bevent.%7D",
+            "the 'input' or the 'config' in the URL has faults; the owner of the action sees them",
+        ),
+        (
+            "/v1/action-services/acme/sign?input=%24%7Bevent.secret%7D",
+            "the 'input' in the URL cannot be made of this event; the owner of the action sees why",
+        ),
+    ] {
+        let answer = house.ask(Ask::new("POST", path).json(&envelope()).key(&house.runner)).await;
+        check_error(&answer, 400);
+        assert_eq!(answer.body["errorDescription"], words, "{path}");
+    }
+}

@@ -24,6 +24,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         deadline: now,
         fence: 0,
         resumptions: 0,
+        resumed: false,
         trace_id: None,
     };
     let lease = Some((OwnerId("test".to_owned()), now));
