@@ -196,12 +196,26 @@ async fn what_may_pass_is_tried_once_more_with_the_same_request() {
         let told = entry["diagnostics"].as_array().unwrap().iter();
         assert!(told.filter(|told| told["input"]["status"] == status).count() == attempts, "{entry}");
     }
+    let cut_off = |status: u16| format!("HTTP/1.1 {status} It\r\ncontent-length: 1000\r\n\r\n<html>").into_bytes();
+    let large = |status| response(status, "text/html", "x".repeat(5 << 20));
+    for (status, answer, attempts) in [
+        (500, cut_off(500), 2),
+        (502, cut_off(502), 2),
+        (503, large(503), 2),
+        (504, large(504), 2),
+        (403, large(403), 1),
+    ] {
+        let service = Service::answering(answer);
+        let says = format!("the status {status}");
+        let made = refuses(&house, &service, &json!({}), "action.unexpected-status", &says);
+        assert_eq!((made, service.heard().len()), (attempts, attempts), "{status}");
+    }
     let recovering = Service::serving({
         let asked = Mutex::new(0);
         move |_, stream| {
             let mut asked = asked.lock().unwrap();
             *asked += 1;
-            stream.write_all(&if *asked == 1 { response(502, "text/html", "") } else { ok(SUCCESS) })
+            stream.write_all(&if *asked == 1 { cut_off(502) } else { ok(SUCCESS) })
         }
     });
     let (run, entry) = act(&house, &recovering.url, &json!({}));

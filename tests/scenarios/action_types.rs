@@ -57,6 +57,8 @@ async fn an_operator_adds_a_type_and_clients_get_what_it_says() {
     assert_eq!(other.json()["status"], json!(500), "{}", other.text);
     let none = house.api().get(&format!("/v1/runs/{id}/client-result?endpoint=elsewhere"));
     assert_eq!((none.status, none.json()["code"].as_str().unwrap()), (400, "request.invalid-query"));
+    let live = house.api().get(&format!("/v1/runs/{id}/events"));
+    assert!(live.text.contains("Please try again."), "the last event is the run: {}", live.text);
     let page = cli(&["run", "show", id]);
     assert!(page.contains("a client of `login` gets 500"), "{page}");
 }
@@ -101,4 +103,28 @@ async fn what_is_left_of_a_type_that_is_gone_blocks_nothing_and_can_be_removed()
     assert_eq!(house.api().get("/v1/actions/RISK_CHECK/other").status, 404);
     assert_eq!(house.api().send("DELETE", "/v1/actions/RISK_CHECK/gate", &[], b"").status, 204);
     assert_eq!(house.api().get("/v1/actions/RISK_CHECK/gate").status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_without_a_place_ends_the_run_as_an_error() {
+    //
+    let types = tempfile::tempdir().unwrap();
+    std::fs::write(types.path().join("a.yaml"), format!("{OWN}data: /user/id/risk\n")).unwrap();
+    let house = House::with_config(&format!("[actions]\ntypes-dir = '{}'", types.path().display())).await;
+    let connector = json!({
+        "connector": "risk", "base-url": house.upstream.url(),
+        "functions": [{ "name": "check", "method": "POST", "endpoint": "/check" }],
+    });
+    let flow = json!({ "flow": "f", "steps": [{ "id": "risk", "action": "RISK_CHECK", "service": "risk.check" }] });
+    for (path, document) in [("/v1/connectors/risk", &connector), ("/v1/flows/f", &flow)] {
+        let answer = house.api().put(path, "application/json", document.to_string().as_bytes());
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    house.upstream.answer_next(axum::Json(json!({ "actionStatus": "SUCCESS", "data": { "score": 3 } })));
+    let run = house.run("f", &json!({ "user": { "id": "u-1" } }));
+    assert_eq!(run["error"]["code"], "action.data-has-no-place", "{run}");
+    assert!(run["error"]["message"].as_str().unwrap().contains("`/user/id` of the event is no object"), "{run}");
+    let entry = &house.journal(&run)[0];
+    let changed = entry["changes"].as_array().unwrap().iter().any(|change| change["key"] == "event");
+    assert!(!changed, "{entry}");
 }

@@ -18,6 +18,11 @@ fn flow(time_to_live: &str) -> String {
 
 /// A server whose service sends the end user away once, and is content then.
 async fn house(time_to_live: &str) -> House {
+    house_away(time_to_live, 1).await
+}
+
+/// The same with a service that sends the end user away so many times.
+async fn house_away(time_to_live: &str, times: usize) -> House {
     let house = House::with_config(CONFIG).await;
     let api = house.api();
     let connector = format!(
@@ -29,7 +34,7 @@ async fn house(time_to_live: &str) -> House {
         assert_eq!(put.status, 201, "{path}: {}", put.text);
     }
     let away = json!({ "actionStatus": "INCOMPLETE", "operations": [{ "op": "redirect", "url": ENTER }] });
-    house.upstream.answer_next(Json(away));
+    (0..times).for_each(|_| house.upstream.answer_next(Json(away.clone())));
     house.upstream.answer_next(Json(json!({ "actionStatus": "SUCCESS" })));
     house
 }
@@ -75,6 +80,23 @@ async fn a_run_is_suspended_shown_and_resumed_from_the_command_line() {
     assert_eq!(first["flowId"], second["flowId"]);
     assert_ne!(first["requestId"], second["requestId"]);
     assert_ne!(heard[0].header("idempotency-key"), heard[1].header("idempotency-key"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_resume_says_which_suspension_it_means() {
+    // covers F-07, F-13
+    let house = house_away("10m", 2).await;
+    let api = house.api();
+    let id = suspended(&api)["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/runs/{id}/resume?wait=30s");
+    let again = api.post(&path, &json!({}));
+    assert_eq!((again.status, &again.json()["state"]), (202, &json!("suspended")), "{}", again.text);
+    let late = api.post(&path, &json!({}));
+    assert_eq!((late.status, &late.json()["code"]), (409, &json!("run.resume-ambiguous")), "{}", late.text);
+    // The command line gives the revision that it reads.
+    let asked = ["run", "resume", &id, "--wait", "30s", "--output", "json"];
+    let ended: Value = serde_json::from_str(&house.server.cli(&house.key, &asked).unwrap()).unwrap();
+    assert_eq!(ended["state"], "completed", "{ended:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,8 +27,8 @@ mod types;
 pub use self::answer::{
     ActionAnswer, AnswerRules, ProviderError, ReadAnswer, UnusableAnswer, check_answered_failure, read_answer,
 };
-pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed, is_of_type, without_place};
 pub(crate) use self::apply::refuse as refuse_operations;
+pub use self::apply::{Applied, ApplyRules, NotApplied, apply, check_allowed, is_of_type, without_place};
 pub use self::claims::{ClaimEntry, ClaimRules};
 pub use self::client_result::{ForClient, NoClientResult};
 pub use self::envelope::{ActionRequest, InvalidActionRequest, read_action_request};
