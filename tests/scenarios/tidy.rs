@@ -108,8 +108,11 @@ const MET: [&str; 38] = [
 
 #[test]
 fn each_requirement_has_a_test_that_names_it() {
-    let texts: Vec<String> =
-        tracked(".rs").iter().map(|path| read(path)).filter(|text| text.contains("[test") || text.contains("::test")).collect();
+    let texts: Vec<String> = tracked(".rs")
+        .iter()
+        .map(|path| read(path))
+        .filter(|text| text.contains("[test") || text.contains("::test"))
+        .collect();
     let marked: BTreeSet<&str> = texts
         .iter()
         .flat_map(|text| text.lines())

@@ -141,6 +141,7 @@ impl Engine {
             fence: 0,
             resumptions: 0,
             trace_id: start.request_id,
+            sensitive: Vec::new(),
         };
         let context = RunContext::of_event(start.event);
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does

@@ -235,6 +235,7 @@ impl Engine {
             fence: 0,
             resumptions: 0,
             trace_id: None,
+            sensitive: Vec::new(),
         }
     }
 }

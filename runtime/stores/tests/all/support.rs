@@ -81,6 +81,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         fence: 0,
         resumptions: 0,
         trace_id: None,
+        sensitive: Vec::new(),
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
 }

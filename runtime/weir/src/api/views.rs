@@ -177,6 +177,7 @@ mod tests {
             fence: 0,
             resumptions: 0,
             trace_id: None,
+            sensitive: Vec::new(),
         };
         for role in Role::ALL {
             let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();

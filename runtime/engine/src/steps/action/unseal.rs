@@ -2,6 +2,7 @@
 //! every profile: somebody who could not read the rules should not write by them.
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::Acting;
 use crate::action::{ActionAnswer, Operation, Path, Segment};
@@ -12,19 +13,14 @@ use crate::sensitive::MASK;
 use crate::step::step_error;
 
 /// Most encrypted values of one answer: each one is an operation of the private key.
-const VALUES_MAX: usize = 200;
+const VALUES_MAX: usize = 50;
 
 /// The operations with their plaintext.
 pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) -> Result<Vec<Operation>, Trouble> {
     let Some(rules) = &acting.set_up.encryption else { return Ok(operations) };
-    let mut opened = 0;
+    refuse_too_many(rules, &mut operations)?;
     for (index, operation) in operations.iter_mut().enumerate() {
         let Some((path, value)) = sealed(rules, operation) else { continue };
-        opened += 1;
-        if opened > VALUES_MAX {
-            let message = format!("the answer has more than {VALUES_MAX} encrypted values; ask for fewer operations");
-            return Err(step_error("action.too-many-operations", message).into());
-        }
         let refused = |code: &str, why: &str| {
             let path: String = path.chars().take(200).collect();
             step_error(code, format!("operation {} of the answer, on `{path}`: {why}", index + 1))
@@ -38,6 +34,32 @@ pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) 
         };
     }
     Ok(operations)
+}
+
+/// Refuses an answer that asks for more decryptions than anybody needs, before the first of them.
+fn refuse_too_many(rules: &EncryptionRules, operations: &mut [Operation]) -> Result<(), StepError> {
+    let mut paths: Vec<Path> = Vec::new();
+    let mut values = 0;
+    for (index, operation) in operations.iter_mut().enumerate() {
+        let Some((path, _)) = sealed(rules, operation) else { continue };
+        values += 1;
+        if values > VALUES_MAX {
+            let message = format!("the answer has more than {VALUES_MAX} encrypted values; encrypt fewer");
+            return Err(step_error("action.encrypted-values", message));
+        }
+        let Ok(path) = path.trim_end_matches('/').parse::<Path>() else { continue };
+        // `-` is another place each time.
+        if path.segments().last() == Some(&Segment::Name("-".to_owned())) {
+            continue;
+        }
+        if paths.iter().any(|before| before.segments() == path.segments()) {
+            let shown: String = path.as_str().chars().take(200).collect();
+            let message = format!("operation {} of the answer is the second value for `{shown}`; send one", index + 1);
+            return Err(step_error("action.encrypted-values", message));
+        }
+        paths.push(path);
+    }
+    Ok(())
 }
 
 /// The path and the value of an operation that must come encrypted. Null takes a value away: it holds nothing to hide.
@@ -86,7 +108,13 @@ async fn open(
         return Err(step_error("action.no-private-key", message).into());
     };
     let attempt = acting.attempt;
-    let opened = attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact).await;
+    let late = || step_error("run.deadline", "the time of the run was over before the answer was decrypted");
+    let budget = attempt.budget();
+    if budget.is_zero() {
+        return Err(late().into());
+    }
+    let opened = timeout(budget, attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact)).await;
+    let opened = opened.map_err(|_| late())?;
     Ok(match opened.map(String::from_utf8) {
         Ok(Ok(plain)) => Ok(plain),
         Ok(Err(_)) => Err(step_error("action.not-decrypted", "what it holds is no text")),

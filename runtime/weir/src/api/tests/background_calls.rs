@@ -25,6 +25,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         fence: 0,
         resumptions: 0,
         trace_id: None,
+        sensitive: Vec::new(),
     };
     let lease = Some((OwnerId("test".to_owned()), now));
     let context = RunContext::of_event(json!(null));
