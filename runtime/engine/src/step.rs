@@ -233,7 +233,7 @@ impl Attempt<'_> {
         let make = async || {
             let mut names = self.ports.definitions.marked_names(&self.run.tenant, self.flow).await?;
             let tried = self.tried.into_iter().flat_map(|connector| &connector.document.sensitive);
-            names.mark(tried.chain(self.sensitive_names).map(String::as_str));
+            names.mark(tried.chain(self.sensitive_names).chain(&self.run.sensitive).map(String::as_str));
             let scope = self.scope.masked(&names);
             Ok(Shown { names, scope })
         };

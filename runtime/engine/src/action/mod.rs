@@ -47,7 +47,7 @@ pub(crate) use self::redirect_url::{REDIRECT_BYTES_MAX, check as check_redirect_
 pub use self::rule::{Combination, Rule, RuleError, RuleExpression, RuleFault, RuleGroup};
 pub(crate) use self::serves::ATTEMPTS_MAX;
 pub use self::serves::{budget_of, keeps_from_serving};
-pub use self::shown::{Hop, find, remove, shown_at};
+pub use self::shown::{Hop, Unclear, counted, find, hops, remove, shown_at};
 pub use self::texts::{DESCRIPTION_CHARS_MAX, InvalidText, REASON_CHARS_MAX, check_failure};
 pub use self::type_check::read_type;
 pub use self::types::{

@@ -34,31 +34,87 @@ pub fn shown_at(kind: &ActionType, path: &Path) -> Vec<Vec<Hop>> {
     kind.event.iter().filter_map(|member| place(&member.from, &member.to)).collect()
 }
 
-/// The value at a place.
-pub fn find<'a>(root: &'a mut Value, place: &[Hop]) -> Option<&'a mut Value> {
-    place.iter().try_fold(root, |node, hop| match hop {
-        Hop::Member(name) => node.get_mut(name),
-        Hop::Element { key, value } => node.as_array_mut()?.iter_mut().find(|item| is_element(item, key, value)),
-    })
+/// Something stands where a place leads into, and is nothing that the place can lead into: nobody can say whether what is
+/// meant is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unclear;
+
+/// The values at a place: none where nothing stands there, several where elements of a list have the same name.
+///
+/// # Errors
+/// It cannot be said what the place means.
+pub fn find<'a>(root: &'a mut Value, place: &[Hop]) -> Result<Vec<&'a mut Value>, Unclear> {
+    let mut found = vec![root];
+    for hop in place {
+        let mut next = Vec::with_capacity(found.len());
+        for node in found {
+            step_into(node, hop, &mut next)?;
+        }
+        found = next;
+    }
+    Ok(found)
 }
 
-/// Takes the value at a place away.
-pub fn remove(root: &mut Value, place: &[Hop]) {
-    let Some((last, parents)) = place.split_last() else { return };
-    match (last, find(root, parents)) {
-        (Hop::Member(name), Some(Value::Object(object))) => {
-            object.remove(name);
+fn step_into<'a>(node: &'a mut Value, hop: &Hop, found: &mut Vec<&'a mut Value>) -> Result<(), Unclear> {
+    match (hop, node) {
+        (_, Value::Null) => {}
+        (_, Value::Array(items)) if items.is_empty() => {}
+        (Hop::Member(name), Value::Object(members)) => found.extend(members.get_mut(name)),
+        (Hop::Member(name), Value::Array(items)) => {
+            let index = name.parse::<usize>().map_err(|_| Unclear)?;
+            found.extend(items.get_mut(index));
         }
-        (Hop::Element { key, value }, Some(Value::Array(items))) => items.retain(|item| !is_element(item, key, value)),
-        _ => {}
+        (Hop::Element { key, value }, Value::Array(items)) => {
+            found.extend(items.iter_mut().filter(|item| is_element(item, key, value)));
+        }
+        _ => return Err(Unclear),
     }
+    Ok(())
+}
+
+/// Takes the values at a place away.
+///
+/// # Errors
+/// It cannot be said what the place means.
+pub fn remove(root: &mut Value, place: &[Hop]) -> Result<(), Unclear> {
+    let Some((last, parents)) = place.split_last() else { return Ok(()) };
+    for parent in find(root, parents)? {
+        match (last, parent) {
+            (_, Value::Null) => {}
+            (Hop::Member(name), Value::Object(object)) => {
+                object.remove(name);
+            }
+            (Hop::Member(name), Value::Array(items)) => {
+                let index = name.parse::<usize>().map_err(|_| Unclear)?;
+                if index < items.len() {
+                    items.remove(index);
+                }
+            }
+            (Hop::Element { key, value }, Value::Array(items)) => items.retain(|item| !is_element(item, key, value)),
+            _ => return Err(Unclear),
+        }
+    }
+    Ok(())
+}
+
+/// The lengths of the lists that a place counts into, from the root.
+pub fn counted(root: &mut Value, place: &[Hop]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    for (at, hop) in place.iter().enumerate() {
+        let is_index = matches!(hop, Hop::Member(name) if name.parse::<usize>().is_ok());
+        if is_index && let Ok(found) = find(root, place.get(..at).unwrap_or_default()) {
+            lengths.extend(found.iter().filter_map(|list| list.as_array()).map(Vec::len));
+        }
+    }
+    lengths
 }
 
 fn is_element(item: &Value, key: &str, value: &str) -> bool {
     item.get(key).and_then(Value::as_str) == Some(value)
 }
 
-fn hops(path: &Path) -> Vec<Hop> {
+/// The way from the root of the run's event.
+pub fn hops(path: &Path) -> Vec<Hop> {
     let mut hops = Vec::new();
     for segment in path.segments() {
         if let Segment::Name(name) = segment {
@@ -104,10 +160,40 @@ mod tests {
         let mut payload = json!({"flow": {"user": {"claims": [
             {"uri": "http://x.test/a", "value": "1"}, {"uri": "http://x.test/tier", "value": "2"}
         ]}}});
-        assert_eq!(find(&mut payload, &claim), Some(&mut json!({"uri": "http://x.test/tier", "value": "2"})));
-        remove(&mut payload, &claim);
-        assert_eq!(find(&mut payload, &claim), None);
+        assert_eq!(find(&mut payload, &claim), Ok(vec![&mut json!({"uri": "http://x.test/tier", "value": "2"})]));
+        assert_eq!(remove(&mut payload, &claim), Ok(()));
+        assert_eq!(find(&mut payload, &claim), Ok(Vec::new()));
         assert_eq!(payload, json!({"flow": {"user": {"claims": [{"uri": "http://x.test/a", "value": "1"}]}}}));
+    }
+
+    #[test]
+    fn every_element_is_found_and_what_is_unclear_is_said_to_be() {
+        //
+        let payload =
+            || json!({"claims": [{"uri": "x", "value": "1"}, {"uri": "y"}, {"uri": "x", "value": "2"}], "t": "u"});
+        let place = |path: &str| hops(&path.parse().expect("a path"));
+        let found = |path: &str| find(&mut payload(), &place(path)).map(|found| found.len());
+        let cases = [
+            ("/claims[uri=x]", Ok(2)),
+            ("/claims[uri=x]/value", Ok(2)),
+            ("/claims/1", Ok(1)),
+            ("/claims/3", Ok(0)),
+            ("/claims/0/value", Ok(1)),
+            ("/none/at/all", Ok(0)),
+            ("/claims/x", Err(Unclear)),
+            ("/claims/-", Err(Unclear)),
+            ("/t/u", Err(Unclear)),
+            ("/t[uri=x]", Err(Unclear)),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(found(path), expected, "{path}");
+        }
+        for (path, left) in [("/claims[uri=x]", 1), ("/claims/0", 2), ("/claims/3", 3)] {
+            let mut payload = payload();
+            assert_eq!(remove(&mut payload, &place(path)), Ok(()));
+            assert_eq!(payload["claims"].as_array().map(Vec::len), Some(left), "{path}");
+        }
+        assert_eq!(counted(&mut payload(), &place("/claims/0/value")), [3]);
     }
 
     #[test]

@@ -275,7 +275,10 @@ impl Engine {
             claimed.lease = newer;
         }
         let Outcome { run, entry, changes } = outcome;
-        let run = Run { fence: claimed.lease.fence, ..run };
+        let mut run = Run { fence: claimed.lease.fence, ..run };
+        if let StepRecord::Action(action) = &entry.record {
+            run.keep_sensitive(&action.encrypted_names);
+        }
         let goes_on = matches!(run.state, RunState::Ready { .. });
         let keep_until = goes_on.then(|| self.ports.clock.now().after(self.settings.lease));
         let diagnostics = entry.diagnostics.clone();

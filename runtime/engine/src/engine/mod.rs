@@ -139,7 +139,7 @@ impl Engine {
     }
 
     /// The names whose values nobody is shown of a run (D-04): those that are sensitive by themselves, those that the
-    /// connectors of its flow mark now, and the operator's.
+    /// connectors of its flow mark now, the operator's, and those of what its actions encrypted.
     ///
     /// # Errors
     /// The store's.
@@ -151,7 +151,8 @@ impl Engine {
             Err(error) => return Err(error),
             Ok(None) => SensitiveNames::default(),
         };
-        names.mark(self.settings.diagnostics.sensitive_names.iter().map(String::as_str));
+        let kept = self.settings.diagnostics.sensitive_names.iter().chain(&run.sensitive);
+        names.mark(kept.map(String::as_str));
         Ok(names.and_standard())
     }
 

@@ -184,7 +184,16 @@ fn refused(why: impl ToString) -> ServeActionError {
 }
 
 fn record_of(event: ActionEvent) -> ActionRecord {
-    ActionRecord { event, saved: None, skipped: None, hook: None, service: None, answer: None, operations: Vec::new() }
+    ActionRecord {
+        event,
+        saved: None,
+        skipped: None,
+        hook: None,
+        service: None,
+        answer: None,
+        operations: Vec::new(),
+        encrypted_names: Vec::new(),
+    }
 }
 
 /// Invokes the hook, and holds its answer against what the caller allows.

@@ -142,6 +142,7 @@ impl Engine {
             resumptions: 0,
             resumed: false,
             trace_id: start.request_id,
+            sensitive: Vec::new(),
         };
         let context = RunContext::of_event(start.event);
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does

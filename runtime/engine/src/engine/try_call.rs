@@ -236,6 +236,7 @@ impl Engine {
             resumptions: 0,
             resumed: false,
             trace_id: None,
+            sensitive: Vec::new(),
         }
     }
 }

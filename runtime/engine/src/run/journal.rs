@@ -231,6 +231,9 @@ pub struct ActionRecord {
     pub answer: Option<ActionAnswer>,
     /// What became of each operation, in order.
     pub operations: Vec<OperationRecord>,
+    /// The names of what it encrypted: they stay sensitive, whatever becomes of the action's document (D-04).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted_names: Vec<String>,
 }
 
 /// A version of a saved action.

@@ -41,6 +41,10 @@ pub struct Run {
     /// The id of the request that started it, where one did: it ties the run's log entries to its caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<RequestId>,
+    /// The names of what its actions encrypted until now, at most [`Run::SENSITIVE_MAX`]. Their documents may change, and
+    /// what the run holds must stay hidden (D-04).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensitive: Vec<String>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -152,6 +156,18 @@ pub enum Event {
 }
 
 impl Run {
+    /// Most names of what its actions encrypted. An action that would go beyond them is not asked.
+    pub const SENSITIVE_MAX: usize = 1000;
+
+    /// Keeps names of what was encrypted, each once.
+    pub fn keep_sensitive(&mut self, names: &[String]) {
+        for name in names {
+            if !self.sensitive.contains(name) {
+                self.sensitive.push(name.clone());
+            }
+        }
+    }
+
     /// The next state of the run: one revision more. A run that has ended ignores every event.
     ///
     /// The deadline of a run is for what it does, not for the time that its end user takes: a resume moves it by as

@@ -82,6 +82,7 @@ pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
         resumptions: 0,
         resumed: false,
         trace_id: None,
+        sensitive: Vec::new(),
     };
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
 }

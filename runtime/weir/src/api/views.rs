@@ -178,6 +178,7 @@ mod tests {
             resumptions: 0,
             resumed: false,
             trace_id: None,
+            sensitive: Vec::new(),
         };
         for role in Role::ALL {
             let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();

@@ -31,11 +31,18 @@ impl EncryptionRules {
         self.operations.iter().any(|listed| path.segments().starts_with(listed.segments()))
     }
 
-    /// The names under which the plaintext stands: the last of each path, or the claim's URI.
+    /// The names under which the plaintext stands: the last of each path, or the claim's URI. An index is none: what is in
+    /// a list stands under the name of the list.
     pub fn sensitive_names(&self) -> impl Iterator<Item = &str> {
-        self.event.iter().chain(&self.operations).filter_map(|path| match path.segments().last()? {
-            Segment::Filter { value, .. } => Some(value.as_str()),
-            Segment::Name(name) => Some(name.as_str()),
+        let name = |segment: &'_ Segment| match segment {
+            Segment::Name(name) => name != "-" && name.parse::<usize>().is_err(),
+            Segment::Filter { .. } => true,
+        };
+        self.event.iter().chain(&self.operations).filter_map(move |path| {
+            match path.segments().iter().rfind(|segment| name(segment))? {
+                Segment::Filter { value, .. } => Some(value.as_str()),
+                Segment::Name(name) => Some(name.as_str()),
+            }
         })
     }
 }

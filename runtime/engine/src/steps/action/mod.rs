@@ -14,6 +14,8 @@ mod unseal; // operations that came encrypted
 
 pub(crate) use self::entries::tell;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use self::find::Found;
@@ -21,7 +23,7 @@ use crate::action::{ActionAnswer, ActionType, Personal, ProviderError};
 use crate::engine::Trouble;
 use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
 use crate::ports::{ActionEvent, HookErrorKind};
-use crate::run::{ActionRecord, ContextChange, ContextKey, StepError, StepRecord};
+use crate::run::{ActionRecord, ContextChange, ContextKey, Run, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
 /// One action of a step, while it runs.
@@ -46,6 +48,7 @@ pub(crate) async fn run_action(attempt: &Attempt<'_>, action: &ActionStep) -> Do
         service: None,
         answer: None,
         operations: Vec::new(),
+        encrypted_names: Vec::new(),
     };
     let mut changes = Vec::new();
     let way = act(attempt, action, &mut record, &mut changes).await.unwrap_or_else(Way::from);
@@ -66,6 +69,7 @@ async fn act(
             return Ok(Way::Next);
         }
     };
+    record.encrypted_names = encrypted_names(attempt.run, &set_up)?;
     let before = attempt.context.get(&ContextKey::event()).unwrap_or(&Value::Null);
     let acting = Acting { attempt, kind: &action.kind, set_up: &set_up, before };
     record.event = request::event(&acting).await?;
@@ -79,6 +83,20 @@ async fn act(
     let way = acting.take(answer, record, changes).await;
     unseal::hide(&acting, record);
     way
+}
+
+/// The names of what is encrypted, which the run keeps.
+fn encrypted_names(run: &Run, set_up: &ActionSetUp) -> Result<Vec<String>, StepError> {
+    let names: BTreeSet<&str> = set_up.encryption.iter().flat_map(|rules| rules.sensitive_names()).collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let new = names.iter().filter(|name| !run.sensitive.contains(name)).count();
+    if run.sensitive.len() + new > Run::SENSITIVE_MAX {
+        let most = Run::SENSITIVE_MAX;
+        let message =
+            format!("the actions of the run encrypt more than {most} names; encrypt what holds several at once");
+        return Err(step_error("action.encrypted-names", message));
+    }
+    Ok(names)
 }
 
 impl Acting<'_> {

@@ -1,13 +1,16 @@
 //! What of an action's event travels encrypted, and how a new password is shared (A-12).
 
+use std::cmp::Reverse;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Acting;
-use crate::action::{Hop, MissingCertificate, find, remove, shown_at};
+use crate::action::{Hop, MissingCertificate, Path, Unclear, counted, find, hops, remove, shown_at};
 use crate::engine::Trouble;
 use crate::flow::{EncryptionRules, Sharing};
+use crate::run::StepError;
 use crate::step::step_error;
 
 /// Where a new password stands in the envelope's event, in every type that hands one on.
@@ -28,9 +31,10 @@ struct Part {
 pub(super) async fn seal(acting: &Acting<'_>, mut payload: Value) -> Result<Value, Trouble> {
     share_password(&mut payload, acting.set_up.sharing);
     let Some(rules) = &acting.set_up.encryption else { return Ok(payload) };
+    refuse_moved(acting, rules, &mut payload)?;
     for part in parts(acting, rules) {
         if part.is_credential {
-            type_credential(&mut payload, &part.place);
+            type_credential(&mut payload, &part).map_err(|Unclear| unclear(&part.path))?;
         }
         seal_part(acting, rules, &mut payload, &part).await?;
     }
@@ -50,8 +54,14 @@ fn parts(acting: &Acting<'_>, rules: &EncryptionRules) -> Vec<Part> {
     if rules.certificate.is_some() {
         parts.push(Part { place: password, path: format!("/{}", PASSWORD.join("/")), is_credential: true });
     }
-    // The inner one first: what holds it is encrypted as a whole then. Each one once.
-    parts.sort_by(|one, other| other.place.len().cmp(&one.place.len()).then_with(|| one.path.cmp(&other.path)));
+    // The inner one first: what holds it is encrypted as a whole then. Each one once. The last elements of a list first,
+    // and those with a name after them: what is left out moves what comes behind it.
+    let order = |part: &Part| match part.place.last() {
+        Some(Hop::Member(name)) => name.parse::<usize>().map_or(Reverse(None), |index| Reverse(Some(index))),
+        _ => Reverse(None),
+    };
+    let inner = |part: &Part| Reverse(part.place.len());
+    parts.sort_by(|one, other| (inner(one), order(one), &one.path).cmp(&(inner(other), order(other), &other.path)));
     let mut seen: Vec<Vec<Hop>> = Vec::new();
     parts.retain(|part| {
         let is_new = !seen.contains(&part.place);
@@ -71,29 +81,28 @@ async fn seal_part(
     payload: &mut Value,
     part: &Part,
 ) -> Result<(), Trouble> {
-    let Some(found) = find(payload, &part.place).filter(|found| !found.is_null()) else { return Ok(()) };
     // Of a claim its URI stays, and everything that is said of its value is encrypted.
     let key = match part.place.last() {
         Some(Hop::Element { key, .. }) => Some(key.as_str()),
         _ => None,
     };
     let mut left_out = false;
-    match (key, found) {
-        (Some(key), Value::Object(claim)) => {
-            for (_, value) in claim.iter_mut().filter(|(name, value)| *name != key && !value.is_null()) {
-                match encrypt(acting, rules, part, value).await? {
-                    Some(compact) => *value = Value::String(compact),
-                    None => left_out = true,
-                }
+    for found in find(payload, &part.place).map_err(|Unclear| unclear(&part.path))? {
+        let values: Vec<&mut Value> = match (key, found) {
+            (Some(key), Value::Object(claim)) => {
+                claim.iter_mut().filter(|(name, _)| *name != key).map(|(_, value)| value).collect()
+            }
+            (_, value) => vec![value],
+        };
+        for value in values.into_iter().filter(|value| !value.is_null()) {
+            match encrypt(acting, rules, part, value).await? {
+                Some(compact) => *value = Value::String(compact),
+                None => left_out = true,
             }
         }
-        (_, value) => match encrypt(acting, rules, part, value).await? {
-            Some(compact) => *value = Value::String(compact),
-            None => left_out = true,
-        },
     }
     if left_out {
-        remove(payload, &part.place);
+        remove(payload, &part.place).map_err(|Unclear| unclear(&part.path))?;
         let message = format!(
             "`{}` is left out of what the action sees: it is to be encrypted, and there is no certificate for it",
             part.path
@@ -101,6 +110,36 @@ async fn seal_part(
         acting.attempt.diagnostics.left_out(&acting.kind.name, message);
     }
     Ok(())
+}
+
+/// An index is one of the run's event. Where the action sees fewer elements of a list, it would mean another one.
+fn refuse_moved(acting: &Acting<'_>, rules: &EncryptionRules, payload: &mut Value) -> Result<(), Trouble> {
+    let is_counted = |path: &&Path| hops(path).iter().any(is_index);
+    let mut event: Option<Value> = None;
+    for path in rules.event.iter().filter(is_counted) {
+        let event = event.get_or_insert_with(|| acting.before.clone());
+        let there = counted(event, &hops(path));
+        for place in shown_at(acting.kind, path) {
+            let shown = counted(payload, &place);
+            if !shown.is_empty() && shown != there {
+                return Err(unclear(&path.to_string()).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_index(hop: &Hop) -> bool {
+    matches!(hop, Hop::Member(name) if name.parse::<usize>().is_ok())
+}
+
+/// What cannot be told from the rest must not go out: it might be what is to be encrypted.
+fn unclear(path: &str) -> StepError {
+    let message = format!(
+        "it cannot be said what `{path}` of `encryption` is in the event, so the action is not asked; name what the event \
+         has there, and an element of a list by a filter, as in `claims[uri=…]`"
+    );
+    step_error("action.encryption-path", message)
 }
 
 /// The compact text; `None` where there is no certificate and the part may be left out.
@@ -139,12 +178,13 @@ fn plaintext(value: &Value) -> String {
 }
 
 /// A bare credential travels as an object that says what it is.
-fn type_credential(payload: &mut Value, place: &[Hop]) {
-    if is_in_credentials(place)
-        && let Some(value) = find(payload, place).filter(|value| value.is_string())
-    {
-        *value = json!({ "type": "PLAIN_TEXT", "value": value.take() });
+fn type_credential(payload: &mut Value, part: &Part) -> Result<(), Unclear> {
+    if is_in_credentials(&part.place) {
+        for value in find(payload, &part.place)?.into_iter().filter(|value| value.is_string()) {
+            *value = json!({ "type": "PLAIN_TEXT", "value": value.take() });
+        }
     }
+    Ok(())
 }
 
 /// Gives a new password the form in which its owner shares it.

@@ -2,6 +2,7 @@
 //! every profile: somebody who could not read the rules should not write by them.
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::Acting;
 use crate::action::{ActionAnswer, NotApplied, Operation, Path, Segment, refuse_operations};
@@ -11,21 +12,19 @@ use crate::run::ActionRecord;
 use crate::sensitive::MASK;
 
 /// Most encrypted values of one answer: each one is an operation of the private key.
-const VALUES_MAX: usize = 200;
+const VALUES_MAX: usize = 50;
+
+const TOO_MANY: &str = "action.encrypted-values";
 
 /// The operations with their plaintext, or which of them refuses them all.
 pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) -> Result<Vec<Operation>, NotApplied> {
     let Some(rules) = &acting.set_up.encryption else { return Ok(operations) };
-    let mut opened = 0;
-    let mut refused = None;
+    let mut refused = too_many(rules, &mut operations);
     for (index, operation) in operations.iter_mut().enumerate() {
-        let Some((path, value)) = sealed(rules, operation) else { continue };
-        opened += 1;
-        if opened > VALUES_MAX {
-            let reason = format!("the answer has more than {VALUES_MAX} encrypted values; ask for fewer operations");
-            refused = Some((index, "action.too-many-operations", reason));
+        if refused.is_some() {
             break;
         }
+        let Some((path, value)) = sealed(rules, operation) else { continue };
         let is_list = value.is_array();
         match open(acting, rules, path, value).await {
             Ok(plain) if is_list => *value = plain.split(',').map(Value::from).collect(),
@@ -33,7 +32,6 @@ pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) 
             Err(EncryptionError { code, message }) => {
                 let path: String = path.chars().take(200).collect();
                 refused = Some((index, code, format!("`{path}`: {message}")));
-                break;
             }
         }
     }
@@ -41,6 +39,32 @@ pub(super) async fn unseal(acting: &Acting<'_>, mut operations: Vec<Operation>) 
         None => Ok(operations),
         Some((index, code, reason)) => Err(refuse_operations(&operations, index, code, reason)),
     }
+}
+
+/// The operation that asks for a decryption more than anybody needs, with code and reason: found before the first one is
+/// made.
+fn too_many(rules: &EncryptionRules, operations: &mut [Operation]) -> Option<(usize, &'static str, String)> {
+    let mut paths: Vec<Path> = Vec::new();
+    let mut values = 0;
+    for (index, operation) in operations.iter_mut().enumerate() {
+        let Some((path, _)) = sealed(rules, operation) else { continue };
+        values += 1;
+        if values > VALUES_MAX {
+            let reason = format!("the answer has more than {VALUES_MAX} encrypted values; encrypt fewer");
+            return Some((index, TOO_MANY, reason));
+        }
+        let Ok(path) = path.trim_end_matches('/').parse::<Path>() else { continue };
+        // `-` is another place each time.
+        if path.segments().last() == Some(&Segment::Name("-".to_owned())) {
+            continue;
+        }
+        if paths.iter().any(|before| before.segments() == path.segments()) {
+            let shown: String = path.as_str().chars().take(200).collect();
+            return Some((index, TOO_MANY, format!("it is the second encrypted value for `{shown}`; send one")));
+        }
+        paths.push(path);
+    }
+    None
 }
 
 /// The path and the value of an operation that must come encrypted. Null takes a value away: it holds nothing to hide.
@@ -93,7 +117,13 @@ async fn open(
         return Err(refused("action.no-private-key", why));
     };
     let attempt = acting.attempt;
-    let plain = attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact).await?;
+    let late = || refused("run.deadline", "the time of the run was over before the answer was decrypted");
+    let budget = attempt.budget();
+    if budget.is_zero() {
+        return Err(late());
+    }
+    let opened = timeout(budget, attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact)).await;
+    let plain = opened.map_err(|_| late())??;
     String::from_utf8(plain).map_err(|_| refused("action.not-decrypted", "what it holds is no text"))
 }
 

@@ -26,6 +26,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         resumptions: 0,
         resumed: false,
         trace_id: None,
+        sensitive: Vec::new(),
     };
     let lease = Some((OwnerId("test".to_owned()), now));
     let context = RunContext::of_event(json!(null));
