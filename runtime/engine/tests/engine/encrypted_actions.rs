@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use weir_engine::action::Operation;
 use weir_engine::ids::{IdentityName, TenantId};
-use weir_engine::ports::{ActionDecision, Encryption, EncryptionError};
+use weir_engine::ports::{ActionDecision, DefinitionKind, Encryption, EncryptionError, Store as _};
 use weir_engine::run::{Ending, OperationResult, StepRecord};
 
-use super::house::{House, Script};
+use super::house::{House, Script, stored};
 
 /// Writes texts backwards, in five parts.
 pub(crate) struct Mirror;
@@ -31,7 +31,7 @@ impl Encryption for Mirror {
     }
 }
 
-const FLOW: &str = "flow: f\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]', '/user/claims[uri=x/nick]'] }]\n    encryption:\n      certificate: theirs\n      event: ['/user/claims[uri=x/mobile]', /user/credentials/pin]\n      key: ours\n      operations: ['/user/claims[uri=x/tier]']\n  - id: b\n    condition: [{ when: \"event.user.claims[2].value == 'gold'\", next: end }, { otherwise: c }]\n  - id: c\n    fail: { reason: not gold }\n";
+const FLOW: &str = "flow: f\nsteps:\n  - id: a\n    action: FLOW_EXTENSION\n    plugin: p@1\n    allowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]', '/user/claims[uri=x/rank]', '/user/claims[uri=x/nick]'] }]\n    encryption:\n      certificate: theirs\n      event: ['/user/claims[uri=x/mobile]', /user/credentials/pin]\n      key: ours\n      operations: ['/user/claims[uri=x/tier]', '/user/claims[uri=x/rank]']\n  - id: b\n    condition: [{ when: \"event.user.claims[2].value == 'gold'\", next: end }, { otherwise: c }]\n  - id: c\n    fail: { reason: not gold }\n";
 
 fn replace(path: &str, value: &Value) -> Operation {
     Operation::Replace { path: path.to_owned(), value: Some(value.clone()) }
@@ -107,7 +107,7 @@ async fn another_spelling_of_an_encrypted_path_is_that_path() {
 async fn of_a_refused_answer_each_operation_is_kept_as_it_came() {
     // covers A-06, D-04
     for (second, code) in [("gold", "action.not-encrypted"), ("h.else.n.dlog.t", "action.not-decrypted")] {
-        let good = replace("/user/claims[uri=x/tier]", &json!(mirrored("ours", "silver")));
+        let good = replace("/user/claims[uri=x/rank]", &json!(mirrored("ours", "silver")));
         let operations = vec![good, replace("/user/claims[uri=x/tier]", &json!(second))];
         let (script, _) = answering(operations.clone());
         let house = House::new(FLOW, script).await;
@@ -130,4 +130,56 @@ async fn null_takes_an_encrypted_value_away_as_it_does_any_other() {
     let house = House::new(FLOW, script).await;
     let (run, _) = house.run(event()).await;
     assert_eq!(house.context(&run).await["event"]["user"]["claims"][1], json!({"uri": "x/tier", "value": ""}));
+}
+
+/// What the plugin saw of the claims, where they are encrypted at this path.
+async fn claims_seen(path: &str, claims: Value) -> Value {
+    let (script, seen) = answering(Vec::new());
+    let house = House::new(&FLOW.replace("/user/claims[uri=x/mobile]", path), script).await;
+    house.run(json!({"user": {"claims": claims}})).await;
+    let seen = seen.lock().unwrap();
+    seen[0]["flow"]["user"]["claims"].clone()
+}
+
+#[tokio::test]
+async fn an_index_and_a_repeated_claim_are_encrypted_too() {
+    // covers A-12
+    let claim = |uri: &str, value: &str| json!({"uri": uri, "value": value});
+    let seen = claims_seen("/user/claims/0", json!([claim("x/a", "one"), claim("x/b", "two")])).await;
+    assert_eq!(seen[0], mirrored("theirs", r#"{"uri":"x/a","value":"one"}"#), "the element is what stands there");
+    assert_eq!(seen[1], claim("x/b", "two"));
+    let seen = claims_seen("/user/claims[uri=x/a]", json!([claim("x/a", "one"), claim("x/a", "two")])).await;
+    let expected = json!([claim("x/a", &mirrored("theirs", "one")), claim("x/a", &mirrored("theirs", "two"))]);
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn more_encrypted_values_than_anybody_needs_are_not_decrypted() {
+    // covers A-05
+    let value = json!(mirrored("ours", "gold"));
+    let (script, _) = answering(vec![replace("/user/claims[uri=x/tier]", &value); 2]);
+    let house = House::new(FLOW, script).await;
+    let (run, journal) = house.run(event()).await;
+    let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
+    assert_eq!(error.code, "action.encrypted-values");
+    let StepRecord::Action(action) = &journal[0].record else { panic!("{journal:?}") };
+    assert_eq!(action.operations[1].result, OperationResult::Rejected);
+}
+
+#[tokio::test]
+async fn what_a_run_has_encrypted_stays_masked_when_its_action_is_gone() {
+    // covers D-04
+    let flow = "flow: f\nsteps:\n  - { id: a, action: FLOW_EXTENSION, uses: gate }\n  - { id: done, end: {} }\n";
+    let gate = "action: gate\ntype: FLOW_EXTENSION\nplugin: p@1\nallowed-operations: [{ op: replace, paths: ['/user/claims[uri=x/tier]'] }]\nencryption: { certificate: theirs, event: ['/user/claims[uri=x/mobile]'], key: ours, operations: ['/user/claims[uri=x/tier]'] }\n";
+    let (script, _) = answering(vec![replace("/user/claims[uri=x/tier]", &json!(mirrored("ours", "gold")))]);
+    let house = House::new(flow, script).await;
+    house.define(DefinitionKind::Action, "FLOW_EXTENSION/gate", stored(gate)).await;
+    let (run, _) = house.run(event()).await;
+    assert_eq!(run.ending(), Some(&Ending::Completed { claims: Vec::new() }));
+    house.store.delete_definition(&house.tenant, DefinitionKind::Action, "FLOW_EXTENSION/gate").await.unwrap();
+    let names = house.engine().hidden_names(&run).await.unwrap();
+    let mut context = house.context(&run).await;
+    assert!(context.to_string().contains("gold"));
+    names.mask_context(&mut context);
+    assert!(!context.to_string().contains("gold") && !context.to_string().contains("070"), "{context}");
 }
