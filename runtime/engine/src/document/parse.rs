@@ -104,10 +104,13 @@ impl Document {
         format!("{pointer}#key")
     }
 
-    /// The id of the step that a pointer stands in.
+    /// The id of the innermost step that a pointer stands in.
     pub(super) fn step_at(&self, pointer: &str) -> Option<&str> {
-        let index = pointer.strip_prefix("/steps/")?.split('/').next()?.parse::<usize>().ok()?;
-        self.value.get("steps")?.get(index)?.get("id")?.as_str()
+        let parts: Vec<&str> = pointer.split('/').collect();
+        let is_step =
+            |at: &usize| matches!(parts.get(at - 1..=*at), Some(["steps", index]) if index.parse::<usize>().is_ok());
+        let innermost = (1..parts.len()).rev().find(is_step)?;
+        self.value.pointer(&parts.get(..=innermost)?.join("/"))?.get("id")?.as_str()
     }
 }
 

@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::graph;
 use super::model::{CallStep, Flow, HookUse, Step, StepKind, Target};
 use super::reference::FunctionRef;
@@ -18,10 +16,8 @@ use crate::ids::StepId;
 /// Adds a warning for each slip.
 pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, faults: &mut Faults) {
     let mut checker = Checker { writers: writers(flow, catalogue), looks_left: LOOKS_MAX };
-    for (index, value) in document.value.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let id = value.get("id").and_then(Value::as_str);
-        let Some(step) = flow.steps.iter().find(|step| Some(step.id.as_str()) == id) else { continue };
-        for (pointer, expression) in expressions_of(&step.kind, &format!("/steps/{index}")) {
+    for step in &flow.steps {
+        for (pointer, expression) in expressions_of(&step.kind, &step.pointer) {
             for (code, message, help) in checker.expression(step, expression) {
                 let fault = faults.warning(document, &pointer, code, message);
                 if let Some(help) = help {
