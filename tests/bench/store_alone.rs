@@ -51,22 +51,9 @@ pub(crate) async fn drive(store: &Arc<SledStore>, tenant: &TenantId, callers: us
 
 fn new_run(tenant: &TenantId, state: RunState) -> anyhow::Result<Run> {
     let now = SystemClock.now();
-    Ok(Run {
-        tenant: tenant.clone(),
-        id: RunId::generate(),
-        flow: "three".parse()?,
-        flow_version: 1,
-        revision: 0,
-        state,
-        created_at: now,
-        updated_at: now,
-        deadline: now.after(Duration::from_secs(300)),
-        fence: 0,
-        resumptions: 0,
-        resumed: false,
-        trace_id: None,
-        sensitive: Vec::new(),
-    })
+    let (pinned, deadline) = (("three".parse()?, 1), now.after(Duration::from_secs(300)));
+    let run = Run::new(tenant.clone(), RunId::generate(), pinned, "a".parse()?, now, deadline);
+    Ok(Run { state, ..run })
 }
 
 async fn begin(store: &SledStore, tenant: &TenantId) -> anyhow::Result<(Run, Lease)> {
@@ -100,7 +87,8 @@ fn step(run: &Run, lease: &Lease) -> anyhow::Result<CommitStep> {
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
     };
-    Ok(CommitStep { run: after, lease: lease.clone(), changes, entry, outbox: None, keep_until: Some(lease.until) })
+    let (lease, keep_until) = (lease.clone(), Some(lease.until));
+    Ok(CommitStep { run: after, lease, changes, entry, outbox: None, children: Vec::new(), keep_until })
 }
 
 /// Stores so many runs that have ended, by the verb that starts one, many at once. How long it took.

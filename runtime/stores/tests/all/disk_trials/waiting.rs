@@ -1,7 +1,7 @@
 //! What else a life is made of: runs that are suspended and resumed, and definitions.
 
 use serde_json::{Value, json};
-use weir_engine::ports::{DefinitionKind, Expectation, Lease, NewDefinition, ResumeRun, Resumed, Store};
+use weir_engine::ports::{DefinitionKind, Expectation, Intervened, Intervention, Lease, NewDefinition, Store};
 use weir_engine::run::{Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 use weir_stores::SledStore;
 
@@ -37,10 +37,10 @@ pub(super) async fn away_and_back(
     let resume = resume(&suspended, value(&suspended));
     let given = Lease { owner: owner("starter"), fence: lease.fence + 1, until: at(2_000) };
     let lease = loop {
-        match store.resume_run(resume.clone()).await {
-            Ok(Resumed::New(Some(lease))) => break lease,
+        match store.intervene(resume.clone()).await {
+            Ok(Intervened::Done(Some(lease))) => break lease,
             // The resume before, of which nobody knew, was there after all.
-            Ok(Resumed::Before) => break given,
+            Ok(Intervened::Before) => break given,
             Ok(other) => panic!("{other:?}"),
             Err(error) => wait_for_the_disk(&error).await,
         }
@@ -49,7 +49,7 @@ pub(super) async fn away_and_back(
     (resume.run, lease)
 }
 
-fn resume(run: &Run, value: Value) -> ResumeRun {
+fn resume(run: &Run, value: Value) -> Intervention {
     let step: weir_engine::ids::StepId = "first".parse().unwrap();
     let after = run.clone().apply(Event::Resumed(step.clone()), at(1_600));
     let changes = vec![change("connectors.last", value)];
@@ -65,7 +65,7 @@ fn resume(run: &Run, value: Value) -> ResumeRun {
         diagnostics_dropped: 0,
     };
     let lease = Some((owner("starter"), at(2_000)));
-    ResumeRun { client_key: Some(key(run)), run: after, changes, entry, lease }
+    Intervention { client_key: Some(key(run)), run: after, changes, entry, lease, from: vec![RunStateKind::Suspended] }
 }
 
 /// Saves a definition that is named after the run.
@@ -92,7 +92,10 @@ pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
         let run = store.run(&acme, *id).await.unwrap().unwrap();
         let entry = store.journal(&acme, *id, RESUMED_AT - 1, 1).await.unwrap().pop().unwrap();
         assert_eq!(entry.record, StepRecord::Resumed { input: input(&run) }, "{id}");
-        assert!(store.was_resumed(&acme, *id, &key(&run)).await.unwrap(), "{id}: a second resume would be another one");
+        assert!(
+            store.intervened_with(&acme, *id, &key(&run)).await.unwrap(),
+            "{id}: a second resume would be another one"
+        );
     }
     for id in &acknowledged.defined {
         let run = store.run(&acme, *id).await.unwrap().unwrap();
