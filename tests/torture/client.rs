@@ -118,7 +118,11 @@ impl<'a> Client<'a> {
                 self.see(&body);
                 Ok(())
             }
-            Ok(Answer { status, body }) => panic!("client {} got {status}: {body}", self.name),
+            Ok(Answer { status, body }) => {
+                let (Wish::Start { ticket: whose, .. } | Wish::Resume { run: whose, .. }) = wish;
+                self.note(Told::Refused { whose, what: format!("{status}: {body}") });
+                Ok(())
+            }
         }
     }
 
@@ -131,9 +135,13 @@ impl<'a> Client<'a> {
                 return Err(silence);
             }
         };
-        assert_eq!(view.status, 200, "{run} was acknowledged: {}", view.body);
+        if view.status != 200 {
+            // It was acknowledged.
+            self.note(Told::Refused { whose: run, what: format!("{}: {}", view.status, view.body) });
+            return Ok(());
+        }
         self.see(&view.body);
-        if view.body["state"] == "ready" {
+        if self.open.last() == Some(&run) {
             std::thread::sleep(REST);
         }
         if self.dice.below(2) == 0 {
@@ -148,7 +156,7 @@ impl<'a> Client<'a> {
         let (run, state) = (view["id"].as_str().unwrap().to_owned(), view["state"].as_str().unwrap().to_owned());
         let revision = view["revision"].as_u64().unwrap();
         match state.as_str() {
-            "ready" => self.open.push(run.clone()),
+            "ready" | "waiting" => self.open.push(run.clone()),
             "suspended" => self.suspended.push((run.clone(), revision)),
             _ => {}
         }

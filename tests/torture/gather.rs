@@ -62,7 +62,7 @@ pub(crate) fn settle(api: &Api, operator: &Api) {
     let mut left = usize::MAX;
     let mut patient_until = Instant::now() + PATIENCE;
     while Instant::now() < patient_until {
-        let open = ["ready", "suspended"].map(|state| runs(api, &format!("&state={state}")).len());
+        let open = ["ready", "suspended", "waiting"].map(|state| runs(api, &format!("&state={state}")).len());
         let now = open.iter().sum::<usize>() + pending(operator);
         if now == 0 {
             return;

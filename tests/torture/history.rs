@@ -10,6 +10,7 @@
 //! | `key` | a call whose repetition had another key, or two calls with one key |
 //! | `outcome` | a recorded answer that the outside system never gave to that key |
 //! | `context` | a context that is not what the journal's changes make of it |
+//! | `refused` | a start, a resume or a look that was refused although it was right |
 //! | `unended` | a run or a call in the background that does not end, or ends as an error |
 
 mod calls; // keys and outcomes, against the outside system's log
@@ -45,14 +46,18 @@ pub(crate) enum Told {
     Seen { run: String, revision: u64, state: String },
     /// The beginning of a journal was read.
     Read { run: String, entries: Vec<Value> },
+    /// What is right was refused: to go on with a run, to look at it, or to start the one of a ticket.
+    Refused { whose: String, what: String },
 }
 
 impl Told {
-    pub(crate) fn run(&self) -> &str {
+    /// The run that it is about, where it is about one.
+    pub(crate) fn run(&self) -> Option<&str> {
         match self {
             Self::Started { run, .. } | Self::Resumed { run, .. } | Self::Seen { run, .. } | Self::Read { run, .. } => {
-                run
+                Some(run)
             }
+            Self::Refused { .. } => None,
         }
     }
 }

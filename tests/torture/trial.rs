@@ -154,7 +154,7 @@ impl Trial {
             // What is told meanwhile may be newer than what is read.
             let told = told.lock().unwrap();
             let lately = told.iter().rev().take(LATELY);
-            let before: Vec<Told> = lately.filter(|told| told.run() == run).cloned().collect();
+            let before: Vec<Told> = lately.filter(|told| told.run() == Some(&run)).cloned().collect();
             drop(told);
             if let Some(read) = gather::kept_midway(api, &run)? {
                 kept.insert(run, (read, before));
@@ -172,9 +172,9 @@ impl Trial {
 
 fn last_runs(told: &[Told]) -> Vec<String> {
     let mut runs: Vec<String> = Vec::new();
-    for told in told.iter().rev().take(20 * LOOKED_AT) {
-        if runs.len() < LOOKED_AT && !runs.iter().any(|run| run == told.run()) {
-            runs.push(told.run().to_owned());
+    for run in told.iter().rev().take(20 * LOOKED_AT).filter_map(Told::run) {
+        if runs.len() < LOOKED_AT && !runs.iter().any(|other| other == run) {
+            runs.push(run.to_owned());
         }
     }
     runs

@@ -10,17 +10,21 @@ use super::{Findings, Kept};
 /// Where an entry led.
 pub(super) enum Led<'a> {
     To(&'a str),
-    /// The run waits, and its step runs again.
+    /// The run is suspended, and its step runs again after a resume.
     Away,
+    /// The step waits for something else, and runs again by itself.
+    Again,
     End,
 }
 
 pub(super) fn led(entry: &Value) -> Option<Led<'_>> {
     let outcome = &entry["outcome"];
-    match (outcome["next"]["step"].as_str(), outcome.get("suspended"), outcome.get("end")) {
-        (Some(step), None, None) => Some(Led::To(step)),
-        (None, Some(_), None) => Some(Led::Away),
-        (None, None, Some(_)) => Some(Led::End),
+    let (name, value) = outcome.as_object()?.iter().next()?;
+    match name.as_str() {
+        "next" => value["step"].as_str().map(Led::To),
+        "suspended" => Some(Led::Away),
+        "waiting" => Some(Led::Again),
+        "end" => Some(Led::End),
         _ => None,
     }
 }
@@ -65,6 +69,7 @@ fn chain(run: &str, kept: &Kept, findings: &mut Findings) {
                 is_away = true;
                 step
             }
+            Some(Led::Again) => step,
             Some(Led::End) => "no step: the run was over",
             None => "unknown: the entry before led nowhere",
         };
@@ -75,7 +80,7 @@ fn chain(run: &str, kept: &Kept, findings: &mut Findings) {
     }
 }
 
-/// Flows of the load have no cycles: a step is there once, and once more for each time that it sent somebody away.
+/// Flows of the load have no cycles: a step is there once, and once more for each time that it waited.
 fn once(run: &str, kept: &Kept, findings: &mut Findings) {
     let (mut times, mut away, mut marks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for entry in &kept.journal {
@@ -84,7 +89,7 @@ fn once(run: &str, kept: &Kept, findings: &mut Findings) {
             continue;
         }
         *times.entry(step(entry)).or_insert(0) += 1;
-        if matches!(led(entry), Some(Led::Away)) {
+        if matches!(led(entry), Some(Led::Away | Led::Again)) {
             *away.entry(step(entry)).or_insert(0) += 1;
         }
     }

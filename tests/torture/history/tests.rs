@@ -122,6 +122,12 @@ fn a_lost_run_step_resume_or_end_is_found() {
 }
 
 #[test]
+fn a_refusal_is_found() {
+    let refused = Told::Refused { whose: "r".to_owned(), what: "404".to_owned() };
+    assert_eq!(broken(|history| history.told.push(refused)), ["refused"]);
+}
+
+#[test]
 fn a_double_commit_is_found() {
     let step = |history: &mut History| {
         let again = run(history).journal[3].clone();

@@ -11,10 +11,14 @@ pub(super) fn check(history: &History, stage: Stage, findings: &mut Findings) {
         if let Told::Started { ticket, run } = told {
             runs_of.entry(ticket).or_default().insert(run);
         }
-        match history.kept.get(told.run()) {
-            Some(kept) => one(told, kept, findings),
-            None if stage == Stage::End => findings.add("lost", format!("{} is not there: {told:?}", told.run())),
-            None => {}
+        match (told.run(), told) {
+            (None, Told::Refused { whose, what }) => findings.add("refused", format!("{whose}: {what}")),
+            (None, _) => {}
+            (Some(run), _) => match history.kept.get(run) {
+                Some(kept) => one(run, told, kept, findings),
+                None if stage == Stage::End => findings.add("lost", format!("{run} is not there: {told:?}")),
+                None => {}
+            },
         }
     }
     for (ticket, runs) in runs_of.into_iter().filter(|(_, runs)| runs.len() > 1) {
@@ -22,10 +26,10 @@ pub(super) fn check(history: &History, stage: Stage, findings: &mut Findings) {
     }
 }
 
-fn one(told: &Told, kept: &Kept, findings: &mut Findings) {
-    let lost = |what: String| format!("{}: {what}", told.run());
+fn one(run: &str, told: &Told, kept: &Kept, findings: &mut Findings) {
+    let lost = |what: String| format!("{run}: {what}");
     match told {
-        Told::Started { .. } => {}
+        Told::Started { .. } | Told::Refused { .. } => {}
         Told::Resumed { mark, .. } => {
             let brought = |entry: &&serde_json::Value| is_resume(entry) && entry["record"]["input"]["mark"] == **mark;
             if !kept.journal.iter().any(|entry| brought(&entry)) {
@@ -40,6 +44,7 @@ fn one(told: &Told, kept: &Kept, findings: &mut Findings) {
             let entry = revision.checked_sub(1).and_then(|index| kept.journal.get(index as usize));
             let was = match entry.and_then(led) {
                 Some(Led::Away) => "suspended",
+                Some(Led::Again) => "waiting",
                 Some(Led::End) => kept.state.as_str(),
                 Some(Led::To(_)) | None => "ready",
             };

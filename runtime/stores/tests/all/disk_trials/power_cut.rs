@@ -165,6 +165,36 @@ fn a_store_without_its_own_syncs_loses_what_it_acknowledged() {
     tell(&format!("without the store's own syncs: {lost}"));
 }
 
+/// What the layer leaves of a file: 512 bytes that were synced, and three parts of 512 bytes that were not.
+#[test]
+fn what_no_sync_has_covered_is_dropped_torn_or_reordered() {
+    let root = PathBuf::from("/root-of-the-trial");
+    let write = |offset, letter: u8, parts: usize| Act::Write { fd: 3, offset, bytes: vec![letter; 512 * parts] };
+    let mut disk = Disk::new(&root);
+    for act in [
+        Act::Open { fd: 3, path: root.join("file"), created: true, truncated: false },
+        Act::Open { fd: 4, path: root.clone(), created: false, truncated: false },
+        Act::Sync { fd: 4 },
+        write(0, b'a', 1),
+        Act::Sync { fd: 3 },
+        write(512, b'b', 2),
+        write(1536, b'c', 1),
+    ] {
+        disk.play(&act);
+    }
+    assert_eq!(disk.unsynced_parts(), 3);
+    let left = |survivors| {
+        let into = tempfile::tempdir().unwrap();
+        disk.cut(&root, &mut Chance { rng: rng(0), survivors, asked: 0 }, into.path());
+        let bytes = fs::read(into.path().join("file")).unwrap();
+        bytes.chunks(512).map(|part| if part[0] == 0 { '0' } else { part[0].into() }).collect::<String>()
+    };
+    assert_eq!(left(Survivors::Share(0)), "a", "dropped");
+    assert_eq!(left(Survivors::Share(100)), "abbc");
+    assert_eq!(left(Survivors::Before(1)), "ab", "a torn write");
+    assert_eq!(left(Survivors::From(2)), "a00c", "a later write without the one before it");
+}
+
 fn tell(what: &str) {
     std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }
