@@ -20,6 +20,8 @@ mod values; // rows and large values
 mod left_out; // what can be read beside it
 mod folder; // what is missing, newer, or not to be written
 
+pub(crate) use self::values::spoil;
+
 /// What a store must give back, or say that it cannot.
 struct Content {
     dir: TempDir,
