@@ -46,6 +46,14 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn start_with(folder: &Path, config: &str) -> anyhow::Result<Self> {
+        Self::start_among(folder, config, &[])
+    }
+
+    /// The same with further variables.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_among(folder: &Path, config: &str, variables: &[(String, String)]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let config_file = folder.join("weir.toml");
         std::fs::write(&config_file, format!("{config}\n{CONFIG}"))?;
@@ -55,6 +63,7 @@ impl Server {
             .arg("--data")
             .arg(folder.join("data"))
             .env("NO_COLOR", "1")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -31,9 +31,7 @@ impl FileBlobs {
     /// Opens the folder; what an earlier process did not finish is removed.
     pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
         let unfinished = folder.join("unfinished");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
-        }
+        files::remove(&unfinished)?;
         files::make_folder_durably(&unfinished)?;
         Ok(Self {
             folder,

@@ -53,7 +53,7 @@ fn clear(unfinished: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     let _locked = Home::enter(unfinished)?;
-    fs::remove_dir_all(unfinished).map_err(|source| OpenError::Folder { dir: unfinished.to_owned(), source })
+    files::remove(unfinished).map_err(|source| OpenError::Folder { dir: unfinished.to_owned(), source })
 }
 
 /// Makes the store. Its files are durable when this returns; where that does not come about, there is nothing left.
@@ -70,7 +70,7 @@ fn fill(
     drop(store);
     if loaded.is_err() {
         // What stays is made anew by the next try.
-        let _ = fs::remove_dir_all(unfinished);
+        let _ = files::remove(unfinished);
     }
     loaded
 }

@@ -6,6 +6,7 @@ mod tape; // what the child did to its files
 mod volatile_disk; // what a power cut leaves
 mod power_cut; // everything unsynced is lost or torn
 mod failing_calls; // a call fails, or many do
+mod restoring; // the same while a store is made from a backup
 
 use std::fs::File;
 use std::io::Write;
