@@ -11,6 +11,7 @@ mod diff; // what changed in a text
 mod doctor;
 mod document; // what `flow` and `connector` have in common
 mod error;
+mod eval; // an expression, tried without a server
 mod explain;
 mod flow;
 mod identity;
@@ -92,6 +93,8 @@ enum Command {
     Key(key::Command),
     /// Look for what is wrong with this machine, its configuration, or a server
     Doctor(doctor::Options),
+    /// Try an expression without a server, or list the functions that expressions may call
+    Eval(eval::Options),
     /// Say what a code means and how to mend it
     Explain(explain::Options),
     /// Print completions for a shell
@@ -145,6 +148,7 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Tenant(command) => tenant::run(command, &common),
         Command::Key(command) => key::run(command, &common),
         Command::Doctor(options) => doctor::run(&options, &common),
+        Command::Eval(options) => eval::run(&options, &common),
         Command::Explain(options) => explain::run(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();

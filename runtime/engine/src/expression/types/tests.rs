@@ -135,7 +135,7 @@ fn expressions() -> impl Strategy<Value = String> {
         "run",
         "timestamp('2026-01-01T00:00:00Z')",
     ];
-    let leaf = prop::sample::select(&leaves[..]).prop_map(str::to_owned);
+    let leaf = prop::sample::select(leaves.to_vec()).prop_map(str::to_owned);
     leaf.prop_recursive(3, 12, 3, |inner| {
         let operator = prop::sample::select(vec!["+", "-", "*", "/", "%", "==", "!=", "<", ">=", "in", "&&", "||"]);
         let member = prop::sample::select(vec![
