@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::tree::children;
 
-/// Most elementary operations of one evaluation. One is about 10 ns of one core: a copy of 64 bytes, an eighth of a
+/// Most elementary operations of one evaluation. One is about 10 ns of one core: a look at 16 bytes, an eighth of a
 /// look at an item.
 pub const OPERATIONS_MAX: u64 = 50_000_000;
 

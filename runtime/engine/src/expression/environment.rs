@@ -83,7 +83,7 @@ fn call<'b, 'v>(given: Given<'b, 'v>) -> Answer<'b, 'v> {
 
 /// What a function is given, if it fits.
 fn values(entry: &Entry, given: &Given<'_, '_>) -> Result<Vec<Value>, ExecutionError> {
-    let weights = given.iter().map(|value| Weight::of(value.as_ref()).operations());
+    let weights = given.iter().map(|value| Weight::of(value.as_ref()).scanned());
     meter::spend(weights.sum::<u64>().max(10)).map_err(|problem| failed(entry.function.name, problem))?;
     let kinds: Vec<Option<Kind>> = given.iter().map(|value| Kind::of(value.as_ref())).collect();
     let fits = |(takes, kind): (&Kinds, &Option<Kind>)| kind.is_some_and(|kind| takes.has(kind));

@@ -68,6 +68,17 @@ pub(super) fn build(bytes: u64) -> Result<(), String> {
     })
 }
 
+/// Before so many bytes are built in one piece: whoever builds them pays when they are there.
+///
+/// # Errors
+/// The evaluation may not build so much more.
+pub(super) fn room(bytes: u64) -> Result<(), String> {
+    METER.with_borrow_mut(|meter| {
+        let is_over = meter.cost.built.saturating_add(bytes) > BUILT_MAX;
+        meter.check(is_over, || format!("builds more than {BUILT_MAX} bytes, of which no more are allowed"))
+    })
+}
+
 /// The pattern of that text, if the expression has it.
 pub(super) fn pattern(text: &str) -> Option<Arc<Pattern>> {
     METER.with_borrow(|meter| meter.patterns.get(text).cloned())
@@ -125,7 +136,12 @@ impl Weight {
 
     /// To look at it or copy it once.
     pub(super) fn operations(self) -> u64 {
-        self.parts * 8 + self.bytes / 64
+        self.parts * 8 + self.bytes / 16
+    }
+
+    /// To do something with each byte of it.
+    pub(super) fn scanned(self) -> u64 {
+        self.parts * 8 + self.bytes / 8
     }
 
     /// What a copy of it takes.

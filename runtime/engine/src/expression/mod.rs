@@ -6,6 +6,8 @@
 mod cost;
 mod environment;
 mod fault;
+#[cfg(test)]
+mod hostile_tests;
 mod instrument;
 mod kinds;
 mod library;

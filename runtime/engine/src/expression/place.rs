@@ -8,9 +8,12 @@ use super::tree::children;
 
 /// Where a node begins, in bytes; of a call, where its name does.
 pub(super) fn start(source: &str, places: &SourceInfo, id: u64) -> usize {
-    let start = places.offset_for(id).map_or(0, |(start, _)| byte(source, start));
+    name_before(source, places.offset_for(id).map_or(0, |(start, _)| byte(source, start)))
+}
+
+/// CEL says of a call where its bracket stands; its name stands before.
+fn name_before(source: &str, start: usize) -> usize {
     let (before, after) = source.split_at_checked(start).unwrap_or((source, ""));
-    // CEL keeps the bracket of a call.
     if !after.starts_with('(') {
         return start;
     }
@@ -20,7 +23,7 @@ pub(super) fn start(source: &str, places: &SourceInfo, id: u64) -> usize {
 /// The text of a node with all that stands below it, and the brackets that it opens.
 pub(super) fn range(source: &str, places: &SourceInfo, node: &IdedExpr) -> Range<usize> {
     let Some((start, last)) = tokens(places, node) else { return 0..source.len() };
-    let start = byte(source, start);
+    let start = name_before(source, byte(source, start));
     let mut end = byte(source, last.saturating_add(1)).max(start);
     let mut open = depth(source.get(start..end).unwrap_or_default());
     while open > 0 {

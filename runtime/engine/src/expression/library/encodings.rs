@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::{Function, Run, function, of_bytes, of_text, unfit};
 use crate::expression::cost::CostClass;
+use crate::expression::meter;
 
 pub(super) static FUNCTIONS: [Function; 10] = [
     function(
@@ -148,10 +149,19 @@ fn url_decode(given: &[Value]) -> Result<Value, String> {
     decoded.map_err(|_| "is given text whose bytes are no UTF-8 when they are decoded".to_owned())
 }
 
+/// How many bytes a digest takes in for one operation.
+const BYTES_PER_OPERATION: u64 = 4;
+
+fn digested(given: &[Value]) -> Result<&[u8], String> {
+    let bytes = bytes_of(given)?;
+    meter::spend(bytes.len() as u64 / BYTES_PER_OPERATION)?;
+    Ok(bytes)
+}
+
 fn sha256(given: &[Value]) -> Result<Value, String> {
-    Ok(of_bytes(Sha256::digest(bytes_of(given)?).to_vec()))
+    Ok(of_bytes(Sha256::digest(digested(given)?).to_vec()))
 }
 
 fn sha512(given: &[Value]) -> Result<Value, String> {
-    Ok(of_bytes(Sha512::digest(bytes_of(given)?).to_vec()))
+    Ok(of_bytes(Sha512::digest(digested(given)?).to_vec()))
 }

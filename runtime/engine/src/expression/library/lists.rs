@@ -319,7 +319,7 @@ fn range(given: &[Value]) -> Result<Value, String> {
     if !(0..=RANGE_MAX).contains(end) {
         return Err(format!("is given a number that is not from 0 to {RANGE_MAX}"));
     }
-    meter::build(end.unsigned_abs() * 16)?;
+    meter::room(end.unsigned_abs() * 16)?;
     Ok(of_list((0..*end).map(Value::Int).collect()))
 }
 

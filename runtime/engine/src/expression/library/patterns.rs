@@ -153,7 +153,7 @@ fn replace(given: &[Value]) -> Result<Value, String> {
         let Some(whole) = found.get(0) else { return Ok(()) };
         let before = text.get(done..whole.start()).unwrap_or_default();
         let added: Vec<&str> = std::iter::once(before).chain(parts.iter().map(|part| part.of(&found))).collect();
-        meter::build(added.iter().map(|part| part.len() as u64).sum())?;
+        meter::room(added.iter().map(|part| part.len() as u64).sum::<u64>() + result.len() as u64)?;
         result.extend(added);
         done = whole.end();
         Ok(())

@@ -69,3 +69,28 @@ fn unknown_functions_are_told_with_their_place_and_what_was_meant() {
         assert!(found.abs_diff(offset) <= 7, "{source}: told at `{at}`");
     }
 }
+
+/// The tables of the functions as the README shows them.
+fn page() -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let row = |function: &Function| {
+        let Function { signature, does, example, gives, cost, .. } = function;
+        let (signature, does, gives) = (cell(signature), cell(does), cell(gives));
+        format!("| `{signature}` | {does} | `{}` → `{gives}` | {} |\n", cell(example), cost.as_str())
+    };
+    let table = |group: &Group| {
+        let rows: String = group.functions.iter().map(row).collect();
+        format!("**{}**\n\n| function | gives | example | cost |\n| --- | --- | --- | --- |\n{rows}\n", group.title)
+    };
+    GROUPS.iter().map(table).collect()
+}
+
+#[test]
+fn the_readme_shows_every_function() {
+    // covers F-04; `UPDATE_EXPECT=1` writes the tables anew
+    let file = expect_test::expect_file!["../../../../../README.md"];
+    let readme = file.data();
+    let (before, rest) = readme.split_once("<!-- functions -->\n").expect("where the tables begin");
+    let (_, after) = rest.split_once("<!-- end of functions -->").expect("where they end");
+    file.assert_eq(&format!("{before}<!-- functions -->\n\n{}<!-- end of functions -->{after}", page()));
+}

@@ -225,7 +225,7 @@ fn replace(given: &[Value]) -> Result<Value, String> {
         _ => return Err(unfit()),
     };
     let places = text.matches(from.as_str()).take(most).count() as u64;
-    meter::build((text.len() as u64).saturating_add(places.saturating_mul(to.len() as u64)))?;
+    meter::room((text.len() as u64).saturating_add(places.saturating_mul(to.len() as u64)))?;
     Ok(of_text(text.replacen(from.as_str(), to, most)))
 }
 
@@ -236,7 +236,7 @@ fn split(given: &[Value]) -> Result<Value, String> {
         _ => return Err(unfit()),
     };
     let places = if separator.is_empty() { text.chars().count() } else { text.matches(separator.as_str()).count() };
-    meter::build(text.len() as u64 + 16 * (places.min(most) as u64 + 1))?;
+    meter::room(text.len() as u64 + 16 * (places.min(most) as u64 + 1))?;
     let parts: Vec<Value> = match (most, separator.is_empty()) {
         (0, _) => Vec::new(),
         (_, true) => {
@@ -264,7 +264,7 @@ fn join(given: &[Value]) -> Result<Value, String> {
         bytes += text.len() as u64;
         texts.push(text.as_str());
     }
-    meter::build(bytes)?;
+    meter::room(bytes)?;
     Ok(of_text(texts.join(separator)))
 }
 
