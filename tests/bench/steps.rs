@@ -51,6 +51,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
