@@ -8,7 +8,7 @@ mod tls;
 mod permit;
 
 pub use self::authentication::{
-    ApiKeyPlace, Assertion, AssertionAlgorithm, AssumeRole, Authentication, ClientAuthentication, HmacEncoding,
+    ApiKeyPlace, Assertion, SigningAlgorithm, AssumeRole, Authentication, ClientAuthentication, HmacEncoding,
     HmacHash, TokenRequest,
 };
 pub use self::delivery::{CallLog, CircuitBreaker, EventLevel, Redirects, ResponseMode, Retry};

@@ -7,7 +7,9 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod rounds; // how often a run comes to a step
 mod state;
+mod step_records; // what the journal keeps of simple steps
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
@@ -20,4 +22,5 @@ pub use self::journal::{
     OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};

@@ -91,6 +91,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(identities::list))
         .routes(routes!(identities::put, identities::get, identities::delete))
+        .routes(routes!(identities::jwks))
         .routes(routes!(flows::list))
         .routes(routes!(flows::validate))
         .routes(routes!(flows::put, flows::get))

@@ -24,7 +24,7 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, Vault, VaultError};
+use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, StoredSigner, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};
@@ -76,6 +76,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         encryption: Arc::new(StoredEncryption::new(Arc::clone(&vault))),
+        signer: Arc::new(StoredSigner::new(Arc::clone(&vault))),
         definitions: Definitions::new(Arc::clone(&store), types),
         limits: config.plugins.ceiling,
     };

@@ -318,6 +318,7 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         store: Arc::clone(&store),
         clock: Arc::clone(&clock) as _,
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
