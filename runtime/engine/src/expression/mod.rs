@@ -12,6 +12,6 @@ mod tree;
 
 pub use self::program::{EXPRESSION_BYTES_MAX, EvaluationError, Expression, ExpressionFault, NESTING_MAX, type_name};
 pub(crate) use self::scope::weight;
-pub use self::scope::{REQUEST_ROOT, RESPONSE_ROOT, ROOTS, Scope};
+pub use self::scope::{PROMPT_ROOT, REQUEST_ROOT, RESPONSE_ROOT, ROOTS, Scope};
 pub use self::template::{Part, Template, TemplateFault, ValueTemplate, to_text};
 pub use self::tree::{Member, Read};

@@ -6,10 +6,11 @@ use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
+use super::prompt::{PromptCall, PromptStep};
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
-use crate::connector::Function;
+use crate::connector::{Function, ResponseMode};
 use crate::document::{Document, Faults, list_names};
 use crate::expression::ValueTemplate;
 use crate::run::HookKind;
@@ -21,6 +22,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         match &step.kind {
             StepKind::Call(call) => checker.call(&step.pointer, call),
             StepKind::Action(action) => checker.action(&step.pointer, action),
+            StepKind::Prompt(prompt) => checker.prompt(&step.pointer, prompt),
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
         }
     }
@@ -53,6 +55,20 @@ impl Checker<'_> {
         }
         self.hooks(&format!("{pointer}/pre-call"), &call.pre_call, HookKind::PreCall);
         self.hooks(&format!("{pointer}/post-response"), &call.post_response, HookKind::PostResponse);
+    }
+
+    fn prompt(&mut self, pointer: &str, prompt: &PromptStep) {
+        for PromptCall { place, call, .. } in &prompt.calls {
+            let at = format!("{pointer}/{place}");
+            self.call(&at, call);
+            let connector = self.catalogue.connector(&call.function.connector);
+            let function = connector.and_then(|it| it.document.function(&call.function.function));
+            if function.is_some_and(|function| function.mode == ResponseMode::Background) {
+                let message = format!("`{}` is called in the background, which would store the prompt's token", call.function);
+                let fault = self.faults.error(self.document, &format!("{at}/call"), "flow.prompt-call", message);
+                fault.help("name a function whose response is waited for");
+            }
+        }
     }
 
     fn action(&mut self, pointer: &str, action: &ActionStep) {

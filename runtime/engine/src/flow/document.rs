@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::action::ActionDocument;
 use super::common::CommonDocument;
+use super::prompt::PromptStepDocument;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::document::schema_of;
 use crate::ids::{FlowName, StepId};
@@ -219,11 +220,12 @@ pub(super) struct Empty {}
 type Kind = (&'static str, fn() -> Value);
 
 /// Every kind of step.
-pub(super) const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 7] = [
     ("call", schema_of::<CallDocument>),
     ("condition", schema_of::<ConditionDocument>),
     ("action", schema_of::<ActionDocument>),
     ("claims", schema_of::<ClaimsDocument>),
+    ("prompt", schema_of::<PromptStepDocument>),
     ("fail", schema_of::<FailDocument>),
     ("end", schema_of::<EndDocument>),
 ];

@@ -12,6 +12,7 @@ mod document;
 mod graph;
 mod input;
 mod model;
+mod prompt;
 mod reference;
 mod response_shape;
 
@@ -31,4 +32,5 @@ pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
 pub use self::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::prompt::{PromptCall, PromptStep};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::action::{ActionStep, EncryptionRules};
 use super::block::Block;
 use super::common::Common;
+use super::prompt::PromptStep;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
@@ -52,6 +53,7 @@ impl Flow {
                 hooks.flat_map(|hook| &hook.grants).chain([&call.function]).collect()
             }
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
+            StepKind::Prompt(prompt) => prompt.calls.iter().map(|it| &it.call.function).collect(),
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
         });
         functions.map(|function| &function.connector).collect()
@@ -98,6 +100,7 @@ impl Step {
             | StepKind::Condition(_)
             | StepKind::Action(_)
             | StepKind::Claims(_)
+            | StepKind::Prompt(_)
             | StepKind::Fail { .. }
             | StepKind::End => Vec::new(),
         };
@@ -114,11 +117,13 @@ pub struct Transitions {
     pub on_failure: Option<Target>,
     /// After a technical error; the run ends as an error without.
     pub on_error: Option<Target>,
+    /// Where nobody resumed the run in time; it ends as an error without.
+    pub on_expiry: Option<Target>,
 }
 
 impl Transitions {
     /// Of a step that leads nowhere.
-    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None };
+    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None, on_expiry: None };
 }
 
 /// A step, or the end of the run.
@@ -141,6 +146,8 @@ pub enum StepKind {
     Action(Box<ActionStep>),
     /// Sets claims.
     Claims(Vec<ClaimTemplate>),
+    /// Asks somebody.
+    Prompt(Box<PromptStep>),
     /// Ends the run as failed.
     Fail {
         /// Why.

@@ -10,6 +10,7 @@ mod outbox;
 mod plugins;
 mod store;
 mod store_error;
+mod tokens;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
@@ -30,3 +31,4 @@ pub use self::store::{
     PageRequest, RunFilter, Started, Store,
 };
 pub use self::store_error::StoreError;
+pub use self::tokens::{PromptRef, PromptToken, Tokens};

@@ -24,7 +24,13 @@ impl JournalEntry {
             StepRecord::Action(action) => mask_action(action, names),
             StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
             StepRecord::Resumed { input } => names.mask_json(input),
-            StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => reminder.call.iter_mut().for_each(|call| call.mask(names)),
+            StepRecord::Condition(_)
+            | StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {
             mask_claims(claims, names);

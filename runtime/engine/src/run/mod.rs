@@ -8,6 +8,7 @@ mod journal;
 mod masking; // what a journal shows
 mod record;
 mod state;
+mod suspension; // what suspended runs wait for
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
@@ -17,7 +18,8 @@ pub use self::diagnostic::{
 pub use self::family::{Children, Parent, Part};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
+    OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

@@ -3,6 +3,7 @@
 mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
+mod lifecycle;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -69,6 +70,11 @@ impl Page {
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
+            StepRecord::Prompt { answered: false } => "prompt".to_owned(),
+            StepRecord::Prompt { answered: true } => "prompt, answered".to_owned(),
+            StepRecord::Reminder(reminder) => format!("reminder {}", reminder.index),
+            StepRecord::Continued { flow_version: None } => "goes on".to_owned(),
+            StepRecord::Continued { flow_version: Some(version) } => format!("goes on with version {version}"),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -85,14 +91,19 @@ impl Page {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
             }
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
-            StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => self.reminder(reminder),
+            StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
         self
     }
 
-    fn call(&mut self, call: &CallRecord) {
+    pub(super) fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
         for hook in &call.pre_call {
@@ -240,22 +251,8 @@ impl Page {
                 }
                 self.put(1, Some(Style::Dim), &format!("→ {step}"));
             }
-            StepOutcome::Suspended { redirect, until } => {
-                self.put(
-                    1,
-                    Some(Style::Warning),
-                    &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
-                );
-            }
-            StepOutcome::Waiting { until, error, .. } => {
-                if let Some(error) = error {
-                    self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
-                }
-                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
-            }
-            StepOutcome::Paused { error, until } => {
-                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
-                self.put(1, Some(Style::Warning), &format!("→ paused until {until}"));
+            StepOutcome::Suspended { .. } | StepOutcome::Waiting { .. } | StepOutcome::Paused { .. } => {
+                self.rests(outcome);
             }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),
@@ -279,6 +276,7 @@ impl Page {
         };
         let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
         self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
+        self.prompt_of(run);
         if let Some(redirect) = run.get("redirect") {
             let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
             self.put(1, None, &format!("its end user is sent to {url}"));

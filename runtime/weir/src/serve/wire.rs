@@ -24,7 +24,7 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, Vault, VaultError};
+use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, PromptTokens, StoredEncryption, Vault, VaultError};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};
@@ -58,7 +58,9 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     private_file::create_folder(&dir).map_err(|source| ServeError::Folder { dir: dir.clone(), source })?;
     let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open_store(&config).await?));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master_key(&config)?));
+    let master = master_key(&config)?;
+    let tokens = PromptTokens::new(&master, &config.server.public_url);
+    let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master));
     let plugins = Arc::new(PluginHost::start(config.plugins.clone(), Arc::new(Artifacts(Arc::clone(&store))))?);
     for note in plugins.notes() {
         tracing::warn!("{note}");
@@ -71,6 +73,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         connectors: Arc::new(connectors) as Arc<dyn Connectors>,
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
+        tokens: Arc::new(tokens),
         encryption: Arc::new(StoredEncryption::new(Arc::clone(&vault))),
         definitions: Definitions::new(Arc::clone(&store), types),
         limits: config.plugins.ceiling,

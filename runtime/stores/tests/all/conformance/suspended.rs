@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use weir_engine::ports::{Intervened, Intervention, Lease, Store};
-use weir_engine::run::{Ending, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
+use weir_engine::run::{Awaits, Ending, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 
 use crate::support::{at, begin, change, claim, code, commit, first_page, new_run, owner, step, tenant};
 
@@ -21,7 +21,12 @@ const UNTIL: u64 = 50_000;
 async fn suspended(store: &dyn Store) -> (Run, Lease) {
     let (run, lease) = begin(store, "acme", "signup").await;
     let event =
-        Event::Suspended { step: "first".parse().unwrap(), redirect: "https://pin.test/".to_owned(), until: at(UNTIL) };
+        Event::Suspended {
+        step: "first".parse().unwrap(),
+        awaits: Awaits::Redirect("https://pin.test/".to_owned()),
+        remind: None,
+        until: at(UNTIL),
+    };
     let commit = step(&run, &lease, event, vec![]);
     store.commit_step(commit.clone()).await.unwrap();
     (commit.run, lease)
