@@ -23,7 +23,8 @@ pub(super) fn check(flow: &Flow, document: &Document, faults: &mut Faults) {
             let last = cycle.last().and_then(|id| flow.step(id));
             let pointer = last.map(|step| format!("{}/id", step.pointer)).unwrap_or_default();
             let message = format!("the steps go round without a wait or a bound: `{}`", names.join("` → `"));
-            let help = "let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way";
+            let help =
+                "let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way";
             faults.error(document, &pointer, "flow.cycle", message).help(help);
         }
     }
@@ -40,7 +41,8 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
         | StepKind::Set(_)
         | StepKind::Transform(_)
         | StepKind::Wait(_)
-        | StepKind::Redirect(_) => vec![&step.transitions.next],
+        | StepKind::Redirect(_)
+        | StepKind::Prompt(_) => vec![&step.transitions.next],
     };
     if step.common.when.is_some() {
         targets.push(step.otherwise());
@@ -48,6 +50,7 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
     targets.extend(&step.common.otherwise);
     targets.extend(&step.transitions.on_failure);
     targets.extend(&step.transitions.on_error);
+    targets.extend(&step.transitions.on_expiry);
     ids(targets)
 }
 

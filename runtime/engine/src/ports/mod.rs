@@ -11,6 +11,7 @@ mod plugins;
 mod signer;
 mod store;
 mod store_error;
+mod tokens;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
@@ -32,3 +33,4 @@ pub use self::store::{
     PageRequest, RunFilter, Started, Store,
 };
 pub use self::store_error::StoreError;
+pub use self::tokens::{PromptRef, PromptToken, Tokens};
