@@ -24,6 +24,7 @@ mod background_calls;
 mod connectors;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
+mod flow_signing; // what flows sign with
 mod flows;
 mod health;
 mod identities;

@@ -13,7 +13,6 @@ use weir_engine::run::{
 };
 
 use crate::output::{self, Colours, Style, printable};
-use crate::table;
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
