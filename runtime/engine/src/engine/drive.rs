@@ -5,10 +5,10 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
-use super::{Engine, Trouble};
+use super::{Driver, Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
@@ -24,13 +24,15 @@ use crate::time::Timestamp;
 pub const SUSPENSION_EXPIRED: &str = "run.suspension-expired";
 
 /// Why a run is not driven on by this process.
-enum Left {
+pub(super) enum Left {
     /// It rests: it waits for its end user, an instant, its child runs, or somebody who lets it go on.
     Rests,
     /// It has ended.
     Ended,
     /// The process drains; the next start goes on.
     Draining,
+    /// Somebody changed the run from outside; what was under way is in vain.
+    Changed,
     /// The store failed, or another process owns the run now.
     Store(StoreError),
 }
@@ -83,12 +85,12 @@ impl Engine {
         let id = claimed.run.id;
         match self.driven.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
             Entry::Vacant(entry) => {
-                entry.insert(None);
+                entry.insert(Driver { claimed: None, changed_at: watch::Sender::new(0) });
             }
             // Its lease ran out under this very process, or it is resumed while its driver still takes leave: the
             // driver goes on with this.
             Entry::Occupied(mut entry) => {
-                entry.insert(Some(claimed));
+                entry.get_mut().claimed = Some(claimed);
                 return;
             }
         }
@@ -108,6 +110,8 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
+                // Its commit gave back the lease.
+                Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
             }
@@ -119,6 +123,7 @@ impl Engine {
         match left {
             Left::Ended => tracing::debug!(%run, state = ?claimed.run.state_kind(), "run ended"),
             Left::Rests => tracing::debug!(%run, state = claimed.run.state_kind().as_str(), "run rests"),
+            Left::Changed => tracing::debug!(%run, "run changed from outside"),
             Left::Draining => tracing::info!(%run, "run set aside; the next start goes on with it"),
             Left::Store(error) => {
                 tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run left to the next claim");
@@ -136,15 +141,20 @@ impl Engine {
 
     /// One step and its commit.
     async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
+        let about = claimed.run.state.step().cloned();
+        if let (Some(step), Some(_)) = (&about, &claimed.run.ends_as) {
+            return self.wind_down(claimed, step).await;
+        }
+        if let (Some(step), Some(children)) = (&about, claimed.run.children.clone()) {
+            return self.look_at_children(claimed, &children, step).await;
+        }
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
             RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
             RunState::Waiting { .. } | RunState::Paused { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
-        if *self.draining.borrow() {
-            return Err(Left::Draining);
-        }
+        self.unless_draining()?;
         let outcome = match self.position(claimed, &step).await {
             Ok((flow, step)) => self.attempt(claimed, &flow, &step).await?,
             Err(Trouble::Store(error)) => return Err(Left::Store(error)),
@@ -172,25 +182,52 @@ impl Engine {
         self.commit(claimed, abandon(claimed, &step, step_error(SUSPENSION_EXPIRED, message), now)).await
     }
 
-    /// The flow of a run and its present step; an error where the run cannot go on at all.
-    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        let run = &claimed.run;
-        let claims = claimed.lease.fence.saturating_sub(run.fence);
-        if claims > self.settings.claims_without_commit_max {
+    pub(super) fn unless_draining(&self) -> Result<(), Left> {
+        if *self.draining.borrow() { Err(Left::Draining) } else { Ok(()) }
+    }
+
+    /// Why a run is given up that was begun again and again and never came to a commit. One that waits is only looked
+    /// at: that says nothing.
+    pub(super) fn brings_process_down(&self, claimed: &ClaimedRun) -> Option<StepError> {
+        let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
+        let is_ready = matches!(claimed.run.state, RunState::Ready { .. });
+        (is_ready && claims > self.settings.claims_without_commit_max).then(|| {
             let message = format!(
                 "the run was begun again {claims} times without coming to the end of this step; it may be what brings \
                  its process down"
             );
-            return Err(step_error("run.abandoned", message).into());
+            step_error("run.abandoned", message)
+        })
+    }
+
+    /// The flow of a run and its present step; an error where the run cannot go on at all.
+    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let run = &claimed.run;
+        if let Some(error) = self.brings_process_down(claimed) {
+            return Err(error.into());
         }
-        if run.revision >= self.settings.steps_max {
-            let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
+        if run.steps_taken() >= self.settings.steps_max {
+            let message = format!("the run has taken {} steps, the most that a run may take", run.steps_taken());
             return Err(step_error("run.too-many-steps", message).into());
         }
         if self.ports.clock.now() >= run.deadline {
             let message = format!("the run was not done by its deadline, {}", run.deadline);
             return Err(step_error("run.deadline", message).into());
         }
+        self.found(claimed, step).await
+    }
+
+    /// The flow of a run and its present step.
+    pub(super) async fn found(
+        &self,
+        claimed: &ClaimedRun,
+        step: &StepId,
+    ) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        self.step_of(&claimed.run, step).await
+    }
+
+    /// The flow of a run and a step of it.
+    pub(super) async fn step_of(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
@@ -202,10 +239,10 @@ impl Engine {
         })?)
     }
 
-    /// Runs a step, and keeps the lease alive while it takes.
-    async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
+    /// Everything that a step may use.
+    pub(super) fn attempt_of<'a>(&'a self, claimed: &'a ClaimedRun, flow: &'a Flow, step: &'a Step) -> Attempt<'a> {
         let budget = claimed.run.deadline.since(self.ports.clock.now());
-        let this = Attempt {
+        Attempt {
             ports: &self.ports,
             flow,
             step,
@@ -218,15 +255,37 @@ impl Engine {
             diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
             shown: OnceCell::new(),
-        };
+        }
+    }
+
+    /// Runs a step, and keeps the lease alive while it takes.
+    async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
+        let this = self.attempt_of(claimed, flow, step);
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
             outcome = attempt(&this) => outcome.map_err(Left::Store),
             error = self.keep_lease(&claimed.run, &mut lease) => Err(Left::Store(error)),
+            () = self.changed_from_outside(&claimed.run) => Err(Left::Changed),
         };
         claimed.lease = lease;
         outcome
+    }
+
+    /// Returns when somebody has changed the run from outside since the present step began.
+    async fn changed_from_outside(&self, run: &Run) {
+        let changes = {
+            let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+            driven.get(&run.id).map(|driver| driver.changed_at.subscribe())
+        };
+        let since = run.revision;
+        if let Some(mut changes) = changes
+            && changes.wait_for(|revision| *revision > since).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// Prolongs a lease again and again; returns only when another process has the run.
@@ -252,12 +311,12 @@ impl Engine {
     /// The lease of a claim that this process made while it drove the run. A resume is more than a lease.
     fn newer_lease(&self, run: &Run) -> Option<Lease> {
         let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&run.id)?.take_if(|claimed| claimed.run.revision == run.revision)?;
+        let claimed = driven.get_mut(&run.id)?.claimed.take_if(|claimed| claimed.run.revision == run.revision)?;
         Some(claimed.lease)
     }
 
     /// An outcome whose changes would make the context too large becomes an error of its step.
-    fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
+    pub(super) fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
         let Err(error) = self.weigh(&claimed.context, &outcome.changes) else { return outcome };
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
@@ -283,7 +342,7 @@ impl Engine {
         Err(step_error("run.context-too-large", message))
     }
 
-    async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
+    pub(super) async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
@@ -321,7 +380,7 @@ impl Engine {
 }
 
 /// What the expressions of a step see.
-pub(super) fn scope_of(run: &Run, context: &RunContext) -> Scope {
+pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
     let about = serde_json::json!({
         "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
         "created_at": run.created_at, "deadline": run.deadline,
@@ -338,7 +397,7 @@ pub(super) fn scope_of(run: &Run, context: &RunContext) -> Scope {
 }
 
 /// Ends a run that cannot go on.
-fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
+pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
     let ending = Ending::Error { step: step.clone(), error };
     let run = claimed.run.clone().apply(Event::Ended(ending.clone()), now);
     let entry = JournalEntry {
@@ -368,7 +427,7 @@ impl Driven<'_> {
     /// What was claimed of the run meanwhile; none where its driver may go, and then the next claim has another one.
     fn claimed_since(&mut self) -> Option<ClaimedRun> {
         let mut driven = self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&self.run).and_then(Option::take).filter(|_| !*self.engine.draining.borrow());
+        let claimed = driven.get_mut(&self.run).and_then(|driver| driver.claimed.take()).filter(|_| !*self.engine.draining.borrow());
         if claimed.is_none() {
             driven.remove(&self.run);
             self.is_over = true;

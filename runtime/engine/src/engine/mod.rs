@@ -1,6 +1,8 @@
 //! The engine: starts runs, drives them step by step, goes on with them after a crash.
 
 mod background; // sends what steps hand over
+mod cancel;
+mod children; // looks at child runs
 mod background_entries; // diagnostic entries of calls in the background
 mod definitions;
 mod drive;
@@ -13,6 +15,7 @@ mod settings;
 mod start;
 mod try_action;
 mod try_call;
+mod wind_down; // the ends of runs that do not complete
 mod verdict; // what an exchange in the background comes to
 
 use std::collections::HashMap;
@@ -22,20 +25,23 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::cancel::{CancelError, CancelRun, CancelledRun};
 pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
 pub use self::drive::SUSPENSION_EXPIRED;
+pub(crate) use self::children::LOOK_AT_LATEST;
+pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::resume::{Resume, ResumeError, ResumedRun};
 pub use self::serve_action::{ServeAction, ServeActionError};
-pub(crate) use self::settings::SuspensionLimits;
+pub(crate) use self::settings::{CallLimits, SuspensionLimits};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};
-use crate::run::{DiagnosticFilter, Run, RunState};
+use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
 use feed::Feed;
@@ -59,6 +65,14 @@ pub struct Ports {
     pub limits: InvocationLimits,
 }
 
+/// Who works on a run in this process.
+struct Driver {
+    /// What was claimed of the run meanwhile.
+    claimed: Option<ClaimedRun>,
+    /// The revision at which somebody changed the run from outside: work on an earlier one is in vain.
+    changed_at: watch::Sender<u64>,
+}
+
 /// Runs flows. One a process; every method may be called from any task.
 pub struct Engine {
     ports: Ports,
@@ -70,7 +84,7 @@ pub struct Engine {
     feed: Feed,
     /// The runs that this process drives now: a claim never drives one of them a second time, but leaves what it
     /// claimed here.
-    driven: Mutex<HashMap<RunId, Option<ClaimedRun>>>,
+    driven: Mutex<HashMap<RunId, Driver>>,
     /// Whether runs may wait in the store: then new ones do not go before them.
     queued: AtomicBool,
     /// Tells the claim loop that there may be something to claim.
@@ -116,7 +130,7 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| !matches!(run.state, RunState::Ready { .. }));
+            let is_over = found.as_ref().is_none_or(|run| !run.state.goes_on());
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

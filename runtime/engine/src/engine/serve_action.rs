@@ -117,6 +117,7 @@ impl Engine {
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
         };
         let StepKind::Action(action) = &step.kind else { return Err(refused("there is no action")) };
         let Some(hook) = action.own().and_then(|set_up| set_up.provider.hook()) else {

@@ -107,6 +107,7 @@ impl Engine {
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
         };
         let done = timeout(within + GRACE, run_action(&this, action)).await;
         let done = done.map_err(|_| TryActionError::TimedOut(within))?;
@@ -119,7 +120,7 @@ impl Engine {
                 redirect = Some(to);
                 TriedOutcome::Success
             }
-            Way::Next | Way::Branch(_) | Way::Wait { .. } => match self.weigh(&call.context, &done.changes) {
+            Way::Next | Way::Branch(_) | Way::Wait { .. } | Way::Begin(_) => match self.weigh(&call.context, &done.changes) {
                 Ok(()) => TriedOutcome::Success,
                 Err(error) => TriedOutcome::Error(error),
             },

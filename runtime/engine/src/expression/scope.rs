@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::sensitive::SensitiveNames;
 
 /// The roots that exist. A root that has no value where an expression stands is `null`.
-pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
+pub const ROOTS: [&str; 7] = ["event", "connectors", "steps", "claims", "args", "run", "item"];
 
 /// The only root of the text that a connector signs.
 pub const REQUEST_ROOT: &str = "request";

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
+use super::family_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::action::keeps_from_serving;
@@ -21,9 +22,11 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         match &step.kind {
             StepKind::Call(call) => checker.call(&step.pointer, call),
             StepKind::Action(action) => checker.action(&step.pointer, action),
+            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => {}
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
         }
     }
+    family_check::check(flow, document, catalogue, faults);
     context_check::check(flow, document, catalogue, faults);
 }
 

@@ -42,6 +42,10 @@ pub(super) fn compile(
     if head.deadline.is_zero() {
         faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
     }
+    if head.compensation_deadline.is_some_and(|deadline| deadline.is_zero()) {
+        let message = "with no time at all nothing could be taken back";
+        faults.error(document, "/compensation-deadline", "flow.deadline", message);
+    }
     let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
     let mut compiler = Compiler::new(document, types, is_save, faults);
     let main = compiler.block("/steps")?;
@@ -52,6 +56,7 @@ pub(super) fn compile(
         trigger: head.trigger.unwrap_or_default(),
         input,
         deadline: head.deadline,
+        compensation_deadline: head.compensation_deadline.unwrap_or(head.deadline),
         main,
         steps,
     };
@@ -142,6 +147,9 @@ impl<'a> Compiler<'a> {
             "condition" => self.condition(pointer),
             "action" => self.action(pointer, following),
             "claims" => self.claims(pointer, following),
+            "parallel" => self.parallel(pointer, following),
+            "for-each" => self.for_each(pointer, following),
+            "call-flow" => self.call_flow(pointer, following),
             "fail" => self.fail(pointer),
             _ => self.end(pointer),
         }?;

@@ -9,6 +9,8 @@ mod common;
 mod compile;
 mod context_check;
 mod document;
+mod family; // steps with child runs
+mod family_check;
 mod graph;
 mod input;
 mod model;
@@ -30,5 +32,6 @@ pub use self::common::{Common, Exhausted, StepRetry};
 pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
+pub use self::family::{CallFlowStep, ForEachStep, OnFailure, ParallelBranch, ParallelStep};
 pub use self::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

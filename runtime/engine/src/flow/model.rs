@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::action::{ActionStep, EncryptionRules};
 use super::block::Block;
 use super::common::Common;
+use super::family::{CallFlowStep, ForEachStep, ParallelStep};
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
@@ -27,6 +28,8 @@ pub struct Flow {
     pub input: Option<Schema>,
     /// How long a run may take in all.
     pub deadline: Duration,
+    /// How long each compensation of a run may take.
+    pub compensation_deadline: Duration,
     /// What every run begins with.
     pub main: Block,
     /// Every step, in the document's order; those that stand inside a step behind it.
@@ -52,6 +55,7 @@ impl Flow {
                 hooks.flat_map(|hook| &hook.grants).chain([&call.function]).collect()
             }
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
+            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => Vec::new(),
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
         });
         functions.map(|function| &function.connector).collect()
@@ -91,10 +95,18 @@ impl Step {
         Self { id, pointer: String::new(), kind, transitions: Transitions::NOWHERE, common: Common::default() }
     }
 
+    /// Whether it has child runs.
+    pub fn has_children(&self) -> bool {
+        matches!(self.kind, StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_))
+    }
+
     /// The lists of steps that stand inside it.
     pub fn blocks(&self) -> Vec<&Block> {
         let own = match &self.kind {
+            StepKind::Parallel(parallel) => parallel.branches.iter().map(|branch| &branch.block).collect(),
+            StepKind::ForEach(each) => vec![&each.block],
             StepKind::Call(_)
+            | StepKind::CallFlow(_)
             | StepKind::Condition(_)
             | StepKind::Action(_)
             | StepKind::Claims(_)
@@ -141,6 +153,12 @@ pub enum StepKind {
     Action(Box<ActionStep>),
     /// Sets claims.
     Claims(Vec<ClaimTemplate>),
+    /// Runs branches at the same time.
+    Parallel(Box<ParallelStep>),
+    /// Runs steps for each item of a list.
+    ForEach(Box<ForEachStep>),
+    /// Runs another flow.
+    CallFlow(Box<CallFlowStep>),
     /// Ends the run as failed.
     Fail {
         /// Why.

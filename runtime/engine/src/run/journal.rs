@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::action::{ActionAnswer, Operation};
 use crate::connector::ResponseMode;
-use crate::ids::{ActionName, ConnectorName, FunctionName, StepId};
+use crate::ids::{ActionName, ConnectorName, FunctionName, RunId, StepId};
 use crate::message::{Failure, Request, Response};
 use crate::ports::{
     ActionDecision, ActionEvent, CallError, Exchange, HookReport, Invocation, PostResponseDecision, PreCallDecision,
@@ -13,7 +13,8 @@ use crate::ports::{
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::Claim;
-use crate::run::state::{Ending, Waits};
+use crate::run::family::{Children, Part};
+use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::time::Timestamp;
 
 /// What one step did, committed together with the context that it changed (F-06).
@@ -122,8 +123,63 @@ pub enum StepRecord {
         /// What came back.
         input: Value,
     },
-    /// The step was not run: the run could not go on.
+    /// Child runs of a step: some were begun, the rest is cancelled, or the step came to its end with them.
+    Children(ChildrenRecord),
+    /// Somebody cancelled the run.
+    Cancelled {
+        /// Why, in the words of who did it.
+        reason: String,
+        /// Who: the id of the key; none where the run was a part of one that needed it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A run takes back what a step did, or has: `state` says how that ended.
+    Compensation {
+        /// The step that was done.
+        of: StepId,
+        /// The run that takes it back; none where it could not be begun.
+        run: Option<RunId>,
+        /// How it ended; none where it was begun now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<RunStateKind>,
+    },
+    /// The step was not run: the run could not go on, or was to end.
     NotRun,
+}
+
+/// Child runs of a step, see [`super::Children`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildrenRecord {
+    /// What they run.
+    pub part: Part,
+    /// How many there are to be.
+    pub total: u32,
+    /// The revision of the run that began the first of them: their ids follow from it.
+    pub since: u64,
+    /// How many had been begun until then.
+    pub begun: u32,
+    /// How many had completed until then.
+    pub completed: u32,
+    /// How many had ended in another way until then.
+    pub not_completed: u32,
+    /// Whether those that still ran were cancelled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
+}
+
+impl ChildrenRecord {
+    /// Where they stand.
+    pub fn of(children: &Children) -> Self {
+        Self {
+            part: children.part,
+            total: children.total,
+            since: children.since,
+            begun: children.begun,
+            completed: children.completed,
+            not_completed: children.not_completed,
+            cancelling: children.cancelling,
+        }
+    }
 }
 
 /// A connector call with its hooks (F-05, F-09).

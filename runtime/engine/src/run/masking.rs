@@ -24,6 +24,7 @@ impl JournalEntry {
             StepRecord::Action(action) => mask_action(action, names),
             StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
             StepRecord::Resumed { input } => names.mask_json(input),
+            StepRecord::Children(_) | StepRecord::Cancelled { .. } | StepRecord::Compensation { .. } => {}
             StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {

@@ -179,7 +179,9 @@ pub enum Event {
     },
     /// The step, which waited or was paused, runs again.
     Continued(StepId),
-    /// The run is over.
+    /// Somebody cancelled it: it is ready to be wound down.
+    Cancelled(Ending),
+    /// The run is over, as soon as its child runs are and what it did is taken back.
     Ended(Ending),
 }
 
@@ -206,6 +208,11 @@ impl RunState {
         }
     }
 
+    /// Whether the run goes on by itself, in its own steps or those of its child runs.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Waiting { on: Waits::Children, .. })
+    }
+
     /// Whether the run's deadline stands still: it is for what the run does, not for the time that people and timers
     /// take.
     pub(super) fn is_still(&self) -> bool {
@@ -217,6 +224,14 @@ impl RunState {
 }
 
 impl Ending {
+    /// The step in which it came about; none where the run completed.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Completed { .. } => None,
+            Self::Failed { step, .. } | Self::Error { step, .. } | Self::Cancelled { step, .. } => Some(step),
+        }
+    }
+
     /// The name of the state of a run that ended so.
     pub fn kind(&self) -> RunStateKind {
         match self {

@@ -7,6 +7,7 @@ mod claims;
 mod condition;
 mod diagnostics; // what people are told of a step
 mod ending;
+mod family; // steps with child runs
 mod hooks;
 mod result;
 
@@ -16,4 +17,5 @@ pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
+pub(crate) use self::family::{Birth, items, join, policy, run_call_flow, run_for_each, run_parallel};
 pub(crate) use self::hooks::{Prepared, prepare};

@@ -31,6 +31,8 @@ mod keys;
 mod openapi;
 mod plugins;
 mod run_events;
+mod cancel;
+mod relatives; // of a run
 mod resume;
 mod runs;
 mod schemas;
@@ -100,6 +102,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))

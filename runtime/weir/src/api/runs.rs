@@ -15,7 +15,7 @@ use weir_engine::duration_text;
 use weir_engine::engine::{StartError, StartRun};
 use weir_engine::ids::{FlowName, RequestId, RunId, TenantId};
 use weir_engine::ports::RunFilter;
-use weir_engine::run::{JournalEntry, Run, RunState, RunStateKind};
+use weir_engine::run::{JournalEntry, Run, RunStateKind};
 
 use super::app::App;
 use super::body::EventJson;
@@ -24,6 +24,7 @@ use super::client_result;
 use super::masking::masked;
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
+use super::relatives;
 use super::views::RunView;
 use crate::problem::{Problem, code};
 
@@ -64,7 +65,8 @@ pub(super) struct RunsQuery {
     /// Of this flow only.
     #[param(value_type = Option<String>)]
     flow: Option<FlowName>,
-    /// In this state only: `ready`, `suspended`, `completed`, `failed`, `error`.
+    /// In this state only: `ready`, `suspended`, `waiting`, `paused`, `completed`, `failed`, `error`,
+    /// `cancelled`.
     #[param(value_type = Option<String>)]
     state: Option<RunStateKind>,
     /// Items of this part: 1 to 200, 50 by default.
@@ -164,7 +166,7 @@ pub(super) async fn start(
 
 /// The run once it has ended or is suspended, or as it is when the wait is over.
 pub(super) async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
-    if wait.is_zero() || !matches!(run.state, RunState::Ready { .. }) {
+    if wait.is_zero() || !run.state.goes_on() {
         return Ok(run);
     }
     // A server that is about to stop answers at once: the run goes on after the next start.
@@ -212,7 +214,9 @@ pub(super) async fn get(
     PathOf(id): PathOf<String>,
 ) -> Result<Json<RunView>, Problem> {
     let run = find(&app, caller.tenant(), &id).await?;
-    Ok(Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?))
+    let relatives = relatives::of(&app, &run).await?;
+    let view = client_result::view(&app, caller.tenant(), run, caller.principal.role).await?;
+    Ok(Json(view.with_relatives(relatives)))
 }
 
 /// The tenant's runs, newest first.

@@ -8,6 +8,7 @@ use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError, Wa
 use weir_engine::time::Timestamp;
 
 use super::client_result::ClientResultView;
+use super::relatives::RelativesView;
 use crate::auth::{Permission, Role};
 
 /// A run.
@@ -52,6 +53,9 @@ pub(super) struct RunView {
     /// What its caller gives its own client, where an action ended it: for the first endpoint of the action's type.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_result: Option<ClientResultView>,
+    /// The run that it is a part of, its child runs, and what became of its compensations.
+    #[serde(flatten)]
+    relatives: RelativesView,
     /// When it was started.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -162,6 +166,7 @@ impl RunView {
             failure: None,
             error: None,
             client_result: None,
+            relatives: RelativesView::alone(&run),
             created_at: run.created_at,
             updated_at: run.updated_at,
             deadline: run.deadline,
@@ -195,6 +200,11 @@ impl RunView {
             }
         }
         view
+    }
+
+    /// The same with its child runs.
+    pub(super) fn with_relatives(self, relatives: RelativesView) -> Self {
+        Self { relatives, ..self }
     }
 
     /// The same with what its client gets.

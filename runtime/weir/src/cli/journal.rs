@@ -3,6 +3,7 @@
 mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
+mod family; // child runs, compensation, cancelling
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -69,6 +70,9 @@ impl Page {
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
+            StepRecord::Children(_) => "child runs".to_owned(),
+            StepRecord::Cancelled { .. } => "cancelled".to_owned(),
+            StepRecord::Compensation { .. } => "compensation".to_owned(),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -85,6 +89,9 @@ impl Page {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
             }
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
+            StepRecord::Children(_) | StepRecord::Cancelled { .. } | StepRecord::Compensation { .. } => {
+                self.family(&entry.record);
+            }
             StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
@@ -299,6 +306,7 @@ impl Page {
                 }
             }
         }
+        self.relatives(run);
         if let Some(result) = run.get("client_result") {
             let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
             let body = result.get("body").unwrap_or(&Value::Null);

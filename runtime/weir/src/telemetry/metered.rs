@@ -52,6 +52,9 @@ fn count_entry(entry: &JournalEntry) {
         StepRecord::Fail => "fail",
         StepRecord::End => "end",
         StepRecord::Resumed { .. } => "resumed",
+        StepRecord::Children(_) => "children",
+        StepRecord::Cancelled { .. } => "cancelled",
+        StepRecord::Compensation { .. } => "compensation",
         StepRecord::NotRun => "not-run",
     };
     histogram!("weir_step_seconds", "kind" => kind).record(seconds(entry.elapsed_us));
@@ -103,6 +106,7 @@ impl Store for MeteredStore {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
+        let (is_child, begun) = (commit.run.parent.is_some(), commit.children.len() as u64);
         let hands_over = commit.outbox.is_some();
         let suspends = matches!(commit.run.state, RunState::Suspended { .. });
         let began = Instant::now();
@@ -110,7 +114,13 @@ impl Store for MeteredStore {
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         diagnostics::committed(&entry);
-        ending.iter().for_each(count_ending);
+        match ending {
+            Some(ending) if is_child => {
+                counter!("weir_child_runs_ended_total", "state" => ending.kind().as_str()).increment(1);
+            }
+            ending => ending.iter().for_each(count_ending),
+        }
+        counter!("weir_child_runs_started_total").increment(begun);
         if suspends {
             counter!("weir_runs_suspended_total").increment(1);
         }
@@ -131,6 +141,9 @@ impl Store for MeteredStore {
             count_entry(&entry);
             if matches!(entry.record, StepRecord::Resumed { .. }) {
                 counter!("weir_runs_resumed_total").increment(1);
+            }
+            if matches!(entry.record, StepRecord::Cancelled { .. }) {
+                counter!("weir_runs_cancelled_total").increment(1);
             }
         }
         Ok(intervened)
