@@ -20,6 +20,7 @@ mod demo_flow;
 mod diagnostics;
 mod durability;
 mod encrypted_actions;
+mod families;
 mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;

@@ -19,7 +19,8 @@ use crate::ids::ConnectorName;
 use crate::message::Failure;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord, Waits,
+    Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError,
+    StepOutcome, StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;

@@ -80,18 +80,23 @@ impl Engine {
         let now = self.ports.clock.now();
         let born = match &step.kind {
             _ if now >= run.deadline => Err(over_deadline(&run)),
-            StepKind::ForEach(each) => steps::items(each, &scope_of(&claimed.run, &claimed.context)).and_then(|items| {
-                if u32::try_from(items.len()) != Ok(children.total) {
-                    return Err(step_error("flow.items", "`items` gives another list than at the step's beginning"));
-                }
-                let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
-                let (since, part) = (children.since, children.part);
-                let birth = steps::Birth { parent: &run, step: &step.id, since, part, now, deadline };
-                let numbers = children.begin(more);
-                let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
-                let begun = numbers.filter_map(of);
-                Ok(begun.map(|(index, item)| birth.of_item(index, each, item, &claimed.context)).collect())
-            }),
+            StepKind::ForEach(each) => {
+                steps::items(each, &scope_of(&claimed.run, &claimed.context)).and_then(|items| {
+                    if u32::try_from(items.len()) != Ok(children.total) {
+                        return Err(step_error(
+                            "flow.items",
+                            "`items` gives another list than at the step's beginning",
+                        ));
+                    }
+                    let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
+                    let (since, part) = (children.since, children.part);
+                    let birth = steps::Birth { parent: &run, step: &step.id, since, part, now, deadline };
+                    let numbers = children.begin(more);
+                    let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
+                    let begun = numbers.filter_map(of);
+                    Ok(begun.map(|(index, item)| birth.of_item(index, each, item, &claimed.context)).collect())
+                })
+            }
             _ => Ok(Vec::<NewRun>::new()),
         };
         let outcome = match born {
@@ -220,13 +225,7 @@ pub(super) fn looked_at(run: Run, step: &StepId, children: Children, is_ready: b
 }
 
 /// A commit with an entry that changes nothing of the context.
-pub(super) fn entered(
-    run: Run,
-    step: &StepId,
-    record: StepRecord,
-    outcome: StepOutcome,
-    now: Timestamp,
-) -> Outcome {
+pub(super) fn entered(run: Run, step: &StepId, record: StepRecord, outcome: StepOutcome, now: Timestamp) -> Outcome {
     let entry = JournalEntry {
         sequence: run.revision,
         step: step.clone(),

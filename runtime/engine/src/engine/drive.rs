@@ -218,11 +218,7 @@ impl Engine {
     }
 
     /// The flow of a run and its present step.
-    pub(super) async fn found(
-        &self,
-        claimed: &ClaimedRun,
-        step: &StepId,
-    ) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+    pub(super) async fn found(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         self.step_of(&claimed.run, step).await
     }
 
@@ -427,7 +423,10 @@ impl Driven<'_> {
     /// What was claimed of the run meanwhile; none where its driver may go, and then the next claim has another one.
     fn claimed_since(&mut self) -> Option<ClaimedRun> {
         let mut driven = self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&self.run).and_then(|driver| driver.claimed.take()).filter(|_| !*self.engine.draining.borrow());
+        let claimed = driven
+            .get_mut(&self.run)
+            .and_then(|driver| driver.claimed.take())
+            .filter(|_| !*self.engine.draining.borrow());
         if claimed.is_none() {
             driven.remove(&self.run);
             self.is_over = true;

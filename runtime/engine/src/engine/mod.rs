@@ -26,10 +26,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub use self::cancel::{CancelError, CancelRun, CancelledRun};
+pub(crate) use self::children::LOOK_AT_LATEST;
 pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
 pub use self::drive::SUSPENSION_EXPIRED;
-pub(crate) use self::children::LOOK_AT_LATEST;
 pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::resume::{Resume, ResumeError, ResumedRun};

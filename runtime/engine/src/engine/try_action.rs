@@ -120,10 +120,12 @@ impl Engine {
                 redirect = Some(to);
                 TriedOutcome::Success
             }
-            Way::Next | Way::Branch(_) | Way::Wait { .. } | Way::Begin(_) => match self.weigh(&call.context, &done.changes) {
-                Ok(()) => TriedOutcome::Success,
-                Err(error) => TriedOutcome::Error(error),
-            },
+            Way::Next | Way::Branch(_) | Way::Wait { .. } | Way::Begin(_) => {
+                match self.weigh(&call.context, &done.changes) {
+                    Ok(()) => TriedOutcome::Success,
+                    Err(error) => TriedOutcome::Error(error),
+                }
+            }
         };
         let StepRecord::Action(record) = done.record else {
             return Err(TryActionError::Action(Faults::default()));

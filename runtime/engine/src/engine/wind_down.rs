@@ -51,12 +51,7 @@ impl Engine {
     }
 
     /// Cancels the children of the present step, and waits for their ends.
-    async fn end_children(
-        &self,
-        claimed: &mut ClaimedRun,
-        before: &Children,
-        step: &StepId,
-    ) -> Result<(), Left> {
+    async fn end_children(&self, claimed: &mut ClaimedRun, before: &Children, step: &StepId) -> Result<(), Left> {
         let children = self.ended_or_gone(&claimed.run, before).await?;
         if !children.running.is_empty() {
             self.cancel_all(&claimed.run, &children).await?;
@@ -124,7 +119,8 @@ impl Engine {
         for index in (0..done.left).rev() {
             let id = RunId::child(done.of, done.since, index);
             let Some(child) = self.ports.store.run(&run.tenant, id).await? else { continue };
-            let Some(last) = child.compensations.last().filter(|_| child.state_kind() == RunStateKind::Completed) else {
+            let Some(last) = child.compensations.last().filter(|_| child.state_kind() == RunStateKind::Completed)
+            else {
                 continue;
             };
             let context = self.ports.store.run_context(&run.tenant, id).await?;

@@ -132,7 +132,8 @@ impl RunContext {
 
     /// What this context has, and `before` has not or otherwise; but for the item, which is a child run's own.
     pub fn changes_since(&self, before: &Self) -> Vec<ContextChange> {
-        let is_new = |(key, value): &(&ContextKey, &Value)| **key != ContextKey::item() && before.get(key) != Some(value);
+        let is_new =
+            |(key, value): &(&ContextKey, &Value)| **key != ContextKey::item() && before.get(key) != Some(value);
         let change = |(key, value): (&ContextKey, &Value)| ContextChange { key: key.clone(), value: value.clone() };
         self.iter().filter(is_new).map(change).collect()
     }

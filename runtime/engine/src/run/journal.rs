@@ -12,8 +12,8 @@ use crate::ports::{
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
-use crate::run::record::Claim;
 use crate::run::family::{Children, Part};
+use crate::run::record::Claim;
 use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::time::Timestamp;
 

@@ -16,8 +16,9 @@ pub use self::diagnostic::{
 };
 pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
 pub use self::journal::{
-    ActionRecord, BranchRecord, CallRecord, ChildrenRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
+    ActionRecord, BranchRecord, CallRecord, ChildrenRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord,
+    JournalEntry, OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome,
+    StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};

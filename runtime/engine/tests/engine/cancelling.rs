@@ -51,7 +51,8 @@ async fn a_cancel_is_refused_in_words() {
     let engine = at_work(&house);
     let run = engine.start(house.start_of(json!({}))).await.unwrap().run.id;
     ended(&house, &engine, run).await;
-    let code = async |cancel: CancelRun| engine.cancel(cancel).await.map(|_| ()).map_err(|error: CancelError| error.code());
+    let code =
+        async |cancel: CancelRun| engine.cancel(cancel).await.map(|_| ()).map_err(|error: CancelError| error.code());
     let it = || cancel(&house, run);
     assert_eq!(code(it()).await, Err("run.not-cancellable"));
     assert_eq!(code(CancelRun { run: RunId::generate(), ..it() }).await, Err("object.not-found"));

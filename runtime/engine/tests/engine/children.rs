@@ -9,9 +9,8 @@ use weir_engine::document::Format;
 use weir_engine::engine::{Engine, Resume};
 use weir_engine::flow;
 use weir_engine::ids::RunId;
-use weir_engine::message::Failure;
-use weir_engine::ports::{ActionDecision, DefinitionKind, Store};
-use weir_engine::run::{Ending, Run, RunState, RunStateKind, StepRecord};
+use weir_engine::ports::{DefinitionKind, Store};
+use weir_engine::run::{DiagnosticFilter, Ending, Run, RunState, RunStateKind, StepRecord};
 
 use super::house::{House, Script, stored, until};
 
@@ -23,10 +22,8 @@ pub(crate) fn at_work(house: &House) -> Arc<Engine> {
 }
 
 pub(crate) async fn ended(house: &House, engine: &Engine, run: RunId) -> Run {
-    until(async || {
-        engine.wait(&house.tenant, run, Duration::from_secs(1)).await.unwrap().unwrap().ending().is_some()
-    })
-    .await;
+    until(async || engine.wait(&house.tenant, run, Duration::from_secs(1)).await.unwrap().unwrap().ending().is_some())
+        .await;
     house.store.run(&house.tenant, run).await.unwrap().unwrap()
 }
 
@@ -54,13 +51,6 @@ pub(crate) async fn children(house: &House, run: RunId) -> Vec<Run> {
 fn error_of(run: &Run) -> &str {
     let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
     &error.code
-}
-
-fn failing() -> Script {
-    let mut script = Script::default();
-    let failed = || ActionDecision::Failed(Failure::new("no", None));
-    script.action.insert("bad", Box::new(move |_, _| Ok(failed())));
-    script
 }
 
 const PARALLEL: &str = r#"
@@ -160,7 +150,8 @@ async fn items_run_in_bounds_and_results_come_in_order() {
     let house = House::new(EACH, Script::default()).await;
     let run = run(&house, json!({ "list": [["a", "b"], [], ["c"]] })).await;
     let context = house.context(&run).await;
-    let results = context.pointer("/steps/all/results").unwrap_or_else(|| panic!("{run:?}")).as_array().unwrap().clone();
+    let results =
+        context.pointer("/steps/all/results").unwrap_or_else(|| panic!("{run:?}")).as_array().unwrap().clone();
     let results: Vec<&Value> = results.iter().map(|it| &it["result"]).collect();
     assert_eq!(results, [&json!(["0.0=a", "0.1=b"]), &json!([]), &json!(["2.0=c"])]);
     assert_eq!(context.pointer("/claims"), Some(&json!({})), "what items change is their own");
@@ -281,13 +272,38 @@ async fn a_family_goes_on_where_a_process_left_it() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_the_children_and_their_parent() {
     // covers F-12
-    let house = House::new(&PARALLEL.replace("flow: f", "flow: f\ndeadline: 10s"), failing()).await;
+    let house = House::new(&PARALLEL.replace("flow: f", "flow: f\ndeadline: 10s"), Script::default()).await;
+    let engine = at_work(&house);
     house.world.answers.send_replace(0);
-    let run = run(&house, json!({})).await;
-    assert_eq!(run.state_kind(), RunStateKind::Error, "{run:?}");
+    let started = engine.start(house.start_of(json!({}))).await.unwrap().run;
+    house.world.sent.subscribe().wait_for(|sent| sent.len() == 2).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    house.world.answers.send_replace(2);
+    let run = ended(&house, &engine, started.id).await;
+    assert_eq!(error_of(&run), "run.deadline");
     for index in 0..2 {
         let child = house.store.run(&house.tenant, RunId::child(run.id, 1, index)).await.unwrap().unwrap();
         assert!(child.ending().is_some(), "no orphan runs on: {child:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_children_is_found_under_their_parent() {
+    // covers D-02
+    let connector = super::house::CONNECTOR.replace("- name: other", "- name: other\n    log: { request: info }");
+    let flow = PARALLEL
+        .replace("sys.get, arguments: { q: l }", "sys.other")
+        .replace("sys.get, arguments: { q: r }", "sys.other");
+    let house = House::with_connector(&connector, &flow, Script::default()).await;
+    let engine = at_work(&house);
+    let started = engine.start(house.start_of(json!({}))).await.unwrap().run;
+    let run = ended(&house, &engine, started.id).await;
+    let filter = DiagnosticFilter { run: Some(run.id), ..DiagnosticFilter::default() };
+    for index in 0..2 {
+        let child = RunId::child(run.id, 1, index);
+        let journal = house.store.journal(&house.tenant, child, 0, 9).await.unwrap();
+        let told: Vec<_> = journal.iter().flat_map(|entry| &entry.diagnostics).collect();
+        assert!(!told.is_empty() && told.iter().all(|entry| entry.run == child && filter.takes(entry)), "{told:?}");
     }
 }
 
@@ -316,6 +332,7 @@ fn what_an_author_gets_wrong_is_said_at_save() {
     assert_eq!(codes("flow: f\nsteps:\n  - id: c\n    call-flow: { flow: f }\n"), ["flow.recursion"]);
     let outside = "flow: f\nsteps:\n  - id: c\n    claims: [{ key: k, type: dynamic, value: \"${item.value}\" }]\n";
     assert_eq!(codes(outside), ["flow.item-outside"]);
-    let each = "flow: f\nsteps:\n  - { id: e, for-each: { items: [1], concurrency: 65, steps: [{ id: x, end: {} }] } }\n";
+    let each =
+        "flow: f\nsteps:\n  - { id: e, for-each: { items: [1], concurrency: 65, steps: [{ id: x, end: {} }] } }\n";
     assert_eq!(codes(each), ["flow.shape"]);
 }

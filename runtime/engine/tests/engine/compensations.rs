@@ -45,7 +45,10 @@ async fn what_was_done_is_taken_back_in_reverse() {
 async fn a_compensation_that_fails_is_told_and_the_others_go_on() {
     // covers F-10
     let bad = "{ id: b, call: sys.get, arguments: { q: b }, compensate: [{ id: un-b, fail: { reason: no } }] }";
-    let flow = format!("flow: f\nsteps: [{}, {bad}, {{ id: x, claims: [{{ key: k, type: string, value: 1 }}] }}]\n", undone("a"));
+    let flow = format!(
+        "flow: f\nsteps: [{}, {bad}, {{ id: x, claims: [{{ key: k, type: string, value: 1 }}] }}]\n",
+        undone("a")
+    );
     let house = House::new(&flow, Script::default()).await;
     let error = run(&house, json!({})).await;
     assert_eq!(error.state_kind(), RunStateKind::Error, "{error:?}");
@@ -93,7 +96,9 @@ async fn a_child_that_fails_takes_back_its_own_and_those_before_it_theirs() {
 async fn a_failed_compensation_of_a_child_is_told_by_its_parent() {
     // covers F-10
     let each = "{ id: all, for-each: { items: [1], steps: [{ id: s, call: sys.get, compensate: [{ id: u, fail: { reason: no } }] }] } }";
-    let house = House::new(&format!("flow: f\nsteps: [{each}, {{ id: x, fail: {{ reason: no }} }}]\n"), Script::default()).await;
+    let house =
+        House::new(&format!("flow: f\nsteps: [{each}, {{ id: x, fail: {{ reason: no }} }}]\n"), Script::default())
+            .await;
     let failed = run(&house, Value::Null).await;
     assert_eq!(compensations(&failed), [("all".to_owned(), RunStateKind::Error)]);
     let told = house.store.run(&house.tenant, failed.compensated[0].run).await.unwrap().unwrap();

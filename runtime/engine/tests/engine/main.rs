@@ -17,6 +17,8 @@ mod children;
 mod compensations;
 mod diagnostics;
 mod encrypted_actions;
+mod dying_store;
+mod families_after_crashes;
 mod house;
 mod lifecycle;
 mod responses;

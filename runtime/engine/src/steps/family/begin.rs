@@ -31,13 +31,7 @@ pub(crate) struct Birth<'a> {
 
 impl Birth<'_> {
     /// The child of that number.
-    pub(crate) fn child(
-        &self,
-        index: u32,
-        pinned: (FlowName, u32),
-        first: StepId,
-        context: RunContext,
-    ) -> NewRun {
+    pub(crate) fn child(&self, index: u32, pinned: (FlowName, u32), first: StepId, context: RunContext) -> NewRun {
         let above = self.parent.parent.as_deref();
         let parent = Parent {
             run: self.parent.id,
@@ -115,7 +109,10 @@ fn weigh(items: &[Value]) -> usize {
 /// The items of a `for-each`. The context stands still while it runs, so they are the same at every look.
 pub(crate) fn items(step: &ForEachStep, scope: &Scope) -> Result<Vec<Value>, StepError> {
     let Value::Array(items) = step.items.evaluate(scope)? else {
-        return Err(step_error("flow.items", "`items` gives no list; a `for-each` runs its steps for each item of one"));
+        return Err(step_error(
+            "flow.items",
+            "`items` gives no list; a `for-each` runs its steps for each item of one",
+        ));
     };
     if items.len() > usize::try_from(step.max).unwrap_or(usize::MAX) {
         let message = format!("there are {} items; `max` of the `for-each` allows {}", items.len(), step.max);

@@ -9,9 +9,7 @@ use crate::flow::{ParallelStep, StepKind};
 use crate::ids::RunId;
 use crate::message::Failure;
 use crate::ports::StoreError;
-use crate::run::{
-    Children, ChildrenRecord, ContextChange, ContextKey, Ending, Run, RunContext, StepError, StepRecord,
-};
+use crate::run::{Children, ChildrenRecord, ContextChange, ContextKey, Ending, Run, RunContext, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
 /// Joins the children: their results, or how the step fails.
