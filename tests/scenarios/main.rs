@@ -24,6 +24,7 @@ mod encrypted_actions;
 mod guarantees; // each clause has its test
 mod full_disk;
 mod expressions; // `weir eval`
+mod families;
 mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;

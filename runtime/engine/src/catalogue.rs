@@ -1,6 +1,6 @@
 //! What a tenant has: plugins and connectors, as definitions of the store say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::connector::{Connector, ConnectorDocument};
 use crate::digest::Digest;
 use crate::document::Format;
 use crate::flow::{PluginRequirement, SavedAction};
-use crate::ids::{ActionName, ConnectorName, PluginName};
+use crate::ids::{ActionName, ConnectorName, FlowName, PluginName};
 use crate::ports::PluginRef;
 use crate::run::HookKind;
 
@@ -68,6 +68,7 @@ pub struct Catalogue {
     actions: BTreeMap<(String, ActionName), Arc<SavedAction>>,
     /// Why those that cannot be read any more cannot be, by `TYPE/NAME`.
     unreadable_actions: BTreeMap<String, String>,
+    flows: BTreeSet<FlowName>,
 }
 
 impl Default for Catalogue {
@@ -96,7 +97,23 @@ impl Catalogue {
             connectors: BTreeMap::new(),
             actions: BTreeMap::new(),
             unreadable_actions: BTreeMap::new(),
+            flows: BTreeSet::new(),
         }
+    }
+
+    /// Adds a flow.
+    pub fn add_flow(&mut self, name: FlowName) {
+        self.flows.insert(name);
+    }
+
+    /// Whether there is a flow of that name.
+    pub fn has_flow(&self, name: &FlowName) -> bool {
+        self.flows.contains(name)
+    }
+
+    /// The names of all flows.
+    pub fn flow_names(&self) -> Vec<&str> {
+        self.flows.iter().map(FlowName::as_str).collect()
     }
 
     /// Adds a version of a plugin.

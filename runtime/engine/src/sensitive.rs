@@ -89,6 +89,11 @@ impl SensitiveNames {
         self.matcher = Arc::default();
     }
 
+    /// The names that were marked, letters and digits only, in lower case.
+    pub fn marks(&self) -> impl Iterator<Item = &str> {
+        self.marked.iter().map(String::as_str)
+    }
+
     /// Whether no name is sensitive.
     pub fn is_empty(&self) -> bool {
         self.marked.is_empty() && !self.with_standard

@@ -12,15 +12,15 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
-use crate::engine::{Ports, SuspensionLimits, Trouble};
+use crate::engine::{CallLimits, LOOK_AT_LATEST, Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
 use crate::ids::ConnectorName;
 use crate::message::Failure;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    Awaits, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext, StepError, StepOutcome,
-    StepRecord, Waits,
+    Awaits, Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext,
+    StepError, StepOutcome, StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -49,6 +49,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) suspensions: SuspensionLimits,
     /// What tells its calls from those of its step: none where they are the step's own.
     pub(crate) reminder: Option<String>,
+    /// How it may call other flows.
+    pub(crate) calls: CallLimits,
     /// What hooks see; made when the first one asks.
     pub(crate) shown: OnceCell<Shown>,
 }
@@ -93,8 +95,19 @@ pub(crate) enum Way {
         /// When somebody looks at the run at the latest.
         until: Timestamp,
     },
+    /// The step waits for child runs that it begins.
+    Begin(Box<Begun>),
     /// The store does not answer: nothing of the step counts, it is tried again later.
     Later(StoreError),
+}
+
+/// The child runs that a step begins.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// What the run knows of them.
+    pub(crate) children: Children,
+    /// They themselves.
+    pub(crate) runs: Vec<NewRun>,
 }
 
 impl From<Trouble> for Way {
@@ -121,6 +134,7 @@ pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError
     let started = Instant::now();
     let done = match (steps::passed_over(attempt), attempt.step.common.deadline) {
         (Some(done), _) => done,
+        _ if must_be_remembered(attempt.step) && !attempt.run.may_remember() => too_many_compensations(),
         (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
         (None, None) => run_kind(attempt).await,
     };
@@ -139,9 +153,46 @@ async fn run_kind(attempt: &Attempt<'_>) -> Done {
         StepKind::Wait(wait) => steps::run_wait(attempt, wait),
         StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
         StepKind::Prompt(prompt) => steps::run_prompt(attempt, prompt),
+        StepKind::Parallel(parallel) => steps::run_parallel(attempt, parallel),
+        StepKind::ForEach(each) => steps::run_for_each(attempt, each),
+        StepKind::CallFlow(call) => steps::run_call_flow(attempt, call).await,
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
     }
+}
+
+/// Brings a step to its end whose child runs are over.
+pub(crate) async fn join(attempt: &Attempt<'_>, children: &Children) -> Result<Outcome, StoreError> {
+    let started_at = attempt.ports.clock.now();
+    let started = Instant::now();
+    let done = steps::join(attempt, children).await;
+    conclude(attempt, done, started_at, started.elapsed())
+}
+
+fn must_be_remembered(step: &Step) -> bool {
+    step.common.compensate.is_some() || step.has_children()
+}
+
+fn too_many_compensations() -> Done {
+    let most = Run::COMPENSATIONS_MAX;
+    let message = format!("the run has {most} steps to take back, the most that a run may have; it begins no more");
+    let way = Way::Error(step_error("run.too-many-compensations", message));
+    Done { record: StepRecord::NotRun, way, changes: Vec::new() }
+}
+
+/// The run after a step that is done and can be taken back: it remembers it. What was passed over was not done.
+fn remembering(attempt: &Attempt<'_>, record: &StepRecord, way: &Way) -> Run {
+    // The children of a step that is over are its own no more.
+    let mut run = Run { children: None, ..attempt.run.clone() };
+    let is_passed_over = match record {
+        StepRecord::Action(action) => action.skipped.is_some(),
+        record => matches!(record, StepRecord::Skipped { .. }),
+    };
+    let is_done = matches!(way, Way::Next | Way::Branch(_)) && !is_passed_over;
+    if is_done && attempt.step.common.compensate.is_some() {
+        run.remember(Compensation { step: attempt.step.id.clone(), children: None });
+    }
+    run
 }
 
 /// From what a step did to what its commit says.
@@ -151,7 +202,13 @@ fn conclude(
     started_at: Timestamp,
     elapsed: Duration,
 ) -> Result<Outcome, StoreError> {
-    let Done { record, way, mut changes } = done;
+    let Done { record, mut way, mut changes } = done;
+    let run = remembering(attempt, &record, &way);
+    let begun = match &mut way {
+        Way::Begin(begun) => Some((begun.children.clone(), std::mem::take(&mut begun.runs))),
+        _ => None,
+    };
+    let (children, begun) = begun.unzip();
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
     if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
         // The next attempt finds what this one found.
@@ -172,7 +229,7 @@ fn conclude(
         }
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
-    let mut run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    let mut run = Run { children, ..run.apply(event, attempt.ports.clock.now()) };
     run.keep_result(&record);
     if attempt.step.common.visits_max.is_some() {
         run.count_visit(attempt.run, &attempt.step.id);
@@ -189,7 +246,7 @@ fn conclude(
         diagnostics,
         diagnostics_dropped,
     };
-    Ok(Outcome { run, entry, changes, children: Vec::new() })
+    Ok(Outcome { run, entry, changes, children: begun.unwrap_or_default() })
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -223,6 +280,10 @@ fn lead_on(
         }
         Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
+        Way::Begin(_) => {
+            let until = attempt.ports.clock.now().after(LOOK_AT_LATEST);
+            return Ok((StepOutcome::Waiting { on: Waits::Children, until, error: None }, None));
+        }
         Way::Later(error) => return Err(error),
     };
     let outcome = match target {

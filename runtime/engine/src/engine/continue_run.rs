@@ -161,7 +161,7 @@ impl Engine {
         }
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(version)).await?;
         let Some((_, flow)) = found else { return refused("there is no such version".to_owned()) };
-        match run.compensations.iter().chain([step]).find(|step| !is_in_main(&flow, step)) {
+        match run.compensations.iter().map(|it| &it.step).chain([step]).find(|step| !is_in_main(&flow, step)) {
             Some(missing) => refused(format!("it has no step `{missing}` in its own list of steps")),
             None => Ok(()),
         }

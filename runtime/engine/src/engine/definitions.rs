@@ -204,6 +204,8 @@ impl Definitions {
             }
         }
         self.add_actions(tenant, &mut catalogue).await?;
+        let flows = self.all(tenant, DefinitionKind::Flow, "").await?;
+        flows.iter().filter_map(|found| found.name.parse().ok()).for_each(|name| catalogue.add_flow(name));
         Ok(catalogue)
     }
 

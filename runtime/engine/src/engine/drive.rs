@@ -5,11 +5,11 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::visits::within_visits;
-use super::{Engine, Trouble};
+use super::{Driver, Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
@@ -29,6 +29,8 @@ pub(super) enum Left {
     Ended,
     /// The process drains; the next start goes on.
     Draining,
+    /// Somebody changed the run from outside; what was under way is in vain.
+    Changed,
     /// The store failed, or another process owns the run now.
     Store(StoreError),
 }
@@ -81,12 +83,12 @@ impl Engine {
         let id = claimed.run.id;
         match self.driven.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
             Entry::Vacant(entry) => {
-                entry.insert(None);
+                entry.insert(Driver { claimed: None, changed_at: watch::Sender::new(0) });
             }
             // Its lease ran out under this very process, or it is resumed while its driver still takes leave: the
             // driver goes on with this.
             Entry::Occupied(mut entry) => {
-                entry.insert(Some(claimed));
+                entry.get_mut().claimed = Some(claimed);
                 return;
             }
         }
@@ -106,7 +108,7 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
-                // Its lease is given back: whoever claims it next goes on.
+                // Its commit gave back the lease.
                 Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
@@ -119,6 +121,7 @@ impl Engine {
         match left {
             Left::Ended => tracing::debug!(%run, state = ?claimed.run.state_kind(), "run ended"),
             Left::Rests => tracing::debug!(%run, state = claimed.run.state_kind().as_str(), "run rests"),
+            Left::Changed => tracing::debug!(%run, "run changed from outside"),
             Left::Draining => tracing::info!(%run, "run set aside; the next start goes on with it"),
             Left::Store(error) => {
                 tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run left to the next claim");
@@ -136,6 +139,13 @@ impl Engine {
 
     /// One step and its commit.
     async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
+        let about = claimed.run.state.step().cloned();
+        if let (Some(step), Some(_)) = (&about, &claimed.run.ends_as) {
+            return self.wind_down(claimed, step).await;
+        }
+        if let (Some(step), Some(children)) = (&about, claimed.run.children.clone()) {
+            return self.look_at_children(claimed, &children, step).await;
+        }
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
             RunState::Waiting { step, on: Waits::Timer | Waits::Retry, until } if self.ports.clock.now() >= *until => {
@@ -146,9 +156,7 @@ impl Engine {
             RunState::Waiting { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
-        if *self.draining.borrow() {
-            return Err(Left::Draining);
-        }
+        self.unless_draining()?;
         let outcome = match self.position(claimed, &step).await {
             Ok((flow, step)) => self.attempt(claimed, &flow, &step).await?,
             Err(Trouble::Store(error)) => return Err(Left::Store(error)),
@@ -165,24 +173,11 @@ impl Engine {
         }
     }
 
-    /// The flow of a run and its present step; an error where the run cannot go on at all.
-    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        let run = &claimed.run;
-        self.check_claims(claimed)?;
-        if run.revision >= self.settings.steps_max {
-            let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
-            return Err(step_error("run.too-many-steps", message).into());
-        }
-        let now = self.ports.clock.now();
-        let deadline = run.deadline_at(now);
-        if now >= deadline {
-            let message = format!("the run was not done by its deadline, {deadline}");
-            return Err(step_error("run.deadline", message).into());
-        }
-        self.find_step(run, step).await
+    pub(super) fn unless_draining(&self) -> Result<(), Left> {
+        if *self.draining.borrow() { Err(Left::Draining) } else { Ok(()) }
     }
 
-    /// Refuses a run that may be what brings its process down.
+    /// Refuses a run that may be what brings its process down: it was begun again and again and never came to a commit.
     pub(super) fn check_claims(&self, claimed: &ClaimedRun) -> Result<(), StepError> {
         let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
         if claims <= self.settings.claims_without_commit_max {
@@ -195,26 +190,51 @@ impl Engine {
         Err(step_error("run.abandoned", message))
     }
 
+    /// The same for a run in its steps: one that waits is only looked at, which says nothing.
+    pub(super) fn brings_process_down(&self, claimed: &ClaimedRun) -> Option<StepError> {
+        let is_ready = matches!(claimed.run.state, RunState::Ready { .. });
+        self.check_claims(claimed).err().filter(|_| is_ready)
+    }
+
+    /// The flow of a run and its present step; an error where the run cannot go on at all.
+    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let run = &claimed.run;
+        if let Some(error) = self.brings_process_down(claimed) {
+            return Err(error.into());
+        }
+        if run.steps_taken() >= self.settings.steps_max {
+            let message = format!("the run has taken {} steps, the most that a run may take", run.steps_taken());
+            return Err(step_error("run.too-many-steps", message).into());
+        }
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
+            return Err(step_error("run.deadline", message).into());
+        }
+        let (flow, step) = self.find_step(run, step).await?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
+    }
+
     /// The flow of a run, and a step of it.
     pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
-        let (flow, step) = position.ok_or_else(|| {
+        Ok(position.ok_or_else(|| {
             step_error(
                 "flow.unknown",
                 format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
             )
-        })?;
-        within_visits(run, &step)?;
-        Ok((flow, step))
+        })?)
     }
 
-    /// Runs a step, and keeps the lease alive while it takes.
-    async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
+    /// Everything that a step may use.
+    pub(super) fn attempt_of<'a>(&'a self, claimed: &'a ClaimedRun, flow: &'a Flow, step: &'a Step) -> Attempt<'a> {
         let now = self.ports.clock.now();
         let budget = claimed.run.deadline_at(now).since(now);
-        let this = Attempt {
+        Attempt {
             ports: &self.ports,
             flow,
             step,
@@ -227,16 +247,38 @@ impl Engine {
             diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
             shown: OnceCell::new(),
             reminder: None,
-        };
+        }
+    }
+
+    /// Runs a step, and keeps the lease alive while it takes.
+    async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
+        let this = self.attempt_of(claimed, flow, step);
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
             outcome = attempt(&this) => outcome.map_err(Left::Store),
             error = self.keep_lease(&claimed.run, &mut lease) => Err(Left::Store(error)),
+            () = self.changed_from_outside(&claimed.run) => Err(Left::Changed),
         };
         claimed.lease = lease;
         outcome
+    }
+
+    /// Returns when somebody has changed the run from outside since the present step began.
+    async fn changed_from_outside(&self, run: &Run) {
+        let changes = {
+            let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+            driven.get(&run.id).map(|driver| driver.changed_at.subscribe())
+        };
+        let since = run.revision;
+        if let Some(mut changes) = changes
+            && changes.wait_for(|revision| *revision > since).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// Prolongs a lease again and again; returns only when another process has the run.
@@ -262,12 +304,12 @@ impl Engine {
     /// The lease of a claim that this process made while it drove the run. A resume is more than a lease.
     fn newer_lease(&self, run: &Run) -> Option<Lease> {
         let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&run.id)?.take_if(|claimed| claimed.run.revision == run.revision)?;
+        let claimed = driven.get_mut(&run.id)?.claimed.take_if(|claimed| claimed.run.revision == run.revision)?;
         Some(claimed.lease)
     }
 
     /// An outcome whose changes would make the context too large becomes an error of its step.
-    fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
+    pub(super) fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
         let Err(error) = self.weigh(&claimed.context, &outcome.changes) else { return outcome };
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
@@ -332,7 +374,7 @@ impl Engine {
 }
 
 /// What the expressions of a step see.
-pub(super) fn scope_of(run: &Run, context: &RunContext) -> Scope {
+pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
     let about = serde_json::json!({
         "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
         "created_at": run.created_at, "deadline": run.deadline,
@@ -379,7 +421,10 @@ impl Driven<'_> {
     /// What was claimed of the run meanwhile; none where its driver may go, and then the next claim has another one.
     fn claimed_since(&mut self) -> Option<ClaimedRun> {
         let mut driven = self.engine.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&self.run).and_then(Option::take).filter(|_| !*self.engine.draining.borrow());
+        let claimed = driven
+            .get_mut(&self.run)
+            .and_then(|driver| driver.claimed.take())
+            .filter(|_| !*self.engine.draining.borrow());
         if claimed.is_none() {
             driven.remove(&self.run);
             self.is_over = true;

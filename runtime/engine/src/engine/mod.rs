@@ -1,6 +1,8 @@
 //! The engine: starts runs, drives them step by step, goes on with them after a crash.
 
 mod background; // sends what steps hand over
+mod cancel;
+mod children; // looks at child runs
 mod background_entries; // diagnostic entries of calls in the background
 mod continue_run; // a paused one
 mod definitions;
@@ -16,8 +18,9 @@ mod settings;
 mod start;
 mod try_action;
 mod try_call;
-mod verdict;
-mod visits; // what an exchange in the background comes to
+mod verdict; // what an exchange in the background comes to
+mod visits;
+mod wind_down; // the ends of runs that do not complete
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -26,15 +29,18 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::cancel::{CancelError, CancelRun, CancelledRun};
+pub(crate) use self::children::LOOK_AT_LATEST;
 pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
 pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
+pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::prompts::{OpenPrompt, PromptError};
 pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
 pub use self::serve_action::{ServeAction, ServeActionError};
-pub(crate) use self::settings::SuspensionLimits;
+pub(crate) use self::settings::{CallLimits, SuspensionLimits};
 pub use self::settings::{EngineSettings, InvalidSettings};
 pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
@@ -71,6 +77,14 @@ pub struct Ports {
     pub limits: InvocationLimits,
 }
 
+/// Who works on a run in this process.
+struct Driver {
+    /// What was claimed of the run meanwhile.
+    claimed: Option<ClaimedRun>,
+    /// The revision at which somebody changed the run from outside: work on an earlier one is in vain.
+    changed_at: watch::Sender<u64>,
+}
+
 /// Runs flows. One a process; every method may be called from any task.
 pub struct Engine {
     ports: Ports,
@@ -82,7 +96,7 @@ pub struct Engine {
     feed: Feed,
     /// The runs that this process drives now: a claim never drives one of them a second time, but leaves what it
     /// claimed here.
-    driven: Mutex<HashMap<RunId, Option<ClaimedRun>>>,
+    driven: Mutex<HashMap<RunId, Driver>>,
     /// Whether runs may wait in the store: then new ones do not go before them.
     queued: AtomicBool,
     /// Tells the claim loop that there may be something to claim.

@@ -1,12 +1,10 @@
 //! What becomes of a run that rests when its time comes: a suspended one reminds somebody or expires, a paused one ends.
 
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::drive::{Left, abandon, scope_of};
@@ -23,7 +21,7 @@ use crate::run::{
 };
 use crate::sensitive::MASK;
 use crate::step::{Attempt, Outcome, Way, micros, step_error};
-use crate::steps::{Called, Diagnostics, make_call};
+use crate::steps::{Called, make_call};
 use crate::time::Timestamp;
 
 /// The code of a run that nobody resumed in time.
@@ -153,20 +151,10 @@ impl Engine {
         let about = json!({ "token": token.token, "url": token.url, "until": suspension.until, "text": text });
         let longest = step.common.deadline.unwrap_or(self.settings.background_send_max);
         let this = Attempt {
-            ports: &self.ports,
-            flow,
-            step,
-            run,
-            context: &claimed.context,
             scope: scope_of(run, &claimed.context).with(PROMPT_ROOT, about),
             until: Instant::now() + longest.min(suspension.until.since(self.ports.clock.now())),
-            bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
-            tried: None,
-            diagnostics: Diagnostics::new(run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
-            sensitive_names: &self.settings.diagnostics.sensitive_names,
-            suspensions: self.settings.suspensions(),
-            shown: OnceCell::new(),
             reminder: Some(format!("{}.reminder.{}", suspension.id, reminder.index)),
+            ..self.attempt_of(claimed, flow, step)
         };
         let mut lease = claimed.lease.clone();
         let mut revisions = self.watch(run.id);

@@ -118,6 +118,7 @@ impl Engine {
             shown: OnceCell::new(),
             reminder: None,
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
         };
         let StepKind::Action(action) = &step.kind else { return Err(refused("there is no action")) };
         let Some(hook) = action.own().and_then(|set_up| set_up.provider.hook()) else {

@@ -73,6 +73,8 @@ pub struct EngineSettings {
     /// How much of a response's body is kept with such a call, in bytes; the rest is left out and counted. 64 KiB by
     /// default.
     pub background_body_bytes_max: usize,
+    /// How deep flows may call one another. 8 by default.
+    pub call_depth_max: u32,
     /// What is told of steps to people. A section of its own.
     #[serde(skip)]
     pub diagnostics: DiagnosticSettings,
@@ -102,6 +104,7 @@ impl Default for EngineSettings {
             background_backoff: Duration::from_secs(1),
             background_backoff_max: Duration::from_secs(300),
             background_body_bytes_max: 64 << 10,
+            call_depth_max: 8,
             diagnostics: DiagnosticSettings::default(),
         }
     }
@@ -130,7 +133,20 @@ pub(crate) struct SuspensionLimits {
     pub(crate) pause: Duration,
 }
 
+/// How flows may call one another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLimits {
+    /// How deep.
+    pub(crate) depth_max: u32,
+    /// The largest event, in bytes of JSON.
+    pub(crate) event_bytes_max: usize,
+}
+
 impl EngineSettings {
+    pub(super) fn calls(&self) -> CallLimits {
+        CallLimits { depth_max: self.call_depth_max, event_bytes_max: self.event_bytes_max }
+    }
+
     pub(super) fn suspensions(&self) -> SuspensionLimits {
         SuspensionLimits {
             longest: self.suspension_max,
@@ -163,6 +179,7 @@ impl EngineSettings {
                 "from 1 to 100000",
                 (1..=100_000).contains(&self.background_calls_per_tenant_max),
             ),
+            ("call-depth-max", "from 1 to 100", (1..=100).contains(&self.call_depth_max)),
             ("background-ttl", "at least 1s", self.background_ttl >= Duration::from_secs(1)),
             ("background-send-max", "at least 1s", self.background_send_max >= Duration::from_secs(1)),
             ("background-backoff", "at least 10ms", self.background_backoff >= Duration::from_millis(10)),

@@ -108,6 +108,7 @@ impl Engine {
             shown: OnceCell::new(),
             reminder: None,
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
         };
         let done = timeout(within + GRACE, run_action(&this, action)).await;
         let done = done.map_err(|_| TryActionError::TimedOut(within))?;
@@ -122,10 +123,12 @@ impl Engine {
                 }
                 TriedOutcome::Success
             }
-            Way::Next | Way::Branch(_) | Way::Wait { .. } => match self.weigh(&call.context, &done.changes) {
-                Ok(()) => TriedOutcome::Success,
-                Err(error) => TriedOutcome::Error(error),
-            },
+            Way::Next | Way::Branch(_) | Way::Wait { .. } | Way::Begin(_) => {
+                match self.weigh(&call.context, &done.changes) {
+                    Ok(()) => TriedOutcome::Success,
+                    Err(error) => TriedOutcome::Error(error),
+                }
+            }
         };
         let StepRecord::Action(record) = done.record else {
             return Err(TryActionError::Action(Faults::default()));

@@ -153,6 +153,7 @@ impl Engine {
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             suspensions: self.settings.suspensions(),
+            calls: self.settings.calls(),
             shown: OnceCell::new(),
             reminder: None,
         };
@@ -165,7 +166,7 @@ impl Engine {
                 TriedOutcome::Error(step_error(TryCallError::TIMED_OUT, TryCallError::TimedOut(within)))
             }
             Way::Error(error) => TriedOutcome::Error(error),
-            Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Wait { .. } => {
+            Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Wait { .. } | Way::Begin(_) => {
                 over.map_or(TriedOutcome::Success, TriedOutcome::Error)
             }
             Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
@@ -237,6 +238,7 @@ pub(super) fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
         trigger: String::new(),
         input: None,
         deadline,
+        compensation_deadline: deadline,
         main: Block { first: step.id.clone(), steps: vec![step.id.clone()] },
         steps: vec![step],
     }

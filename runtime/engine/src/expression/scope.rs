@@ -10,7 +10,7 @@ use super::kinds::Kind;
 use crate::sensitive::SensitiveNames;
 
 /// The roots that exist. A root that has no value where an expression stands is `null`.
-pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", "run"];
+pub const ROOTS: [&str; 7] = ["event", "connectors", "steps", "claims", "args", "run", "item"];
 
 /// The only root of the text that a connector signs.
 pub const REQUEST_ROOT: &str = "request";

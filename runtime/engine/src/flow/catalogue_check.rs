@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
+use super::family_check;
 use super::kinds::signing;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::prompt::{PromptCall, PromptStep};
@@ -28,6 +29,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
                 checker.hook(&format!("{}/transform", step.pointer), &transform.hook, HookKind::PostResponse);
             }
             StepKind::Prompt(prompt) => checker.prompt(&step.pointer, prompt),
+            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => {}
             StepKind::Condition(_)
             | StepKind::Claims(_)
             | StepKind::Set(_)
@@ -38,6 +40,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         }
     }
     signing::check(flow, document, faults);
+    family_check::check(flow, document, catalogue, faults);
     context_check::check(flow, document, catalogue, faults);
     type_check::check(flow, document, catalogue, faults);
 }

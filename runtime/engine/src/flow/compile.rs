@@ -41,6 +41,10 @@ pub(super) fn compile(
     if head.deadline.is_zero() {
         faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
     }
+    if head.compensation_deadline.is_some_and(|deadline| deadline.is_zero()) {
+        let message = "with no time at all nothing could be taken back";
+        faults.error(document, "/compensation-deadline", "flow.deadline", message);
+    }
     let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
     let mut compiler = Compiler::new(document, types, is_save, faults);
     let main = compiler.block("/steps")?;
@@ -51,6 +55,7 @@ pub(super) fn compile(
         trigger: head.trigger.unwrap_or_default(),
         input,
         deadline: head.deadline,
+        compensation_deadline: head.compensation_deadline.unwrap_or(head.deadline),
         main,
         steps,
     };
@@ -146,6 +151,9 @@ impl<'a> Compiler<'a> {
             "wait" => self.wait(pointer, following),
             "redirect" => self.redirect(pointer, following),
             "prompt" => self.prompt(pointer, following),
+            "parallel" => self.parallel(pointer, following),
+            "for-each" => self.for_each(pointer, following),
+            "call-flow" => self.call_flow(pointer, following),
             "fail" => self.fail(pointer, following),
             _ => self.end(pointer, following),
         }?;

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::family::ParallelBranch;
 use super::graph;
 use super::kinds::{SetTemplate, WaitStep};
 use super::model::{CallStep, Flow, HookUse, Step, StepKind, Target};
@@ -216,6 +217,19 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
             let description = description.iter().flat_map(|text| of_text("fail/description", text));
             of_text("fail/reason", reason).into_iter().chain(description).collect()
         }
+        StepKind::Parallel(parallel) => {
+            let at = |index: usize| format!("{step}/parallel/branches/{index}/result");
+            let results = parallel.branches.iter().enumerate();
+            let of =
+                |(index, branch): (usize, &'a ParallelBranch)| Some(branch.result.as_ref()?.expressions_at(&at(index)));
+            results.filter_map(of).flatten().collect()
+        }
+        StepKind::ForEach(each) => {
+            let result =
+                each.result.iter().flat_map(|result| result.expressions_at(&format!("{step}/for-each/result")));
+            each.items.expressions_at(&format!("{step}/for-each/items")).into_iter().chain(result).collect()
+        }
+        StepKind::CallFlow(call) => call.event.expressions_at(&format!("{step}/call-flow/event")),
         StepKind::End => Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::action::ActionDocument;
 use super::common::CommonDocument;
+use super::family::{CallFlowDocument, ForEachDocument, ParallelDocument};
 use super::kinds::claims::ClaimsDocument;
 use super::kinds::redirect::RedirectDocument;
 use super::kinds::set::SetDocument;
@@ -45,6 +46,10 @@ pub struct FlowDocument {
     #[serde(default = "run_deadline", with = "crate::duration_text")]
     #[schemars(with = "String")]
     pub deadline: Duration,
+    /// How long each of the compensations of a run that does not complete may take. As long as `deadline` by default.
+    #[serde(default, with = "crate::duration_text::option")]
+    #[schemars(with = "Option<String>")]
+    pub compensation_deadline: Option<Duration>,
     /// In the order in which they run, unless `next` says otherwise.
     pub steps: Vec<Value>,
 }
@@ -192,7 +197,7 @@ pub(super) struct Empty {}
 type Kind = (&'static str, fn() -> Value);
 
 /// Every kind of step.
-pub(super) const KINDS: [Kind; 11] = [
+pub(super) const KINDS: [Kind; 14] = [
     ("call", schema_of::<CallDocument>),
     ("condition", schema_of::<ConditionDocument>),
     ("action", schema_of::<ActionDocument>),
@@ -202,6 +207,9 @@ pub(super) const KINDS: [Kind; 11] = [
     ("wait", schema_of::<WaitDocument>),
     ("redirect", schema_of::<RedirectDocument>),
     ("prompt", schema_of::<PromptStepDocument>),
+    ("parallel", schema_of::<ParallelDocument>),
+    ("for-each", schema_of::<ForEachDocument>),
+    ("call-flow", schema_of::<CallFlowDocument>),
     ("fail", schema_of::<FailDocument>),
     ("end", schema_of::<EndDocument>),
 ];

@@ -42,7 +42,10 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
         | StepKind::Transform(_)
         | StepKind::Wait(_)
         | StepKind::Redirect(_)
-        | StepKind::Prompt(_) => vec![&step.transitions.next],
+        | StepKind::Prompt(_)
+        | StepKind::Parallel(_)
+        | StepKind::ForEach(_)
+        | StepKind::CallFlow(_) => vec![&step.transitions.next],
     };
     if step.common.when.is_some() {
         targets.push(step.otherwise());

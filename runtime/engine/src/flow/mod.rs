@@ -9,6 +9,8 @@ mod common;
 mod compile;
 mod context_check;
 mod document;
+mod family; // steps with child runs
+mod family_check;
 mod graph;
 mod cycle; // what goes round without a bound
 mod input;
@@ -36,6 +38,7 @@ pub use self::common::{Common, Exhausted, StepRetry};
 pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
+pub use self::family::{CallFlowStep, ForEachStep, OnFailure, ParallelBranch, ParallelStep};
 pub use self::kinds::{
     ClaimTemplate, ClaimsStep, RedirectStep, RegisteredClaim, SetPath, SetTemplate, Signing, TransformStep, WaitStep,
 };

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::action::{ActionStep, EncryptionRules};
 use super::block::Block;
 use super::common::Common;
+use super::family::{CallFlowStep, ForEachStep, ParallelStep};
 use super::kinds::{ClaimsStep, RedirectStep, SetTemplate, Signing, TransformStep, WaitStep};
 use super::prompt::PromptStep;
 use super::reference::{FunctionRef, PluginRequirement};
@@ -29,6 +30,8 @@ pub struct Flow {
     pub input: Option<Schema>,
     /// How long a run may take in all.
     pub deadline: Duration,
+    /// How long each compensation of a run may take.
+    pub compensation_deadline: Duration,
     /// What every run begins with.
     pub main: Block,
     /// Every step, in the document's order; those that stand inside a step behind it.
@@ -56,6 +59,7 @@ impl Flow {
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
             StepKind::Transform(transform) => transform.hook.grants.iter().collect(),
             StepKind::Prompt(prompt) => prompt.calls.iter().map(|it| &it.call.function).collect(),
+            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => Vec::new(),
             StepKind::Condition(_)
             | StepKind::Claims(_)
             | StepKind::Set(_)
@@ -114,10 +118,18 @@ impl Step {
         self.common.otherwise.as_ref().unwrap_or(&self.transitions.next)
     }
 
+    /// Whether it has child runs.
+    pub fn has_children(&self) -> bool {
+        matches!(self.kind, StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_))
+    }
+
     /// The lists of steps that stand inside it.
     pub fn blocks(&self) -> Vec<&Block> {
         let own = match &self.kind {
+            StepKind::Parallel(parallel) => parallel.branches.iter().map(|branch| &branch.block).collect(),
+            StepKind::ForEach(each) => vec![&each.block],
             StepKind::Call(_)
+            | StepKind::CallFlow(_)
             | StepKind::Condition(_)
             | StepKind::Action(_)
             | StepKind::Claims(_)
@@ -181,6 +193,12 @@ pub enum StepKind {
     Redirect(RedirectStep),
     /// Asks somebody.
     Prompt(Box<PromptStep>),
+    /// Runs branches at the same time.
+    Parallel(Box<ParallelStep>),
+    /// Runs steps for each item of a list.
+    ForEach(Box<ForEachStep>),
+    /// Runs another flow.
+    CallFlow(Box<CallFlowStep>),
     /// Ends the run as failed.
     Fail {
         /// Why.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::record::Claim;
 
-/// Where in the context a value lies: `event`, or a root and one name such as `connectors.risk`.
+/// Where in the context a value lies: `event`, `item`, or a root and one name such as `connectors.risk`.
 ///
 /// No key is ever a part of another one, so that the last value of each key is the whole context.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +25,11 @@ impl ContextKey {
     /// The event that started the run.
     pub fn event() -> Self {
         Self("event".to_owned())
+    }
+
+    /// The item of a `for-each`, in the runs of its steps: `{value, index, outer}`.
+    pub fn item() -> Self {
+        Self("item".to_owned())
     }
 
     /// The result of a call, under its connector's name: `connectors.NAME`.
@@ -65,7 +70,7 @@ impl FromStr for ContextKey {
             // Claims are often named by a URI.
             Some(("claims", name)) => (1..=256).contains(&name.len()) && !name.contains(char::is_control),
             Some(_) => false,
-            None => text == "event",
+            None => ["event", "item"].contains(&text),
         };
         if good { Ok(Self(text.to_owned())) } else { Err(InvalidContextKey(text.chars().take(80).collect())) }
     }
@@ -123,6 +128,14 @@ impl RunContext {
     /// Takes the change over.
     pub fn apply(&mut self, change: &ContextChange) {
         self.0.insert(change.key.clone(), change.value.clone());
+    }
+
+    /// What this context has, and `before` has not or otherwise; but for the item, which is a child run's own.
+    pub fn changes_since(&self, before: &Self) -> Vec<ContextChange> {
+        let is_new =
+            |(key, value): &(&ContextKey, &Value)| **key != ContextKey::item() && before.get(key) != Some(value);
+        let change = |(key, value): (&ContextKey, &Value)| ContextChange { key: key.clone(), value: value.clone() };
+        self.iter().filter(is_new).map(change).collect()
     }
 
     /// The claims of the result, by key.
@@ -186,6 +199,9 @@ impl TryFrom<Value> for RunContext {
             match (root.as_str(), value) {
                 ("event", event) => {
                     context.0.insert(ContextKey::event(), event);
+                }
+                ("item", item) => {
+                    context.0.insert(ContextKey::item(), item);
                 }
                 ("connectors" | "steps" | "claims", Value::Object(names)) => {
                     for (name, value) in names {

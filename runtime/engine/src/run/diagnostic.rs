@@ -43,6 +43,9 @@ pub struct DiagnosticEntry {
     pub flow_version: u32,
     /// The run.
     pub run: RunId,
+    /// The run that somebody started, where `run` is a child run of its or of a child's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_run: Option<RunId>,
     /// The step.
     pub step: StepId,
     /// The id of the request that started the run (its `x-request-id`), where one did.
@@ -126,7 +129,7 @@ pub struct DiagnosticFilter {
     pub flow: Option<FlowName>,
     /// Of this version of flows.
     pub flow_version: Option<u32>,
-    /// Of this run.
+    /// Of this run, or of its child runs where somebody started it.
     pub run: Option<RunId>,
     /// Of this step.
     pub step: Option<StepId>,
@@ -167,7 +170,7 @@ impl DiagnosticFilter {
             && holds(self.configurations.as_ref(), &entry.configurations)
             && holds(self.input.as_ref(), &entry.input)
             && is(self.flow.as_ref(), &entry.flow)
-            && is(self.run.as_ref(), &entry.run)
+            && self.run.is_none_or(|run| run == entry.run || Some(run) == entry.top_run)
             && is(self.step.as_ref(), &entry.step)
             && is(self.event.as_ref(), &entry.action_id)
             && is(self.result_status.as_ref(), &entry.result_status)

@@ -3,10 +3,15 @@
 //! A child is a run like any other, with a record, a context and a journal of its own. Its end and the news of it for its
 //! parent are one atomic write, so that no parent waits for a child that is gone.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
+use super::record::Run;
+use super::state::RunStateKind;
 use crate::digest::Digest;
 use crate::ids::{RunId, StepId};
+use crate::time::Timestamp;
 
 /// What a child run is to its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +26,13 @@ pub struct Parent {
     pub index: u32,
     /// How many runs stand above it: 1 for the child of a run that somebody started.
     pub depth: u32,
+    /// How many of those above it, itself included, are called flows.
+    #[serde(default)]
+    pub calls: u32,
+    /// The run that somebody started, at the top of the family.
+    pub top: RunId,
+    /// The deadline that it began with. What people and timers have moved it by since, they move its parent's by.
+    pub deadline: Timestamp,
 }
 
 /// What of a step a child run runs.
@@ -53,12 +65,136 @@ pub struct Children {
     pub running: Vec<u32>,
     /// How many are known to have completed.
     pub completed: u32,
-    /// The numbers of those that are known to have ended in another way: the first one decides how the step fails.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_completed: Vec<u32>,
+    /// How many are known to have ended in another way.
+    #[serde(default)]
+    pub not_completed: u32,
+    /// The one of them that ended first: it decides how the step fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_not_completed: Option<u32>,
     /// Whether those that run are to be cancelled: the step needs them no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancelling: bool,
+    /// Whether one that completed has compensations of its own, or child runs that have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compensates: bool,
+}
+
+/// How the child runs of a step make it succeed or fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How many must complete.
+    pub wait_for: u32,
+    /// Whether the step fails as soon as `wait_for` cannot be reached any more.
+    pub stop: bool,
+    /// How many run at a time at most.
+    pub concurrency: u32,
+}
+
+/// What is to be done about the child runs of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Care {
+    /// So many more are to be begun.
+    Begin(u32),
+    /// Those that run are to be cancelled.
+    Cancel,
+    /// All are over: the step comes to its end.
+    Join,
+    /// Nothing: they run.
+    Rest,
+}
+
+impl Children {
+    /// None of so many is begun.
+    pub fn of(part: Part, since: u64, total: u32) -> Self {
+        Self {
+            since,
+            part,
+            total,
+            begun: 0,
+            running: Vec::new(),
+            completed: 0,
+            not_completed: 0,
+            first_not_completed: None,
+            cancelling: false,
+            compensates: false,
+        }
+    }
+
+    /// Begins so many more; their numbers.
+    pub fn begin(&mut self, more: u32) -> Range<u32> {
+        let numbers = self.begun..self.begun.saturating_add(more).min(self.total);
+        self.begun = numbers.end;
+        self.running.extend(numbers.clone());
+        numbers
+    }
+
+    /// Takes notice of those that have ended, in the order of their ends.
+    pub fn note(&mut self, ended: &[(u32, Run)]) {
+        for (index, run) in ended {
+            self.running.retain(|running| running != index);
+            if run.state_kind() == RunStateKind::Completed {
+                self.completed += 1;
+                self.compensates |= !run.compensations.is_empty();
+            } else {
+                self.not_completed += 1;
+                self.first_not_completed.get_or_insert(*index);
+            }
+        }
+    }
+
+    /// Whether as many have completed as the step needs.
+    pub fn is_reached(&self, policy: Policy) -> bool {
+        self.completed >= policy.wait_for
+    }
+
+    /// What is to be done about them now.
+    pub fn care(&self, policy: Policy) -> Care {
+        let possible = self.total.saturating_sub(self.not_completed);
+        let is_over = self.is_reached(policy) || (policy.stop && possible < policy.wait_for);
+        let none_runs = self.running.is_empty();
+        let running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        match (is_over || self.cancelling, none_runs) {
+            (true, true) => Care::Join,
+            (true, false) => Care::Cancel,
+            (false, true) if self.begun == self.total => Care::Join,
+            (false, _) if self.begun < self.total && running < policy.concurrency => {
+                Care::Begin((policy.concurrency - running).min(self.total - self.begun))
+            }
+            (false, _) => Care::Rest,
+        }
+    }
+}
+
+/// Something that was done, and is taken back where its run does not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compensation {
+    /// The step that is done.
+    pub step: StepId,
+    /// Where it is its child runs that have something to take back: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<DoneChildren>,
+}
+
+/// The child runs of a step that is over. Those that completed take back what they did, the last one first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneChildren {
+    /// Whose they are: the run's own, or those of the run whose compensations it runs.
+    pub of: RunId,
+    /// The revision that began the first of them.
+    pub since: u64,
+    /// How many of them are still to be looked at.
+    pub left: u32,
+}
+
+/// What became of a compensation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compensated {
+    /// The step that was done.
+    pub step: StepId,
+    /// The run that took it back, or was to.
+    pub run: RunId,
+    /// How that run ended.
+    pub state: RunStateKind,
 }
 
 impl RunId {

@@ -5,15 +5,16 @@ use serde_json::Value;
 
 use crate::action::{ActionAnswer, Operation};
 use crate::connector::ResponseMode;
-use crate::ids::{ActionName, ConnectorName, FunctionName, StepId};
+use crate::ids::{ActionName, ConnectorName, FunctionName, RunId, StepId};
 use crate::message::{Failure, Request, Response};
 use crate::ports::{
     ActionDecision, ActionEvent, CallError, Exchange, HookReport, Invocation, PostResponseDecision, PreCallDecision,
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
+use crate::run::family::{Children, Part};
 use crate::run::record::Claim;
-use crate::run::state::{Ending, Waits};
+use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::run::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 use crate::run::suspension::{Awaits, Reminder};
 use crate::time::Timestamp;
@@ -154,7 +155,27 @@ pub enum StepRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         flow_version: Option<u32>,
     },
-    /// The step was not run: the run could not go on.
+    /// Child runs of a step: some were begun, the rest is cancelled, or the step came to its end with them.
+    Children(ChildrenRecord),
+    /// Somebody cancelled the run.
+    Cancelled {
+        /// Why, in the words of who did it.
+        reason: String,
+        /// Who: the id of the key; none where the run was a part of one that needed it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A run takes back what a step did, or has: `state` says how that ended.
+    Compensation {
+        /// The step that was done.
+        of: StepId,
+        /// The run that takes it back; none where it could not be begun.
+        run: Option<RunId>,
+        /// How it ended; none where it was begun now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<RunStateKind>,
+    },
+    /// The step was not run: the run could not go on, or was to end.
     NotRun,
 }
 
@@ -169,6 +190,41 @@ pub struct ReminderRecord {
     /// Why nobody may have been reminded. The run stays suspended all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
+}
+
+/// Child runs of a step, see [`super::Children`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildrenRecord {
+    /// What they run.
+    pub part: Part,
+    /// How many there are to be.
+    pub total: u32,
+    /// The revision of the run that began the first of them: their ids follow from it.
+    pub since: u64,
+    /// How many had been begun until then.
+    pub begun: u32,
+    /// How many had completed until then.
+    pub completed: u32,
+    /// How many had ended in another way until then.
+    pub not_completed: u32,
+    /// Whether those that still ran were cancelled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
+}
+
+impl ChildrenRecord {
+    /// Where they stand.
+    pub fn of(children: &Children) -> Self {
+        Self {
+            part: children.part,
+            total: children.total,
+            since: children.since,
+            begun: children.begun,
+            completed: children.completed,
+            not_completed: children.not_completed,
+            cancelling: children.cancelling,
+        }
+    }
 }
 
 /// A connector call with its hooks (F-05, F-09).

@@ -44,6 +44,9 @@ impl JournalEntry {
             | StepRecord::End
             | StepRecord::Prompt { .. }
             | StepRecord::Continued { .. }
+            | StepRecord::Children(_)
+            | StepRecord::Cancelled { .. }
+            | StepRecord::Compensation { .. }
             | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {

@@ -17,11 +17,11 @@ pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContex
 pub use self::diagnostic::{
     ActionLog, DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus,
 };
-pub use self::family::{Children, Parent, Part};
+pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
 pub use self::journal::{
-    ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome,
-    StepRecord,
+    ActionRecord, BranchRecord, CallRecord, ChildrenRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord,
+    JournalEntry, OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError,
+    StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::family::{Children, Parent};
+use super::family::{Children, Compensated, Compensation, Parent, Part};
 use super::state::{Ending, Event, RunState, RunStateKind, Waits};
 use crate::digest::Digest;
 use crate::ids::{FlowName, RequestId, RunId, StepId, TenantId};
@@ -61,9 +61,16 @@ pub struct Run {
     /// The child runs of its present step, where it has begun some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
-    /// The steps that are done and have a compensation, in the order in which they were done.
+    /// What is taken back where the run does not complete, in the order in which it was done; at most
+    /// [`Run::COMPENSATIONS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub compensations: Vec<StepId>,
+    pub compensations: Vec<Compensation>,
+    /// What became of its compensations, in order; the first [`Run::COMPENSATIONS_MAX`]. The journal has all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compensated: Vec<Compensated>,
+    /// How many of its revisions are no steps: looks at its child runs, and what its end takes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub looks: u64,
     /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_as: Option<Box<Ending>>,
@@ -79,6 +86,10 @@ pub struct Run {
 }
 
 fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_none(number: &u64) -> bool {
     *number == 0
 }
 
@@ -134,6 +145,8 @@ impl Run {
             parent: None,
             children: None,
             compensations: Vec::new(),
+            compensated: Vec::new(),
+            looks: 0,
             ends_as: None,
             visits: BTreeMap::new(),
             jwt: None,
@@ -143,6 +156,60 @@ impl Run {
 
     /// Most names of what its actions encrypted. An action that would go beyond them is not asked.
     pub const SENSITIVE_MAX: usize = 1000;
+
+    /// Most steps that are taken back where the run does not complete. No further step that has a compensation or child
+    /// runs is begun.
+    pub const COMPENSATIONS_MAX: usize = 1000;
+
+    /// Whether one more step may be remembered.
+    pub fn may_remember(&self) -> bool {
+        self.compensations.len() < Self::COMPENSATIONS_MAX
+    }
+
+    /// Remembers a step that is done and has a compensation, once.
+    pub fn remember(&mut self, compensation: Compensation) {
+        if !self.compensations.contains(&compensation) {
+            self.compensations.push(compensation);
+        }
+    }
+
+    /// Keeps what became of a compensation.
+    pub fn keep_compensated(&mut self, compensated: Compensated) {
+        if self.compensated.len() < Self::COMPENSATIONS_MAX {
+            self.compensated.push(compensated);
+        }
+    }
+
+    /// The run that somebody started: itself, or the one at the top of its family.
+    pub fn top(&self) -> RunId {
+        self.parent.as_ref().map_or(self.id, |parent| parent.top)
+    }
+
+    /// Whether something must be done before it can end otherwise than completed.
+    fn must_wind_down(&self) -> bool {
+        !self.compensations.is_empty() || self.children.is_some()
+    }
+
+    /// The child runs of its present step, not those that take back what other steps did.
+    pub fn children_of_step(&self) -> Option<&Children> {
+        self.children.as_ref().filter(|children| children.part != Part::Compensation)
+    }
+
+    /// What an end comes to. A run that has something to take back, or child runs, is ready for that first, and ends so
+    /// afterwards; one that is about to end in a way keeps to it.
+    fn ends(&mut self, ending: Ending) -> RunState {
+        if let Some(ending) = self.ends_as.take() {
+            return RunState::Ended { ending: *ending };
+        }
+        match self.state.step() {
+            Some(step) if ending.kind() != RunStateKind::Completed && self.must_wind_down() => {
+                let step = step.clone();
+                self.ends_as = Some(Box::new(ending));
+                RunState::Ready { step }
+            }
+            _ => RunState::Ended { ending },
+        }
+    }
 
     /// Keeps names of what was encrypted, each once.
     pub fn keep_sensitive(&mut self, names: &[String]) {
@@ -163,7 +230,7 @@ impl Run {
             return self;
         }
         self.deadline = self.deadline_at(now);
-        match event {
+        match &event {
             Event::Advanced(_) => (self.resumptions, self.attempts) = (0, 0),
             Event::Resumed(_) => {
                 self.resumptions = self.resumptions.saturating_add(1);
@@ -176,6 +243,7 @@ impl Run {
             | Event::Reminded { .. }
             | Event::Waiting { .. }
             | Event::Paused { .. }
+            | Event::Cancelled(_)
             | Event::Ended(_) => {}
         }
         self.revision += 1;
@@ -193,9 +261,19 @@ impl Run {
             }
             Event::Waiting { step, on, until } => RunState::Waiting { step, on, until },
             Event::Paused { step, error, until } => RunState::Paused { step, error, until },
-            Event::Ended(ending) => RunState::Ended { ending },
+            Event::Cancelled(ending) => {
+                let step = ending.step().or(self.state.step()).cloned();
+                self.ends_as.get_or_insert(Box::new(ending.clone()));
+                step.map_or(RunState::Ended { ending }, |step| RunState::Ready { step })
+            }
+            Event::Ended(ending) => self.ends(ending),
         };
         self
+    }
+
+    /// How many steps it has taken.
+    pub fn steps_taken(&self) -> u64 {
+        self.revision.saturating_sub(self.looks)
     }
 
     /// Whether it has been resumed before, in its present step or in an earlier one.

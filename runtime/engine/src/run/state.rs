@@ -194,7 +194,9 @@ pub enum Event {
     },
     /// The step, which waited or was paused, runs again.
     Continued(StepId),
-    /// The run is over.
+    /// Somebody cancelled it: it is ready to be wound down.
+    Cancelled(Ending),
+    /// The run is over, as soon as its child runs are and what it did is taken back.
     Ended(Ending),
 }
 
@@ -237,6 +239,14 @@ impl RunState {
 }
 
 impl Ending {
+    /// The step in which it came about; none where the run completed.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Completed { .. } => None,
+            Self::Failed { step, .. } | Self::Error { step, .. } | Self::Cancelled { step, .. } => Some(step),
+        }
+    }
+
     /// The name of the state of a run that ended so.
     pub fn kind(&self) -> RunStateKind {
         match self {

@@ -93,6 +93,7 @@ impl<'a> Diagnostics<'a> {
             flow: self.run.flow.clone(),
             flow_version: self.run.flow_version,
             run: self.run.id,
+            top_run: self.run.parent.as_ref().map(|parent| parent.top),
             step: self.step.clone(),
             trace_id: self.run.trace_id.clone(),
         });

@@ -8,6 +8,7 @@ mod condition;
 mod deadline;
 mod diagnostics; // what people are told of a step
 mod ending;
+mod family; // steps with child runs
 mod hooks;
 mod prompt;
 mod redirect;
@@ -26,6 +27,7 @@ pub(crate) use self::condition::run_condition;
 pub(crate) use self::deadline::within;
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
+pub(crate) use self::family::{Birth, items, join, policy, run_call_flow, run_for_each, run_parallel};
 pub(crate) use self::hooks::{Prepared, prepare};
 pub(crate) use self::prompt::run_prompt;
 pub(crate) use self::redirect::run_redirect;

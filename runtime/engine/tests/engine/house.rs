@@ -256,15 +256,20 @@ impl House {
 
     /// An engine as a process would have it. Dropping what it spawned is up to the test.
     pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.engine_over(self.store.clone())
+    }
+
+    /// The same with a store of its own before that of the house.
+    pub(crate) fn engine_over(&self, store: Arc<dyn Store>) -> Arc<Engine> {
         let ports = Ports {
             plugins: self.script.clone(),
             connectors: self.world.clone(),
-            store: self.store.clone(),
+            store: store.clone(),
             clock: self.clock.clone(),
             tokens: Arc::new(OpenTokens),
             encryption: Arc::new(super::encrypted_actions::Mirror),
             signer: Arc::new(super::signed_claims::Clerk),
-            definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
+            definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };
         Engine::new(self.settings.clone(), ports)

@@ -33,7 +33,7 @@ fn answering(decisions: Vec<ActionDecision>) -> Script {
     script
 }
 
-fn once() -> Script {
+pub(crate) fn once() -> Script {
     let sent_away = ActionDecision::Incomplete(vec![redirect("https://pin.test/enter?flowId=f1")]);
     answering(vec![sent_away, ActionDecision::Success(Vec::new())])
 }

@@ -35,6 +35,8 @@ mod openapi;
 mod plugins;
 mod prompts; // for holders of tokens
 mod run_events;
+mod cancel;
+mod relatives; // of a run
 mod resume;
 mod runs;
 mod schemas;
@@ -107,6 +109,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(resume::resume))
         .routes(routes!(continue_run::continue_run))
         .routes(routes!(prompts::get, prompts::answer))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))

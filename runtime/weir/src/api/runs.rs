@@ -25,6 +25,7 @@ use super::client_result;
 use super::masking::masked;
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
+use super::relatives;
 use super::views::RunView;
 use crate::auth::Principal;
 use crate::problem::{Problem, code};
@@ -183,7 +184,7 @@ pub(super) async fn answer(
 }
 
 /// The run once it has ended, is suspended or is paused, or as it is when the wait is over.
-async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
+pub(super) async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
     if wait.is_zero() || run.state.is_settled() {
         return Ok(run);
     }
@@ -232,7 +233,9 @@ pub(super) async fn get(
     PathOf(id): PathOf<String>,
 ) -> Result<Json<RunView>, Problem> {
     let run = find(&app, caller.tenant(), &id).await?;
-    Ok(Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?))
+    let relatives = relatives::of(&app, &run).await?;
+    let view = client_result::view(&app, caller.tenant(), run, caller.principal.role).await?;
+    Ok(Json(view.with_relatives(relatives)))
 }
 
 /// The tenant's runs, newest first.

@@ -9,6 +9,7 @@ use weir_engine::run::{Awaits, Claim, Ending, Prompt, Run, RunState, RunStateKin
 use weir_engine::time::Timestamp;
 
 use super::client_result::ClientResultView;
+use super::relatives::RelativesView;
 use crate::auth::{Permission, Role};
 
 /// A run.
@@ -59,6 +60,9 @@ pub(super) struct RunView {
     /// What its caller gives its own client, where an action ended it: for the first endpoint of the action's type.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_result: Option<ClientResultView>,
+    /// The run that it is a part of, its child runs, and what became of its compensations.
+    #[serde(flatten)]
+    relatives: RelativesView,
     /// When it was started.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -192,6 +196,7 @@ impl RunView {
             failure: None,
             error: None,
             client_result: None,
+            relatives: RelativesView::alone(&run),
             created_at: run.created_at,
             updated_at: run.updated_at,
             deadline: run.deadline,
@@ -241,6 +246,11 @@ impl RunView {
             (prompt.token, prompt.url) = (Some(token), Some(url));
         }
         self
+    }
+
+    /// The same with its child runs.
+    pub(super) fn with_relatives(self, relatives: RelativesView) -> Self {
+        Self { relatives, ..self }
     }
 
     /// The same with what its client gets.

@@ -5,6 +5,7 @@ mod background;
 mod diagnostics;
 mod simple; // set, transform, wait, redirect, signatures
 mod lifecycle;
+mod family; // child runs, compensation, cancelling
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -80,6 +81,9 @@ impl Page {
             StepRecord::Reminder(reminder) => format!("reminder {}", reminder.index),
             StepRecord::Continued { flow_version: None } => "goes on".to_owned(),
             StepRecord::Continued { flow_version: Some(version) } => format!("goes on with version {version}"),
+            StepRecord::Children(_) => "child runs".to_owned(),
+            StepRecord::Cancelled { .. } => "cancelled".to_owned(),
+            StepRecord::Compensation { .. } => "compensation".to_owned(),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -102,6 +106,9 @@ impl Page {
             StepRecord::Skipped { when } => self.put(1, Some(Style::Dim), &format!("`{when}` does not hold")),
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
             StepRecord::Reminder(reminder) => self.reminder(reminder),
+            StepRecord::Children(_) | StepRecord::Cancelled { .. } | StepRecord::Compensation { .. } => {
+                self.family(&entry.record);
+            }
             StepRecord::Set
             | StepRecord::Fail
             | StepRecord::End

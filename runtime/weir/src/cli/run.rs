@@ -67,6 +67,20 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
+    /// Cancel a run: its child runs are cancelled too, what it did is taken back, and it ends as cancelled
+    Cancel {
+        /// The run
+        id: RunId,
+        /// Why, for people: up to 300 characters
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Only where the run is at this revision
+        #[arg(long)]
+        revision: Option<u64>,
+        /// Wait so long for the run's end, such as 10s
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        wait: Option<String>,
+    },
     /// Show a run: each step, its request and response before and after hooks, operations, logs and times
     Show {
         /// The run
@@ -131,6 +145,11 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             let body = json!({ "input": input, "revision": revision });
             let path = format!("/v1/runs/{id}/resume");
             post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
+        }
+        Command::Cancel { id, reason, revision, wait } => {
+            let body = json!({ "reason": reason, "revision": revision });
+            let path = format!("/v1/runs/{id}/cancel");
+            post(&client, (&path, wait), &body, None, common)
         }
         Command::Show { id } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),

@@ -71,6 +71,9 @@ codes! {
     INVALID_INPUT = "run.invalid-input" 422 "The input of the resume cannot be taken";
     NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";
     RESUME_AMBIGUOUS = "run.resume-ambiguous" 409 "The resume does not say which suspension it means";
+    NOT_CANCELLABLE = "run.not-cancellable" 409 "The run cannot be cancelled any more";
+    RUN_CHANGED = "run.changed" 409 "The run is at another revision";
+    INVALID_REASON = "run.invalid-reason" 422 "The reason cannot be taken";
     SUSPENSION_EXPIRED = "run.suspension-expired" 409 "The run waited too long";
     NOT_PAUSED = "run.not-paused" 409 "The run is not paused";
     CONTINUE_VERSION = "run.continue-version" 422 "The run cannot go on with this version";

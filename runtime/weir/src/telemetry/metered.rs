@@ -63,6 +63,9 @@ fn count_entry(entry: &JournalEntry) {
         StepRecord::Prompt { .. } => "prompt",
         StepRecord::Reminder(_) => "reminder",
         StepRecord::Continued { .. } => "continued",
+        StepRecord::Children(_) => "children",
+        StepRecord::Cancelled { .. } => "cancelled",
+        StepRecord::Compensation { .. } => "compensation",
         StepRecord::NotRun => "not-run",
     };
     histogram!("weir_step_seconds", "kind" => kind).record(seconds(entry.elapsed_us));
@@ -124,6 +127,7 @@ impl Store for MeteredStore {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
+        let (is_child, begun) = (commit.run.parent.is_some(), commit.children.len() as u64);
         let hands_over = commit.outbox.is_some();
         let is_reminder = matches!(commit.entry.record, StepRecord::Reminder(_));
         let rests = if is_reminder { None } else { counter_of_rest(&commit.run.state) };
@@ -132,7 +136,13 @@ impl Store for MeteredStore {
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         diagnostics::committed(&entry);
-        ending.iter().for_each(count_ending);
+        match ending {
+            Some(ending) if is_child => {
+                counter!("weir_child_runs_ended_total", "state" => ending.kind().as_str()).increment(1);
+            }
+            ending => ending.iter().for_each(count_ending),
+        }
+        counter!("weir_child_runs_started_total").increment(begun);
         if let Some(counter) = rests {
             counter!(counter).increment(1);
         }
@@ -158,6 +168,7 @@ impl Store for MeteredStore {
             match entry.record {
                 StepRecord::Resumed { .. } => counter!("weir_runs_resumed_total").increment(1),
                 StepRecord::Continued { .. } => counter!("weir_runs_continued_total").increment(1),
+                StepRecord::Cancelled { .. } => counter!("weir_runs_cancelled_total").increment(1),
                 _ => {}
             }
         }

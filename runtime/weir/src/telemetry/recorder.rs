@@ -54,6 +54,9 @@ fn describe() {
     counter!("weir_http_problems_total", "Problems answered, by code; every limit has its own.");
     counter!("weir_runs_started_total", "Runs started.");
     counter!("weir_runs_suspended_total", "Suspensions of runs.");
+    counter!("weir_runs_cancelled_total", "Runs that were cancelled, child runs included.");
+    counter!("weir_child_runs_started_total", "Branches, items, called flows and compensations that were begun.");
+    counter!("weir_child_runs_ended_total", "Child runs that have ended, by their state.");
     counter!("weir_runs_resumed_total", "Suspended runs that were resumed.");
     counter!("weir_runs_suspension_expired_total", "Suspended runs that nobody resumed in time.");
     counter!("weir_runs_ended_total", "Runs ended, by state.");

@@ -66,6 +66,7 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("post", "/v1/flows/{name}/live") => ask.json(&json!({ "version": 1 })),
         ("post", "/v1/flows/{name}/runs") => ask.json(&json!({ "event": { "name": "x" } })),
         ("post", "/v1/runs/{id}/resume") => ask.json(&json!({ "input": {} })),
+        ("post", "/v1/runs/{id}/cancel") => ask.json(&json!({ "reason": "enough" })),
         ("post", "/v1/connectors/{name}/functions/{function}/test") => ask.json(&json!({})),
         ("post", "/v1/connector-tests") => ask.json(&json!({ "document": super::house::CONNECTOR, "function": "get" })),
         ("post", "/v1/action-tests") => {

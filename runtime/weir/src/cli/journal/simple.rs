@@ -71,6 +71,7 @@ impl Page {
                 }
             }
         }
+        self.relatives(run);
         if let Some(result) = run.get("client_result") {
             let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
             let body = result.get("body").unwrap_or(&Value::Null);

@@ -1,0 +1,241 @@
+//! Looks at the child runs of a step, whenever one of them has ended: begins more, cancels the rest, joins them.
+//!
+//! A parent waits for its children as long as they take: each of them has the parent's deadline as its own and ends by
+//! it. What people and timers move a child's deadline by, they move the parent's by when the child has ended, so that
+//! the parent's clock stands still as long as that of the child that rested longest.
+//!
+//! What is decided is durable before it is done: that the rest is cancelled, and which child decided so, is a commit of
+//! its own, and the cancelling can be repeated.
+
+use std::time::Duration;
+
+use super::cancel::Cancelled;
+use super::drive::{Left, abandon, scope_of};
+use super::{Engine, Trouble};
+use crate::flow::{Flow, Step, StepKind};
+use crate::ids::{RunId, StepId};
+use crate::ports::{ClaimedRun, NewRun, StoreError};
+use crate::run::{
+    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, JournalEntry, Part, Run, StepError, StepOutcome,
+    StepRecord, Waits,
+};
+use crate::step::{Outcome, step_error};
+use crate::steps;
+use crate::time::Timestamp;
+
+/// When somebody looks at a run that waits for its children at the latest, though nothing told of their end.
+pub(crate) const LOOK_AT_LATEST: Duration = Duration::from_secs(3600);
+
+/// Why the children of a step are cancelled.
+const NEEDED_NO_MORE: &str = "the run that it is a part of needs it no more";
+
+impl Engine {
+    /// Does what is to be done about the children of the present step.
+    pub(super) async fn look_at_children(
+        &self,
+        claimed: &mut ClaimedRun,
+        before: &Children,
+        step: &StepId,
+    ) -> Result<(), Left> {
+        self.unless_draining()?;
+        let now = self.ports.clock.now();
+        let looked = async {
+            let (flow, step) = self.find_step(&claimed.run, step).await?;
+            let policy = steps::policy(&step.kind, before.total);
+            let policy = policy.ok_or_else(|| step_error("flow.unknown", "the step has no child runs any more"))?;
+            Ok((flow, step, policy, self.ended_of(&claimed.run, before).await?))
+        };
+        let (flow, step, policy, ended) = match looked.await {
+            Ok(looked) => looked,
+            Err(Trouble::Store(error)) => return Err(Left::Store(error)),
+            Err(Trouble::Step(error)) => return self.commit(claimed, abandon(claimed, step, error, now)).await,
+        };
+        let mut children = before.clone();
+        children.note(&ended);
+        let run = self.taught(&claimed.run, &ended).await?;
+        match children.care(policy) {
+            Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more)).await,
+            Care::Cancel if before.cancelling => {
+                self.cancel_all(&claimed.run, &children).await?;
+                self.rest(claimed, &step.id).await
+            }
+            Care::Cancel => {
+                children.cancelling = true;
+                let outcome = looked_at(run, &step.id, children, true, now);
+                self.commit(claimed, outcome).await
+            }
+            Care::Join => self.join(claimed, run, children, (&flow, &step)).await,
+            Care::Rest => self.rest(claimed, &step.id).await,
+        }
+    }
+
+    /// Begins more items.
+    async fn begin_more(
+        &self,
+        claimed: &mut ClaimedRun,
+        run: Run,
+        mut children: Children,
+        (step, more): (&Step, u32),
+    ) -> Result<(), Left> {
+        let now = self.ports.clock.now();
+        let born = match &step.kind {
+            _ if now >= run.deadline => Err(over_deadline(&run)),
+            StepKind::ForEach(each) => {
+                steps::items(each, &scope_of(&claimed.run, &claimed.context)).and_then(|items| {
+                    if u32::try_from(items.len()) != Ok(children.total) {
+                        return Err(step_error(
+                            "flow.items",
+                            "`items` gives another list than at the step's beginning",
+                        ));
+                    }
+                    let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
+                    let (since, part) = (children.since, children.part);
+                    let birth = steps::Birth { parent: &run, step: &step.id, since, part, now, deadline };
+                    let numbers = children.begin(more);
+                    let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
+                    let begun = numbers.filter_map(of);
+                    Ok(begun.map(|(index, item)| birth.of_item(index, each, item, &claimed.context)).collect())
+                })
+            }
+            _ => Ok(Vec::<NewRun>::new()),
+        };
+        let outcome = match born {
+            Ok(born) => Outcome { children: born, ..looked_at(run, &step.id, children, false, now) },
+            Err(error) => abandon(claimed, &step.id, error, now),
+        };
+        self.commit(claimed, outcome).await
+    }
+
+    /// The step comes to its end.
+    async fn join(
+        &self,
+        claimed: &mut ClaimedRun,
+        run: Run,
+        children: Children,
+        (flow, step): (&Flow, &Step),
+    ) -> Result<(), Left> {
+        let mut run = run;
+        hand_up(&mut run, &step.id, &children);
+        claimed.run = run;
+        let joined = {
+            let this = self.attempt_of(claimed, flow, step);
+            crate::step::join(&this, &children).await.map_err(Left::Store)?
+        };
+        let outcome = self.within_context_limit(claimed, joined);
+        self.commit(claimed, outcome).await
+    }
+
+    /// Nothing is to be done before a child ends.
+    pub(super) async fn rest(&self, claimed: &mut ClaimedRun, step: &StepId) -> Result<(), Left> {
+        let Some(children) = claimed.run.children.clone().filter(|_| claimed.run.rests_until().is_none()) else {
+            return Err(Left::Rests);
+        };
+        let outcome = looked_at(claimed.run.clone(), step, children, false, self.ports.clock.now());
+        self.commit(claimed, outcome).await
+    }
+
+    /// Cancels every child that runs. Those that are about to end take their time.
+    pub(super) async fn cancel_all(&self, run: &Run, children: &Children) -> Result<(), Left> {
+        for index in &children.running {
+            let child = RunId::child(run.id, children.since, *index);
+            match self.cancel_run(&run.tenant, child, NEEDED_NO_MORE, None).await {
+                Ok(Cancelled::Now(_) | Cancelled::Before(_) | Cancelled::Gone | Cancelled::TooLate(_)) => {}
+                Err(error @ (StoreError::Backend { .. } | StoreError::Full { .. })) => return Err(Left::Store(error)),
+                Err(error) => {
+                    tracing::error!(run = %child, error = &error as &dyn std::error::Error, "a child run was not cancelled");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The children that have ended since, in the order of their ends.
+    pub(super) async fn ended_of(&self, run: &Run, children: &Children) -> Result<Vec<(u32, Run)>, Trouble> {
+        let mut ended = Vec::new();
+        for index in &children.running {
+            let id = RunId::child(run.id, children.since, *index);
+            let child = self.ports.store.run(&run.tenant, id).await?.ok_or(StoreError::NotFound("child run"))?;
+            if child.ending().is_some() {
+                ended.push((*index, child));
+            }
+        }
+        ended.sort_by_key(|(index, child)| (child.updated_at, *index));
+        Ok(ended)
+    }
+
+    /// The run with what its children tell it: what is to be hidden, and how long its clock stood still.
+    async fn taught(&self, run: &Run, ended: &[(u32, Run)]) -> Result<Run, Left> {
+        let mut taught = run.clone();
+        for (_, child) in ended {
+            taught.keep_sensitive(&child.sensitive);
+            let Some(about) = &child.parent else { continue };
+            let deadline = match about.part {
+                Part::Flow => run.deadline.after(child.deadline.since(about.deadline)),
+                // A step's own deadline may have been earlier than the run's.
+                _ => run.deadline.max(about.deadline.after(child.deadline.since(about.deadline))),
+            };
+            taught.deadline = taught.deadline.max(deadline);
+            if about.part == Part::Flow {
+                let marked = self.marked_of(child).await.map_err(Left::Store)?;
+                taught.keep_sensitive(&marked);
+            }
+        }
+        Ok(taught)
+    }
+
+    /// What the flow of a called run hides.
+    async fn marked_of(&self, child: &Run) -> Result<Vec<String>, StoreError> {
+        let definitions = &self.ports.definitions;
+        let names = match definitions.flow(&child.tenant, &child.flow, Some(child.flow_version)).await {
+            Ok(Some((_, flow))) => definitions.marked_names(&child.tenant, &flow).await?,
+            Err(error @ (StoreError::Backend { .. } | StoreError::Full { .. })) => return Err(error),
+            // What cannot be read marks nothing that could be told apart: everything that is marked anywhere is hidden.
+            Ok(None) | Err(_) => definitions.all_marked_names(&child.tenant).await?,
+        };
+        Ok(names.marks().map(str::to_owned).collect())
+    }
+}
+
+/// What the children of a step that is over did is taken back with what the run did.
+pub(super) fn hand_up(run: &mut Run, step: &StepId, children: &Children) {
+    if children.compensates {
+        let done = DoneChildren { of: run.id, since: children.since, left: children.begun };
+        run.remember(Compensation { step: step.clone(), children: Some(done) });
+    }
+}
+
+fn over_deadline(run: &Run) -> StepError {
+    step_error("run.deadline", format!("the run was not done by its deadline, {}", run.deadline))
+}
+
+/// What a look at the children makes durable: the run waits for them, or is ready to be looked at again at once.
+pub(super) fn looked_at(run: Run, step: &StepId, children: Children, is_ready: bool, now: Timestamp) -> Outcome {
+    let record = StepRecord::Children(ChildrenRecord::of(&children));
+    let until = now.after(LOOK_AT_LATEST);
+    let (event, outcome) = if is_ready {
+        let outcome = StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None };
+        (Event::Continued(step.clone()), outcome)
+    } else {
+        let event = Event::Waiting { step: step.clone(), on: Waits::Children, until };
+        (event, StepOutcome::Waiting { on: Waits::Children, until, error: None })
+    };
+    let run = Run { children: Some(children), looks: run.looks.saturating_add(1), ..run };
+    let run = run.apply(event, now);
+    entered(run, step, record, outcome, now)
+}
+
+/// A commit with an entry that changes nothing of the context.
+pub(super) fn entered(run: Run, step: &StepId, record: StepRecord, outcome: StepOutcome, now: Timestamp) -> Outcome {
+    let entry = JournalEntry {
+        sequence: run.revision,
+        step: step.clone(),
+        started_at: now,
+        elapsed_us: 0,
+        record,
+        outcome,
+        changes: Vec::new(),
+        diagnostics: Vec::new(),
+        diagnostics_dropped: 0,
+    };
+    Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
+}
