@@ -64,7 +64,8 @@ impl Engine {
     }
 
     async fn expire(&self, claimed: &mut ClaimedRun, step: &StepId, until: Timestamp) -> Result<(), Left> {
-        let message = format!("nobody resumed the run until {until}; `time-to-live` of the step says how long it waits");
+        let message =
+            format!("nobody resumed the run until {until}; `time-to-live` of the step says how long it waits");
         let error = step_error(SUSPENSION_EXPIRED, message);
         let on_expiry = match self.find_step(&claimed.run, step).await {
             Ok((_, step)) => step.transitions.on_expiry.clone(),
@@ -104,7 +105,8 @@ impl Engine {
         reminder: Reminder,
     ) -> Result<Reminded, Left> {
         let started = (self.ports.clock.now(), Instant::now());
-        let missing = |what: &str| step_error("flow.unknown", format!("step `{}` has no such {what} any more", step.id));
+        let missing =
+            |what: &str| step_error("flow.unknown", format!("step `{}` has no such {what} any more", step.id));
         let StepKind::Prompt(prompt) = &step.kind else { return Ok(failed(reminder, missing("prompt"), started)) };
         let found = usize::try_from(reminder.index).ok().and_then(|index| prompt.calls.get(index));
         let Some(call) = found else { return Ok(failed(reminder, missing("reminder"), started)) };
@@ -235,12 +237,7 @@ fn outcome_of(run: &Run, step: &StepId, reminded: Reminded, now: Timestamp) -> O
 }
 
 /// The run goes on where its step leads when nobody resumes it in time.
-fn go_on(
-    claimed: &ClaimedRun,
-    step: &StepId,
-    (target, error): (Target, StepError),
-    now: Timestamp,
-) -> Outcome {
+fn go_on(claimed: &ClaimedRun, step: &StepId, (target, error): (Target, StepError), now: Timestamp) -> Outcome {
     let left = json!({ "error": { "code": error.code, "message": error.message } });
     let changes = vec![ContextChange { key: ContextKey::step(step), value: left }];
     let (event, outcome) = match target {

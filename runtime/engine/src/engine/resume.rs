@@ -179,9 +179,7 @@ impl Engine {
         let taken = Taken { run, context, client_key, from: RunStateKind::Suspended };
         match self.intervene(taken, entry).await {
             Ok((Intervened::Done(_), run)) => Ok(Some(ResumedRun { run, resumed: true })),
-            Ok((Intervened::Before, _)) => {
-                Ok(Some(ResumedRun { run: self.present(resume).await?, resumed: false }))
-            }
+            Ok((Intervened::Before, _)) => Ok(Some(ResumedRun { run: self.present(resume).await?, resumed: false })),
             Err(StoreError::RevisionConflict { .. } | StoreError::UnexpectedState { .. }) => {
                 let present = self.present(resume).await?;
                 if present.suspension().is_some_and(|it| it.id == suspension) {

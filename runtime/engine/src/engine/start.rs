@@ -142,7 +142,9 @@ impl Engine {
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let new = NewRun { run: run.clone(), context: context.clone(), client_key: start.client_key, lease };
         match self.ports.store.start_run(new).await? {
-            Started::Existing(existing) if !is_same_start(&existing, &run) => Err(StartError::ClientKeyTaken(existing.id)),
+            Started::Existing(existing) if !is_same_start(&existing, &run) => {
+                Err(StartError::ClientKeyTaken(existing.id))
+            }
             Started::Existing(existing) => Ok(StartedRun { run: *existing, created: false }),
             Started::New(lease) => {
                 match (slot, lease) {

@@ -200,7 +200,12 @@ impl ValueTemplate {
         if faults.is_empty() { Ok(template) } else { Err(faults) }
     }
 
-    fn parse_at(known: &[&'static str], value: &Value, pointer: &str, faults: &mut Vec<(String, TemplateFault)>) -> Self {
+    fn parse_at(
+        known: &[&'static str],
+        value: &Value,
+        pointer: &str,
+        faults: &mut Vec<(String, TemplateFault)>,
+    ) -> Self {
         match value {
             Value::String(text) => match Template::parse_over(known, text) {
                 Ok(template) => Self::Text(template),

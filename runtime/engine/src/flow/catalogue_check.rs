@@ -64,7 +64,8 @@ impl Checker<'_> {
             let connector = self.catalogue.connector(&call.function.connector);
             let function = connector.and_then(|it| it.document.function(&call.function.function));
             if function.is_some_and(|function| function.mode == ResponseMode::Background) {
-                let message = format!("`{}` is called in the background, which would store the prompt's token", call.function);
+                let message =
+                    format!("`{}` is called in the background, which would store the prompt's token", call.function);
                 let fault = self.faults.error(self.document, &format!("{at}/call"), "flow.prompt-call", message);
                 fault.help("name a function whose response is waited for");
             }

@@ -166,8 +166,10 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
             claims.iter().enumerate().flat_map(|(index, claim)| claim.value.expressions_at(&at(index))).collect()
         }
         StepKind::Prompt(prompt) => {
-            let arguments =
-                prompt.calls.iter().flat_map(|it| it.call.arguments.expressions_at(&format!("{step}/{}/arguments", it.place)));
+            let arguments = prompt
+                .calls
+                .iter()
+                .flat_map(|it| it.call.arguments.expressions_at(&format!("{step}/{}/arguments", it.place)));
             prompt.text.iter().flat_map(|text| of_text("prompt/text", text)).chain(arguments).collect()
         }
         StepKind::Fail { reason, description } => {

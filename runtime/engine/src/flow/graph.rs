@@ -32,7 +32,9 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
     let mut targets: Vec<&Target> = match &step.kind {
         StepKind::Condition(branches) => branches.iter().map(|branch| &branch.target).collect(),
         StepKind::Fail { .. } | StepKind::End => Vec::new(),
-        StepKind::Call(_) | StepKind::Action(_) | StepKind::Claims(_) | StepKind::Prompt(_) => vec![&step.transitions.next],
+        StepKind::Call(_) | StepKind::Action(_) | StepKind::Claims(_) | StepKind::Prompt(_) => {
+            vec![&step.transitions.next]
+        }
     };
     targets.extend(&step.transitions.on_failure);
     targets.extend(&step.transitions.on_error);
