@@ -9,6 +9,7 @@ mod deadline;
 mod diagnostics; // what people are told of a step
 mod ending;
 mod hooks;
+mod interventions; // what people are told of resumes and the like
 mod prompt;
 mod result;
 mod retry; // of whole steps
