@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use super::visits::within_visits;
 use super::{Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
@@ -137,7 +138,9 @@ impl Engine {
     async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
-            RunState::Waiting { step, on: Waits::Retry, until } if self.ports.clock.now() >= *until => step.clone(),
+            RunState::Waiting { step, on: Waits::Timer | Waits::Retry, until } if self.ports.clock.now() >= *until => {
+                step.clone()
+            }
             RunState::Suspended { .. } => return self.look_at_suspended(claimed).await,
             RunState::Paused { .. } => return self.look_at_paused(claimed).await,
             RunState::Waiting { .. } => return Err(Left::Rests),
@@ -170,8 +173,10 @@ impl Engine {
             let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
             return Err(step_error("run.too-many-steps", message).into());
         }
-        if self.ports.clock.now() >= run.deadline {
-            let message = format!("the run was not done by its deadline, {}", run.deadline);
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
         self.find_step(run, step).await
@@ -195,17 +200,20 @@ impl Engine {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
-        Ok(position.ok_or_else(|| {
+        let (flow, step) = position.ok_or_else(|| {
             step_error(
                 "flow.unknown",
                 format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
             )
-        })?)
+        })?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
     }
 
     /// Runs a step, and keeps the lease alive while it takes.
     async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
-        let budget = claimed.run.deadline.since(self.ports.clock.now());
+        let now = self.ports.clock.now();
+        let budget = claimed.run.deadline_at(now).since(now);
         let this = Attempt {
             ports: &self.ports,
             flow,

@@ -16,7 +16,8 @@ mod settings;
 mod start;
 mod try_action;
 mod try_call;
-mod verdict; // what an exchange in the background comes to
+mod verdict;
+mod visits; // what an exchange in the background comes to
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -40,7 +41,7 @@ pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
 use crate::ports::{
-    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError, Tokens,
+    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError, Tokens,
 };
 use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
@@ -58,6 +59,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What is encrypted for the other side of an action.
     pub encryption: Arc<dyn Encryption>,
+    /// What signs the claims of runs.
+    pub signer: Arc<dyn Signer>,
     /// What lets somebody without an API key answer a prompt.
     pub tokens: Arc<dyn Tokens>,
     /// The time of day.

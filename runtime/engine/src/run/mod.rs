@@ -7,7 +7,9 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod rounds; // how often a run comes to a step
 mod state;
+mod step_records; // what the journal keeps of simple steps
 mod suspension; // what suspended runs wait for
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
@@ -23,4 +25,5 @@ pub use self::journal::{
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

@@ -263,6 +263,7 @@ impl House {
             clock: self.clock.clone(),
             tokens: Arc::new(OpenTokens),
             encryption: Arc::new(super::encrypted_actions::Mirror),
+            signer: Arc::new(super::signed_claims::Clerk),
             definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };

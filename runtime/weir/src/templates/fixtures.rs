@@ -226,6 +226,7 @@ fn engine(authentication: Authentication) -> Arc<Engine> {
         clock: Arc::new(SystemClock),
         tokens: Arc::new(crate::secrets::PromptTokens::new(&master, "https://weir.test")),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
