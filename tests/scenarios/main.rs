@@ -29,6 +29,7 @@ mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;
 mod identities;
+mod prompts;
 mod real_world; // systems that others have written
 mod responses;
 mod saved_actions;

@@ -54,5 +54,5 @@ fn unbounded_targets(step: &Step) -> Vec<&StepId> {
 
 /// Whether the step is done only after the run has rested.
 fn waits(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::Wait(_) | StepKind::Redirect(_))
+    matches!(kind, StepKind::Wait(_) | StepKind::Redirect(_) | StepKind::Prompt(_))
 }

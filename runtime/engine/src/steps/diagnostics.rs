@@ -19,7 +19,7 @@ const BODY_READ_MAX: usize = 64 << 10;
 
 /// The entries of a step, or of a call that goes on without its step.
 pub(crate) struct Diagnostics<'a> {
-    run: &'a Run,
+    pub(super) run: &'a Run,
     step: &'a StepId,
     clock: &'a dyn Clock,
     settings: &'a DiagnosticSettings,
@@ -193,20 +193,6 @@ impl<'a> Diagnostics<'a> {
             message,
             configurations: Value::Null,
             input: Value::Null,
-        });
-    }
-
-    /// That somebody stepped into the run, and with what, masked already.
-    pub(crate) fn intervened(&self, event: DiagnosticEvent, message: &str, request: RequestId, input: Value) {
-        self.push(Draft {
-            level: LogLevel::Info,
-            status: ResultStatus::Success,
-            event,
-            request,
-            component: self.run.flow.to_string(),
-            message: message.to_owned(),
-            configurations: Value::Null,
-            input: self.cut_json(input),
         });
     }
 

@@ -10,6 +10,7 @@ mod diagnostics; // what people are told of a step
 mod ending;
 mod family; // steps with child runs
 mod hooks;
+mod interventions; // what people are told of resumes and the like
 mod prompt;
 mod redirect;
 mod result;

@@ -57,6 +57,7 @@ mod tests {
         "plugin",
         "request",
         "run",
+        "prompt",
         "backup",
         "server",
         "step",
@@ -66,7 +67,8 @@ mod tests {
     ];
 
     /// Settings and file names that look like codes.
-    const NOT_CODES: [&str; 4] = ["action.wit", "server.listen", "server.metrics-listen", "server.shutdown-grace"];
+    const NOT_CODES: [&str; 5] =
+        ["action.wit", "server.listen", "server.metrics-listen", "server.public-url", "server.shutdown-grace"];
 
     fn is_code(text: &str) -> bool {
         let plain =

@@ -217,11 +217,14 @@ fn engine(authentication: Authentication) -> Arc<Engine> {
     let settings: ConnectorSettings = serde_json::from_value(settings).unwrap();
     let credentials = Arc::new(FixtureCredentials(authentication));
     let store = Arc::new(MemoryStore::default());
+    let folder = tempfile::tempdir().unwrap();
+    let (master, _) = crate::secrets::MasterKey::load(None, &folder.path().join("master.key")).unwrap();
     let ports = Ports {
         plugins: Arc::new(NoPlugins),
         connectors: Arc::new(HttpConnectors::new(settings, credentials, Arc::new(SystemResolver)).unwrap()),
         store: store.clone(),
         clock: Arc::new(SystemClock),
+        tokens: Arc::new(crate::secrets::PromptTokens::new(&master, "https://weir.test")),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
         signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),

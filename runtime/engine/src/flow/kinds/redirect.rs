@@ -24,6 +24,9 @@ pub(in crate::flow) struct RedirectDocument {
     /// The next step, or `end`, once the run is resumed: what came back is at `steps.ID.resumed`.
     #[serde(default)]
     pub next: Option<String>,
+    /// The next step where nobody comes back in time. The run ends as an error by default.
+    #[serde(default)]
+    pub on_expiry: Option<String>,
     /// The next step after a URL that cannot be had, or that nobody is sent to.
     #[serde(default)]
     pub on_error: Option<String>,
@@ -71,7 +74,8 @@ impl Compiler<'_> {
             let message = "the run ends with this redirect (`ends`); nothing is next";
             self.error(&format!("{pointer}/next"), SHAPE, message);
         }
-        let transitions = self.transitions(pointer, it.next, following, [None, it.on_error]);
+        let mut transitions = self.transitions(pointer, it.next, following, [None, it.on_error]);
+        transitions.on_expiry = it.on_expiry.and_then(|text| self.target(&format!("{pointer}/on-expiry"), &text));
         let transitions = match it.redirect.ends {
             true => Transitions { next: Target::End, ..transitions },
             false => transitions,

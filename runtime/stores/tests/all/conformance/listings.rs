@@ -5,11 +5,12 @@ use weir_engine::message::Failure;
 use weir_engine::ports::{Cursor, PageRequest, RunFilter, Store};
 use weir_engine::run::{Ending, Event, RunStateKind};
 
-use crate::support::{begin, code, complete, first_page, next_page, step, tenant};
+use crate::support::{at, begin, code, complete, first_page, new_run, next_page, step, tenant};
 
 super::on_every_back_end!(
     runs_are_listed_newest_first_in_pages,
     runs_are_filtered_by_flow_and_state,
+    runs_are_found_by_time_and_by_client_key,
     a_run_that_moves_on_is_neither_lost_nor_doubled,
     a_foreign_cursor_is_refused,
 );
@@ -51,6 +52,51 @@ async fn six(store: &dyn Store) -> Vec<RunId> {
     runs
 }
 
+/// Ids of six runs that were started a second apart; newest first.
+async fn a_second_apart(store: &dyn Store) -> Vec<RunId> {
+    let mut runs = Vec::new();
+    for second in 0..6 {
+        let mut new = new_run("acme", "signup");
+        let mut id = *RunId::first_of(at(second * 1_000)).as_bytes();
+        id[15] = 7;
+        (new.run.id, new.client_key) = (RunId::from_bytes(id), Some(format!("key-{second}")));
+        runs.insert(0, new.run.id);
+        store.start_run(new).await.unwrap();
+    }
+    runs
+}
+
+async fn runs_are_found_by_time_and_by_client_key(store: &dyn Store) {
+    let runs = a_second_apart(store).await;
+    let mid = |tenths: u64| Some(at(tenths * 100));
+    for (since, until, found) in [
+        (None, None, 0..6),
+        (mid(0), mid(60), 0..6),
+        (mid(20), None, 0..4),
+        (mid(21), None, 0..3),
+        (None, mid(20), 4..6),
+        (None, mid(21), 3..6),
+        (mid(10), mid(40), 2..5),
+        (mid(11), mid(19), 4..4),
+        (mid(40), mid(10), 0..0),
+        (mid(99), None, 0..0),
+    ] {
+        for flow in [None, Some("signup".parse().unwrap())] {
+            let filter = RunFilter { since, until, flow, ..RunFilter::default() };
+            for limit in [1, 2, 9] {
+                assert_eq!(list(store, &filter, limit).await, runs[found.clone()], "{filter:?} in pages of {limit}");
+            }
+        }
+    }
+    let of_key = |key: &str| RunFilter { client_key: Some(key.to_owned()), ..RunFilter::default() };
+    assert_eq!(list(store, &of_key("key-5"), 1).await, runs[..1]);
+    assert_eq!(list(store, &of_key("key-6"), 1).await, []);
+    assert_eq!(list(store, &RunFilter { until: mid(20), ..of_key("key-5") }, 1).await, []);
+    assert_eq!(list(store, &RunFilter { state: Some(RunStateKind::Error), ..of_key("key-5") }, 1).await, []);
+    let theirs = store.runs(&tenant("other"), &of_key("key-5"), &first_page(5)).await.unwrap();
+    assert!(theirs.items.is_empty());
+}
+
 async fn runs_are_listed_newest_first_in_pages(store: &dyn Store) {
     let runs = six(store).await;
     for limit in [0, 1, 2, 5, 6, 7] {
@@ -63,7 +109,11 @@ async fn runs_are_listed_newest_first_in_pages(store: &dyn Store) {
 
 async fn runs_are_filtered_by_flow_and_state(store: &dyn Store) {
     let runs = six(store).await;
-    let of = |flow: Option<&str>, state| RunFilter { flow: flow.map(|flow| flow.parse().unwrap()), state };
+    let of = |flow: Option<&str>, state| RunFilter {
+        flow: flow.map(|flow| flow.parse().unwrap()),
+        state,
+        ..RunFilter::default()
+    };
     for (filter, expected) in [
         (of(Some("signup"), None), vec![runs[0], runs[2], runs[3], runs[5]]),
         (of(Some("login"), Some(RunStateKind::Completed)), vec![runs[4]]),

@@ -22,7 +22,7 @@ async fn a_suspended_run_is_nobodys_until_its_time_is_over(store: &dyn Store) {
     assert_eq!(code(store.renew_lease(&run.tenant, run.id, &lease, at(9_000)).await), "store.stale-lease");
     store.end_orphaned_leases().await.unwrap();
     assert!(claim(store, UNTIL - 1, 9).await.is_empty());
-    let filter = weir_engine::ports::RunFilter { state: Some(RunStateKind::Suspended), flow: None };
+    let filter = weir_engine::ports::RunFilter { state: Some(RunStateKind::Suspended), ..Default::default() };
     let listed = store.runs(&run.tenant, &filter, &first_page(9)).await.unwrap();
     assert_eq!(listed.items, std::slice::from_ref(&run));
     let claimed = claim(store, UNTIL, 9).await;

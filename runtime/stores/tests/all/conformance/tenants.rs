@@ -23,7 +23,7 @@ async fn a_run_is_its_tenants_alone(store: &dyn Store) {
         assert_eq!(store.run_context(&other, run.id).await.unwrap(), None);
         assert!(store.journal(&other, run.id, 0, 10).await.unwrap().is_empty());
         assert!(store.runs(&other, &RunFilter::default(), &first_page(10)).await.unwrap().items.is_empty());
-        let by_flow = RunFilter { flow: Some("signup".parse().unwrap()), state: None };
+        let by_flow = RunFilter { flow: Some("signup".parse().unwrap()), ..RunFilter::default() };
         assert!(store.runs(&other, &by_flow, &first_page(10)).await.unwrap().items.is_empty());
         assert_eq!(code(store.renew_lease(&other, run.id, &lease, at(9_000)).await), "store.not-found");
         let mut theirs = step(&run, &lease, advance(), vec![]);

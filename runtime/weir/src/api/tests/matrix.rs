@@ -67,6 +67,7 @@ fn ask(route: &Route, path: &str) -> Ask {
         ("post", "/v1/flows/{name}/runs") => ask.json(&json!({ "event": { "name": "x" } })),
         ("post", "/v1/runs/{id}/resume") => ask.json(&json!({ "input": {} })),
         ("post", "/v1/runs/{id}/cancel") => ask.json(&json!({ "reason": "enough" })),
+        ("post", "/v1/runs/{id}/continue") => ask.json(&json!({})),
         ("post", "/v1/connectors/{name}/functions/{function}/test") => ask.json(&json!({})),
         ("post", "/v1/connector-tests") => ask.json(&json!({ "document": super::house::CONNECTOR, "function": "get" })),
         ("post", "/v1/action-tests") => {
@@ -91,7 +92,14 @@ async fn only_these_routes_ask_for_no_key() {
     // keeps A1
     let open: BTreeSet<String> =
         routes().into_iter().filter(|route| route.scopes.is_none()).map(|route| route.path).collect();
-    let known = ["/healthz", "/openapi.json", "/readyz", "/v1/schemas/connector.json", "/v1/schemas/flow.json"];
+    let known = [
+        "/healthz",
+        "/openapi.json",
+        "/readyz",
+        "/v1/prompts/{token}",
+        "/v1/schemas/connector.json",
+        "/v1/schemas/flow.json",
+    ];
     assert_eq!(open, known.map(str::to_owned).into());
 }
 

@@ -12,6 +12,7 @@ mod edge;
 mod identities;
 mod limits;
 mod matrix;
+mod prompts;
 mod runs;
 mod secrets;
 mod tenants;
