@@ -19,8 +19,8 @@ use crate::ids::ConnectorName;
 use crate::message::Failure;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError,
-    StepOutcome, StepRecord, Waits,
+    Awaits, Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext,
+    StepError, StepOutcome, StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -49,6 +49,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) suspensions: SuspensionLimits,
     /// How it may call other flows.
     pub(crate) calls: CallLimits,
+    /// What tells its calls from those of its step: none where they are the step's own.
+    pub(crate) reminder: Option<String>,
     /// What hooks see; made when the first one asks.
     pub(crate) shown: OnceCell<Shown>,
 }
@@ -77,10 +79,12 @@ pub(crate) enum Way {
     Failure(Failure),
     /// A technical error.
     Error(StepError),
-    /// The end user is sent elsewhere; the step runs again when the run is resumed.
+    /// Somebody is to answer, or to come back; the step runs again when the run is resumed.
     Suspend {
-        /// Where to.
-        redirect: String,
+        /// For what the run waits.
+        awaits: Awaits,
+        /// The first call that reminds somebody, where there is one.
+        remind: Option<Reminder>,
         /// How long the run waits.
         until: Timestamp,
     },
@@ -128,19 +132,33 @@ pub(crate) struct Outcome {
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started_at = attempt.ports.clock.now();
     let started = Instant::now();
-    let done = match &attempt.step.kind {
-        _ if must_be_remembered(attempt.step) && !attempt.run.may_remember() => too_many_compensations(),
+    let done = match (steps::passed_over(attempt), attempt.step.common.deadline) {
+        (Some(done), _) => done,
+        (None, _) if must_be_remembered(attempt.step) && !attempt.run.may_remember() => too_many_compensations(),
+        (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
+        (None, None) => run_kind(attempt).await,
+    };
+    conclude(attempt, done, started_at, started.elapsed())
+}
+
+/// What the step does, by its kind.
+async fn run_kind(attempt: &Attempt<'_>) -> Done {
+    match &attempt.step.kind {
         StepKind::Call(call) => steps::run_call(attempt, call).await,
         StepKind::Action(action) => steps::run_action(attempt, action).await,
         StepKind::Condition(branches) => steps::run_condition(attempt, branches),
-        StepKind::Claims(claims) => steps::run_claims(attempt, claims),
+        StepKind::Claims(claims) => steps::run_claims(attempt, claims).await,
         StepKind::Parallel(parallel) => steps::run_parallel(attempt, parallel),
         StepKind::ForEach(each) => steps::run_for_each(attempt, each),
         StepKind::CallFlow(call) => steps::run_call_flow(attempt, call).await,
+        StepKind::Set(templates) => steps::run_set(attempt, templates),
+        StepKind::Transform(transform) => steps::run_transform(attempt, transform).await,
+        StepKind::Wait(wait) => steps::run_wait(attempt, wait),
+        StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
+        StepKind::Prompt(prompt) => steps::run_prompt(attempt, prompt),
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
-    };
-    conclude(attempt, done, started_at, started.elapsed())
+    }
 }
 
 /// Brings a step to its end whose child runs are over.
@@ -166,7 +184,11 @@ fn too_many_compensations() -> Done {
 fn remembering(attempt: &Attempt<'_>, record: &StepRecord, way: &Way) -> Run {
     // The children of a step that is over are its own no more.
     let mut run = Run { children: None, ..attempt.run.clone() };
-    let is_passed_over = matches!(record, StepRecord::Action(action) if action.skipped.is_some());
+    let is_passed_over = match record {
+        StepRecord::Action(action) => action.skipped.is_some(),
+        StepRecord::Skipped { .. } => true,
+        _ => false,
+    };
     let is_done = matches!(way, Way::Next | Way::Branch(_)) && !is_passed_over;
     if is_done && attempt.step.common.compensate.is_some() {
         run.remember(Compensation { step: attempt.step.id.clone(), children: None });
@@ -189,11 +211,16 @@ fn conclude(
     };
     let (children, begun) = begun.unzip();
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
+    if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
+        // The next attempt finds what this one found.
+        changes.clear();
+    }
     changes.extend(left_behind);
     let event = match &outcome {
         StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { redirect, until } => {
-            Event::Suspended { step: attempt.step.id.clone(), redirect: redirect.clone(), until: *until }
+        StepOutcome::Suspended { awaits, remind, until } => {
+            let (step, awaits) = (attempt.step.id.clone(), awaits.clone());
+            Event::Suspended { step, awaits, remind: *remind, until: *until }
         }
         StepOutcome::Waiting { on, until, .. } => {
             Event::Waiting { step: attempt.step.id.clone(), on: *on, until: *until }
@@ -203,7 +230,11 @@ fn conclude(
         }
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
-    let run = Run { children, ..run.apply(event, attempt.ports.clock.now()) };
+    let mut run = Run { children, ..run.apply(event, attempt.ports.clock.now()) };
+    run.keep_result(&record);
+    if attempt.step.common.visits_max.is_some() && attempt.run.children.is_none() {
+        run.count_visit(attempt.run, &attempt.step.id);
+    }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
         sequence: run.revision,
@@ -239,13 +270,16 @@ fn lead_on(
             }
         }
         Way::Error(error) => {
+            if let Some(rests) = steps::rest_after(attempt, &error) {
+                return Ok((rests, None));
+            }
             let left_behind = left(json!({ "error": { "code": error.code, "message": error.message } }));
             match &transitions.on_error {
                 Some(target) => (target.clone(), None, Some(error), left_behind),
                 None => return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind)),
             }
         }
-        Way::Suspend { redirect, until } => return Ok((StepOutcome::Suspended { redirect, until }, None)),
+        Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
         Way::Begin(_) => {
             let until = attempt.ports.clock.now().after(LOOK_AT_LATEST);
@@ -318,6 +352,9 @@ impl Attempt<'_> {
     /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
     /// again because its run was resumed makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
+        if let Some(reminder) = &self.reminder {
+            return format!("{}.{}.{reminder}{call}", self.run.id, self.step.id);
+        }
         match self.run.resumptions {
             0 => format!("{}.{}{call}", self.run.id, self.step.id),
             round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),

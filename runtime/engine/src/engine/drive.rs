@@ -8,20 +8,18 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
+use super::visits::within_visits;
 use super::{Driver, Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
-
-/// The code of a run that nobody resumed in time.
-pub const SUSPENSION_EXPIRED: &str = "run.suspension-expired";
 
 /// Why a run is not driven on by this process.
 pub(super) enum Left {
@@ -110,7 +108,7 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
-                // Its commit gave back the lease.
+                // Its lease is given back: whoever claims it next goes on.
                 Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
@@ -150,8 +148,12 @@ impl Engine {
         }
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
-            RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
-            RunState::Waiting { .. } | RunState::Paused { .. } => return Err(Left::Rests),
+            RunState::Waiting { step, on: Waits::Timer | Waits::Retry, until } if self.ports.clock.now() >= *until => {
+                step.clone()
+            }
+            RunState::Suspended { .. } => return self.look_at_suspended(claimed).await,
+            RunState::Paused { .. } => return self.look_at_paused(claimed).await,
+            RunState::Waiting { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
         self.unless_draining()?;
@@ -171,58 +173,48 @@ impl Engine {
         }
     }
 
-    /// Ends a suspended run whose time is over. Where it is not, there is nothing to do.
-    async fn expire(&self, claimed: &mut ClaimedRun, step: StepId, until: Timestamp) -> Result<(), Left> {
-        let now = self.ports.clock.now();
-        if now < until {
-            return Err(Left::Rests);
-        }
-        let message =
-            format!("nobody resumed the run until {until}; `time-to-live` of the action says how long it waits");
-        self.commit(claimed, abandon(claimed, &step, step_error(SUSPENSION_EXPIRED, message), now)).await
-    }
-
     pub(super) fn unless_draining(&self) -> Result<(), Left> {
         if *self.draining.borrow() { Err(Left::Draining) } else { Ok(()) }
-    }
-
-    /// Why a run is given up that was begun again and again and never came to a commit. One that waits is only looked
-    /// at: that says nothing.
-    pub(super) fn brings_process_down(&self, claimed: &ClaimedRun) -> Option<StepError> {
-        let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
-        let is_ready = matches!(claimed.run.state, RunState::Ready { .. });
-        (is_ready && claims > self.settings.claims_without_commit_max).then(|| {
-            let message = format!(
-                "the run was begun again {claims} times without coming to the end of this step; it may be what brings \
-                 its process down"
-            );
-            step_error("run.abandoned", message)
-        })
     }
 
     /// The flow of a run and its present step; an error where the run cannot go on at all.
     async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let run = &claimed.run;
-        if let Some(error) = self.brings_process_down(claimed) {
-            return Err(error.into());
-        }
+        self.check_claims(claimed)?;
         if run.steps_taken() >= self.settings.steps_max {
             let message = format!("the run has taken {} steps, the most that a run may take", run.steps_taken());
             return Err(step_error("run.too-many-steps", message).into());
         }
-        if self.ports.clock.now() >= run.deadline {
-            let message = format!("the run was not done by its deadline, {}", run.deadline);
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
-        self.found(claimed, step).await
+        self.find_step(run, step).await
     }
 
-    /// The flow of a run and its present step.
-    pub(super) async fn found(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        self.step_of(&claimed.run, step).await
+    /// Refuses a run that may be what brings its process down.
+    pub(super) fn check_claims(&self, claimed: &ClaimedRun) -> Result<(), StepError> {
+        let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
+        if claims <= self.settings.claims_without_commit_max {
+            return Ok(());
+        }
+        let message = format!(
+            "the run was begun again {claims} times without coming to the end of this step; it may be what brings its \
+             process down"
+        );
+        Err(step_error("run.abandoned", message))
     }
 
-    /// The flow of a run and a step of it.
+    /// The flow of a run, and a step of it that may be taken now.
+    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let (flow, step) = self.step_of(run, step).await?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
+    }
+
+    /// The flow of a run, and a step of it.
     pub(super) async fn step_of(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
@@ -237,7 +229,8 @@ impl Engine {
 
     /// Everything that a step may use.
     pub(super) fn attempt_of<'a>(&'a self, claimed: &'a ClaimedRun, flow: &'a Flow, step: &'a Step) -> Attempt<'a> {
-        let budget = claimed.run.deadline.since(self.ports.clock.now());
+        let now = self.ports.clock.now();
+        let budget = claimed.run.deadline_at(now).since(now);
         Attempt {
             ports: &self.ports,
             flow,
@@ -245,7 +238,7 @@ impl Engine {
             run: &claimed.run,
             context: &claimed.context,
             scope: scope_of(&claimed.run, &claimed.context),
-            until: Instant::now() + budget,
+            until: Instant::now() + step.common.deadline.map_or(budget, |deadline| deadline.min(budget)),
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
             tried: None,
             diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
@@ -253,6 +246,7 @@ impl Engine {
             suspensions: self.settings.suspensions(),
             calls: self.settings.calls(),
             shown: OnceCell::new(),
+            reminder: None,
         }
     }
 
@@ -285,7 +279,7 @@ impl Engine {
     }
 
     /// Prolongs a lease again and again; returns only when another process has the run.
-    async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
+    pub(super) async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.ports.clock.now().after(self.settings.lease);
@@ -359,8 +353,9 @@ impl Engine {
         if hands_over {
             self.outbound.wake();
         }
-        // Its children wait in the store, or its parent does.
-        if begins || run.parent.is_some() {
+        // Its children wait in the store, or its parent does, or it has somebody to tell at once.
+        let is_due = run.rests_until().is_some_and(|until| until <= self.ports.clock.now());
+        if begins || is_due || run.parent.is_some() {
             self.wake.notify_one();
         }
         changes.iter().for_each(|change| claimed.context.apply(change));

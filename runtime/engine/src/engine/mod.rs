@@ -4,10 +4,13 @@ mod background; // sends what steps hand over
 mod cancel;
 mod children; // looks at child runs
 mod background_entries; // diagnostic entries of calls in the background
+mod continue_run; // a paused one
 mod definitions;
 mod drive;
 mod feed; // diagnostic entries, live
 mod progress;
+mod prompts; // for those who have a token
+mod resting; // what becomes of runs that rest
 mod resume;
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
@@ -15,8 +18,9 @@ mod settings;
 mod start;
 mod try_action;
 mod try_call;
-mod wind_down; // the ends of runs that do not complete
 mod verdict; // what an exchange in the background comes to
+mod visits;
+mod wind_down; // the ends of runs that do not complete
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -27,11 +31,13 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 pub use self::cancel::{CancelError, CancelRun, CancelledRun};
 pub(crate) use self::children::LOOK_AT_LATEST;
+pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
 pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
-pub use self::drive::SUSPENSION_EXPIRED;
 pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
+pub use self::prompts::{OpenPrompt, PromptError};
+pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
 pub use self::serve_action::{ServeAction, ServeActionError};
 pub(crate) use self::settings::{CallLimits, SuspensionLimits};
@@ -40,7 +46,9 @@ pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};
+use crate::ports::{
+    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError, Tokens,
+};
 use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
@@ -57,6 +65,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What is encrypted for the other side of an action.
     pub encryption: Arc<dyn Encryption>,
+    /// What signs the claims of runs.
+    pub signer: Arc<dyn Signer>,
+    /// What lets somebody without an API key answer a prompt.
+    pub tokens: Arc<dyn Tokens>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What tenants have defined.
@@ -121,7 +133,7 @@ impl Engine {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Waits until a run has ended or is suspended, but at most so long. `None` where the tenant has no such run.
+    /// Waits until a run has ended, is suspended or is paused, but at most so long. `None` where the tenant has no such run.
     ///
     /// # Errors
     /// The store's.
@@ -130,7 +142,7 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| !run.state.goes_on());
+            let is_over = found.as_ref().is_none_or(|run| run.state.is_settled());
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

@@ -155,6 +155,7 @@ impl Engine {
             suspensions: self.settings.suspensions(),
             calls: self.settings.calls(),
             shown: OnceCell::new(),
+            reminder: None,
         };
         let called = timeout(within + GRACE, make_call(&this, &made)).await;
         let Called { mut record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;

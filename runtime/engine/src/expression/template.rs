@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::program::{EvaluationError, Expression, ExpressionFault};
+use super::fault::{EvaluationError, ExpressionFault};
+use super::program::Expression;
 use super::scope::{RESULT_BYTES_MAX, ROOTS, Scope, weight};
 
 /// A part of a template.
@@ -124,12 +125,12 @@ impl Template {
                 Part::Text(literal) => text.push_str(literal),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(scope)?;
-                    let encoded = encode(&text, &value)
-                        .map_err(|problem| EvaluationError { expression: expression.source().to_owned(), problem })?;
+                    let encoded =
+                        encode(&text, &value).map_err(|problem| EvaluationError::new(expression.source(), problem))?;
                     text.push_str(&encoded);
                     if text.len() > RESULT_BYTES_MAX {
                         let problem = format!("makes the text longer than {RESULT_BYTES_MAX} bytes");
-                        return Err(EvaluationError { expression: expression.source().to_owned(), problem });
+                        return Err(EvaluationError::new(expression.source(), problem));
                     }
                 }
             }
@@ -187,14 +188,27 @@ impl ValueTemplate {
     /// # Errors
     /// Every string that is not a template.
     pub fn parse(value: &Value) -> Result<Self, Vec<(String, TemplateFault)>> {
+        Self::parse_over(&ROOTS, value)
+    }
+
+    /// The same for templates whose expressions see other roots than most do.
+    ///
+    /// # Errors
+    /// As [`ValueTemplate::parse`].
+    pub fn parse_over(known: &[&'static str], value: &Value) -> Result<Self, Vec<(String, TemplateFault)>> {
         let mut faults = Vec::new();
-        let template = Self::parse_at(value, "", &mut faults);
+        let template = Self::parse_at(known, value, "", &mut faults);
         if faults.is_empty() { Ok(template) } else { Err(faults) }
     }
 
-    fn parse_at(value: &Value, pointer: &str, faults: &mut Vec<(String, TemplateFault)>) -> Self {
+    fn parse_at(
+        known: &[&'static str],
+        value: &Value,
+        pointer: &str,
+        faults: &mut Vec<(String, TemplateFault)>,
+    ) -> Self {
         match value {
-            Value::String(text) => match Template::parse(text) {
+            Value::String(text) => match Template::parse_over(known, text) {
                 Ok(template) => Self::Text(template),
                 Err(fault) => {
                     faults.push((pointer.to_owned(), fault));
@@ -204,7 +218,7 @@ impl ValueTemplate {
             Value::Array(list) => Self::List(
                 list.iter()
                     .enumerate()
-                    .map(|(index, item)| Self::parse_at(item, &format!("{pointer}/{index}"), faults))
+                    .map(|(index, item)| Self::parse_at(known, item, &format!("{pointer}/{index}"), faults))
                     .collect(),
             ),
             Value::Object(object) => Self::Object(
@@ -212,7 +226,7 @@ impl ValueTemplate {
                     .iter()
                     .map(|(key, item)| {
                         let at = format!("{pointer}/{}", crate::document::escape_pointer(key));
-                        (key.clone(), Self::parse_at(item, &at, faults))
+                        (key.clone(), Self::parse_at(known, item, &at, faults))
                     })
                     .collect(),
             ),
@@ -260,9 +274,12 @@ impl ValueTemplate {
             Self::Literal(value) => Ok(value.clone()),
             Self::Text(template) => {
                 let value = template.evaluate(scope)?;
-                *left = left.checked_sub(weight(&value)).ok_or_else(|| EvaluationError {
-                    expression: template.expressions().next().map(|it| it.source().to_owned()).unwrap_or_default(),
-                    problem: format!("makes the whole value larger than {RESULT_BYTES_MAX} bytes"),
+                *left = left.checked_sub(weight(&value)).ok_or_else(|| {
+                    let expression = template.expressions().next().map(Expression::source).unwrap_or_default();
+                    EvaluationError::new(
+                        expression,
+                        format!("makes the whole value larger than {RESULT_BYTES_MAX} bytes"),
+                    )
                 })?;
                 Ok(value)
             }

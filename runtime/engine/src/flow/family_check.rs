@@ -48,7 +48,7 @@ fn written<'a>(flow: &'a Flow, block: &Block) -> HashSet<&'a ContextKey> {
             StepKind::Call(call) => {
                 keys.insert(&call.context_key);
             }
-            StepKind::Claims(claims) => keys.extend(claims.iter().map(|claim| &claim.context_key)),
+            StepKind::Claims(claims) => keys.extend(claims.claims.iter().map(|claim| &claim.context_key)),
             StepKind::Parallel(parallel) => {
                 parallel.branches.iter().for_each(|branch| keys.extend(written(flow, &branch.block)));
             }

@@ -12,15 +12,21 @@ mod document;
 mod family; // steps with child runs
 mod family_check;
 mod graph;
+mod cycle; // what goes round without a bound
 mod input;
+mod kinds;
 mod model;
+mod prompt;
 mod reference;
 mod response_shape;
+mod type_check;
 
 #[cfg(test)]
 mod context_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod type_tests;
 
 pub use self::action::{
     ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, EncryptionRules, SavedAction,
@@ -33,5 +39,9 @@ pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
 pub use self::family::{CallFlowStep, ForEachStep, OnFailure, ParallelBranch, ParallelStep};
-pub use self::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::kinds::{
+    ClaimTemplate, ClaimsStep, RedirectStep, RegisteredClaim, SetPath, SetTemplate, Signing, TransformStep, WaitStep,
+};
+pub use self::model::{Branch, CallStep, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::prompt::{PromptCall, PromptStep};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

@@ -7,7 +7,10 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod rounds; // how often a run comes to a step
 mod state;
+mod step_records; // what the journal keeps of simple steps
+mod suspension; // what suspended runs wait for
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
@@ -17,8 +20,10 @@ pub use self::diagnostic::{
 pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ChildrenRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord,
-    JournalEntry, OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome,
-    StepRecord,
+    JournalEntry, OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError,
+    StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

@@ -21,15 +21,19 @@ mod action_services; // plugins for systems that call external action services
 mod action_tests;
 mod connector_tests;
 mod background_calls;
+mod backup; // of the whole store, for operators
 mod connectors;
+mod continue_run;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
+mod flow_signing; // what flows sign with
 mod flows;
 mod health;
 mod identities;
 mod keys;
 mod openapi;
 mod plugins;
+mod prompts; // for holders of tokens
 mod run_events;
 mod cancel;
 mod relatives; // of a run
@@ -92,6 +96,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(identities::list))
         .routes(routes!(identities::put, identities::get, identities::delete))
+        .routes(routes!(identities::jwks))
         .routes(routes!(flows::list))
         .routes(routes!(flows::validate))
         .routes(routes!(flows::put, flows::get))
@@ -103,6 +108,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(continue_run::continue_run))
+        .routes(routes!(prompts::get, prompts::answer))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))
@@ -114,6 +121,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+        .routes(routes!(backup::make))
         .routes(routes!(openapi::document))
 }
 

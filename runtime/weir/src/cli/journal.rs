@@ -4,6 +4,8 @@ mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
 mod family; // child runs, compensation, cancelling
+mod simple; // set, transform, wait, redirect, signatures
+mod lifecycle;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -11,7 +13,6 @@ use weir_engine::ports::{HookError, HookReport, PostResponseDecision, PreCallDec
 use weir_engine::run::{CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 use crate::output::{self, Colours, Style, printable};
-use crate::table;
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
@@ -67,12 +68,22 @@ impl Page {
             StepRecord::Condition(_) => "condition".to_owned(),
             StepRecord::Action(action) => format!("action {}", action.event.action_type),
             StepRecord::Claims(_) => "claims".to_owned(),
+            StepRecord::Set => "set".to_owned(),
+            StepRecord::Transform(_) => "transform".to_owned(),
+            StepRecord::Wait(_) => "wait".to_owned(),
+            StepRecord::Redirect(_) => "redirect".to_owned(),
+            StepRecord::Skipped { .. } => "passed over".to_owned(),
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
             StepRecord::Children(_) => "child runs".to_owned(),
             StepRecord::Cancelled { .. } => "cancelled".to_owned(),
             StepRecord::Compensation { .. } => "compensation".to_owned(),
+            StepRecord::Prompt { answered: false } => "prompt".to_owned(),
+            StepRecord::Prompt { answered: true } => "prompt, answered".to_owned(),
+            StepRecord::Reminder(reminder) => format!("reminder {}", reminder.index),
+            StepRecord::Continued { flow_version: None } => "goes on".to_owned(),
+            StepRecord::Continued { flow_version: Some(version) } => format!("goes on with version {version}"),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -87,19 +98,30 @@ impl Page {
             }
             StepRecord::Claims(record) => {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
+                self.signed(record.signed.as_ref());
             }
+            StepRecord::Transform(transform) => self.transform(transform),
+            StepRecord::Wait(wait) => self.wait(wait),
+            StepRecord::Redirect(redirect) => self.redirect(redirect),
+            StepRecord::Skipped { when } => self.put(1, Some(Style::Dim), &format!("`{when}` does not hold")),
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
             StepRecord::Children(_) | StepRecord::Cancelled { .. } | StepRecord::Compensation { .. } => {
                 self.family(&entry.record);
             }
-            StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => self.reminder(reminder),
+            StepRecord::Set
+            | StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
         self
     }
 
-    fn call(&mut self, call: &CallRecord) {
+    pub(super) fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
         for hook in &call.pre_call {
@@ -247,22 +269,8 @@ impl Page {
                 }
                 self.put(1, Some(Style::Dim), &format!("→ {step}"));
             }
-            StepOutcome::Suspended { redirect, until } => {
-                self.put(
-                    1,
-                    Some(Style::Warning),
-                    &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
-                );
-            }
-            StepOutcome::Waiting { until, error, .. } => {
-                if let Some(error) = error {
-                    self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
-                }
-                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
-            }
-            StepOutcome::Paused { error, until } => {
-                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
-                self.put(1, Some(Style::Warning), &format!("→ paused until {until}"));
+            StepOutcome::Suspended { .. } | StepOutcome::Waiting { .. } | StepOutcome::Paused { .. } => {
+                self.rests(outcome);
             }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),
@@ -273,44 +281,6 @@ impl Page {
                 self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
                 error.detail.iter().for_each(|detail| self.put(2, Some(Style::Dim), detail));
             }
-        }
-    }
-
-    fn run(&mut self, run: &Value) {
-        let state = table::text(run, "state");
-        let style = match state.as_str() {
-            "completed" => Style::Good,
-            "failed" => Style::Warning,
-            "error" => Style::Bad,
-            _ => Style::Bold,
-        };
-        let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
-        self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
-        if let Some(redirect) = run.get("redirect") {
-            let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
-            self.put(1, None, &format!("its end user is sent to {url}"));
-            self.put(1, Some(Style::Dim), &format!("waits until {until}; `weir run resume {id}` goes on"));
-        }
-        let claims = run.get("claims").and_then(Value::as_array);
-        for claim in claims.into_iter().flatten() {
-            let value = claim.get("value").cloned().unwrap_or_default();
-            self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));
-        }
-        for (member, names) in [("failure", ["step", "reason", "description"]), ("error", ["step", "code", "message"])]
-        {
-            let Some(why) = run.get(member) else { continue };
-            for name in names {
-                let text = table::text(why, name);
-                if !text.is_empty() {
-                    self.put(1, None, &format!("{name}: {text}"));
-                }
-            }
-        }
-        self.relatives(run);
-        if let Some(result) = run.get("client_result") {
-            let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
-            let body = result.get("body").unwrap_or(&Value::Null);
-            self.put(1, None, &format!("a client of `{endpoint}` gets {status} {body}"));
         }
     }
 }

@@ -75,10 +75,16 @@ codes! {
     RUN_CHANGED = "run.changed" 409 "The run is at another revision";
     INVALID_REASON = "run.invalid-reason" 422 "The reason cannot be taken";
     SUSPENSION_EXPIRED = "run.suspension-expired" 409 "The run waited too long";
+    NOT_PAUSED = "run.not-paused" 409 "The run is not paused";
+    CONTINUE_VERSION = "run.continue-version" 422 "The run cannot go on with this version";
+    UNKNOWN_PROMPT = "prompt.unknown" 404 "There is no such prompt";
+    PROMPT_EXPIRED = "prompt.expired" 410 "The prompt waited too long";
+    PROMPT_ANSWERED = "prompt.answered" 409 "The prompt needs no answer any more";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";
     STORE_FULL = "store.full" 503 "The store takes no writes";
+    BACKUP_IN_PROGRESS = "backup.in-progress" 409 "A backup is being made";
     DRAINING = "server.draining" 503 "The server is about to stop";
     INTERNAL = "server.internal" 500 "Internal error";
 }

@@ -29,7 +29,7 @@ use crate::api::{self, App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::auth::{IssueKey, Role};
 use crate::clock::SystemClock;
 use crate::config::{Config, Limits};
-use crate::secrets::{MasterKey, Vault};
+use crate::secrets::{MasterKey, PromptTokens, Vault};
 use crate::telemetry;
 use crate::templates::Templates;
 use crate::tenants::Tenants;
@@ -308,7 +308,8 @@ impl House {
 }
 
 fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>) -> Arc<App> {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let memory = Arc::new(MemoryStore::default());
+    let store: Arc<dyn Store> = Arc::clone(&memory) as _;
     let clock = Arc::new(SystemClock);
     let (master, _) = MasterKey::load(None, &dir.join("master.key")).unwrap();
     let ports = Ports {
@@ -316,7 +317,9 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         connectors: Arc::new(NoConnectors),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock) as _,
+        tokens: Arc::new(PromptTokens::new(&master, "https://weir.test")),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
@@ -330,6 +333,7 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         metrics: telemetry::recorder().unwrap().handle(),
         phase,
         store,
+        backups: memory,
         clock,
     })
 }
