@@ -148,6 +148,9 @@ async fn run_kind(attempt: &Attempt<'_>) -> Done {
         StepKind::Action(action) => steps::run_action(attempt, action).await,
         StepKind::Condition(branches) => steps::run_condition(attempt, branches),
         StepKind::Claims(claims) => steps::run_claims(attempt, claims).await,
+        StepKind::Parallel(parallel) => steps::run_parallel(attempt, parallel),
+        StepKind::ForEach(each) => steps::run_for_each(attempt, each),
+        StepKind::CallFlow(call) => steps::run_call_flow(attempt, call).await,
         StepKind::Set(templates) => steps::run_set(attempt, templates),
         StepKind::Transform(transform) => steps::run_transform(attempt, transform).await,
         StepKind::Wait(wait) => steps::run_wait(attempt, wait),
@@ -231,7 +234,7 @@ fn conclude(
     };
     let mut run = Run { children, ..run.apply(event, attempt.ports.clock.now()) };
     run.keep_result(&record);
-    if attempt.step.common.visits_max.is_some() {
+    if attempt.step.common.visits_max.is_some() && attempt.run.children.is_none() {
         run.count_visit(attempt.run, &attempt.step.id);
     }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();

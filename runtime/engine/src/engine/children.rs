@@ -40,7 +40,7 @@ impl Engine {
         self.unless_draining()?;
         let now = self.ports.clock.now();
         let looked = async {
-            let (flow, step) = self.find_step(&claimed.run, step).await?;
+            let (flow, step) = self.step_of(&claimed.run, step).await?;
             let policy = steps::policy(&step.kind, before.total);
             let policy = policy.ok_or_else(|| step_error("flow.unknown", "the step has no child runs any more"))?;
             Ok((flow, step, policy, self.ended_of(&claimed.run, before).await?))
@@ -220,7 +220,8 @@ pub(super) fn looked_at(run: Run, step: &StepId, children: Children, is_ready: b
         (event, StepOutcome::Waiting { on: Waits::Children, until, error: None })
     };
     let run = Run { children: Some(children), looks: run.looks.saturating_add(1), ..run };
-    let run = run.apply(event, now);
+    let attempts = run.attempts;
+    let run = Run { attempts, ..run.apply(event, now) };
     entered(run, step, record, outcome, now)
 }
 

@@ -108,7 +108,7 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
-                // Its commit gave back the lease.
+                // Its lease is given back: whoever claims it next goes on.
                 Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
@@ -177,7 +177,24 @@ impl Engine {
         if *self.draining.borrow() { Err(Left::Draining) } else { Ok(()) }
     }
 
-    /// Refuses a run that may be what brings its process down: it was begun again and again and never came to a commit.
+    /// The flow of a run and its present step; an error where the run cannot go on at all.
+    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let run = &claimed.run;
+        self.check_claims(claimed)?;
+        if run.steps_taken() >= self.settings.steps_max {
+            let message = format!("the run has taken {} steps, the most that a run may take", run.steps_taken());
+            return Err(step_error("run.too-many-steps", message).into());
+        }
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
+            return Err(step_error("run.deadline", message).into());
+        }
+        self.find_step(run, step).await
+    }
+
+    /// Refuses a run that may be what brings its process down.
     pub(super) fn check_claims(&self, claimed: &ClaimedRun) -> Result<(), StepError> {
         let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
         if claims <= self.settings.claims_without_commit_max {
@@ -190,35 +207,15 @@ impl Engine {
         Err(step_error("run.abandoned", message))
     }
 
-    /// The same for a run in its steps: one that waits is only looked at, which says nothing.
-    pub(super) fn brings_process_down(&self, claimed: &ClaimedRun) -> Option<StepError> {
-        let is_ready = matches!(claimed.run.state, RunState::Ready { .. });
-        self.check_claims(claimed).err().filter(|_| is_ready)
-    }
-
-    /// The flow of a run and its present step; an error where the run cannot go on at all.
-    async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        let run = &claimed.run;
-        if let Some(error) = self.brings_process_down(claimed) {
-            return Err(error.into());
-        }
-        if run.steps_taken() >= self.settings.steps_max {
-            let message = format!("the run has taken {} steps, the most that a run may take", run.steps_taken());
-            return Err(step_error("run.too-many-steps", message).into());
-        }
-        let now = self.ports.clock.now();
-        let deadline = run.deadline_at(now);
-        if now >= deadline {
-            let message = format!("the run was not done by its deadline, {deadline}");
-            return Err(step_error("run.deadline", message).into());
-        }
-        let (flow, step) = self.find_step(run, step).await?;
+    /// The flow of a run, and a step of it that may be taken now.
+    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+        let (flow, step) = self.step_of(run, step).await?;
         within_visits(run, &step)?;
         Ok((flow, step))
     }
 
     /// The flow of a run, and a step of it.
-    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
+    pub(super) async fn step_of(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));

@@ -35,6 +35,9 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
             | StepKind::Set(_)
             | StepKind::Wait(_)
             | StepKind::Redirect(_)
+            | StepKind::Parallel(_)
+            | StepKind::ForEach(_)
+            | StepKind::CallFlow(_)
             | StepKind::Fail { .. }
             | StepKind::End => {}
         }

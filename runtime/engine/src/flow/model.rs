@@ -65,6 +65,9 @@ impl Flow {
             | StepKind::Set(_)
             | StepKind::Wait(_)
             | StepKind::Redirect(_)
+            | StepKind::Parallel(_)
+            | StepKind::ForEach(_)
+            | StepKind::CallFlow(_)
             | StepKind::Fail { .. }
             | StepKind::End => Vec::new(),
         });

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::RETRY_AFTER;
+use axum::response::Response;
 use serde::Deserialize;
 use weir_engine::engine::{CancelError, CancelRun};
 use weir_engine::ids::RunId;
@@ -14,9 +12,8 @@ use weir_engine::ids::RunId;
 use super::app::App;
 use super::body::EventJson;
 use super::caller::{Caller, StartRuns};
-use super::client_result;
 use super::path::PathOf;
-use super::runs::{Identity, StartQuery, Wait, settled_within};
+use super::runs::{Identity, StartQuery, Wait, answer};
 use super::views::RunView;
 use crate::problem::{Problem, code};
 
@@ -61,11 +58,7 @@ pub(super) async fn cancel(
     let by = Some(caller.principal.key.to_string());
     let cancel = CancelRun { tenant: caller.tenant().clone(), run, reason, revision, by, request_id };
     let cancelled = app.engine.cancel(cancel).await?;
-    let run = settled_within(&app, caller.tenant(), cancelled.run, wait).await?;
-    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/runs/{}", run.id);
-    let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
-    Ok((status, [(LOCATION, location)], view).into_response())
+    answer((&app, &caller.principal), cancelled.run, wait, !cancelled.cancelled).await
 }
 
 impl From<CancelError> for Problem {

@@ -126,7 +126,11 @@ fn of_flow(child: &Run) -> Value {
         Some(Ending::Completed { claims }) => claims.iter().map(|it| (it.key.clone(), it.value.clone())).collect(),
         _ => Map::new(),
     };
-    json!({ "run": child.id, "state": child.state_kind().as_str(), "claims": claims })
+    let mut told = json!({ "run": child.id, "state": child.state_kind().as_str(), "claims": claims });
+    if let (Some(jwt), Some(told)) = (&child.jwt, told.as_object_mut()) {
+        told.insert("jwt".to_owned(), json!(jwt));
+    }
+    told
 }
 
 /// How the step fails: as its child that did not complete first.
