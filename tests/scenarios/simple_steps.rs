@@ -15,7 +15,8 @@ fn put(api: &Api, path: &str, body: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_goes_on_after_kill_9() {
     // covers F-02, F-06
-    let House { folder, server, upstream: _upstream, key } = House::with_config("[engine]\nclaim-interval = '20ms'\n").await;
+    let House { folder, server, upstream: _upstream, key } =
+        House::with_config("[engine]\nclaim-interval = '20ms'\n").await;
     let api = Api::new(&server.url, &key);
     let steps = json!([
         { "id": "rest", "wait": { "for": "2s" } },
@@ -33,7 +34,8 @@ async fn a_wait_goes_on_after_kill_9() {
     let run = until("the end of the run", || Some(api.get(&path).json()).filter(is_over)).await;
     assert_eq!((&run["state"], &run["claims"][0]["value"]), (&json!("completed"), &json!(7)), "{run:#}");
     let journal = api.get(&format!("{path}/journal")).json();
-    let kinds: Vec<&Value> = journal["items"].as_array().unwrap().iter().map(|entry| &entry["record"]["kind"]).collect();
+    let kinds: Vec<&Value> =
+        journal["items"].as_array().unwrap().iter().map(|entry| &entry["record"]["kind"]).collect();
     assert_eq!(kinds, ["wait", "wait", "claims"]);
 }
 
@@ -52,7 +54,12 @@ async fn a_plugin_made_for_responses_transforms_a_value() {
         "location": { "country": "Switzerland" }, "dob": { "date": "1990-12-10T00:00:00Z", "age": 35 },
     }] });
     let run = house.run("made", &answer);
-    assert_eq!(run["redirect"], json!({ "url": "https://shop.test/?email=ada%40example.com" }), "{run:#} {:?}", house.journal(&run));
+    assert_eq!(
+        run["redirect"],
+        json!({ "url": "https://shop.test/?email=ada%40example.com" }),
+        "{run:#} {:?}",
+        house.journal(&run)
+    );
     let failed = house.run("made", &json!({ "results": [] }));
     assert_eq!((&failed["state"], &failed["failure"]["reason"]), (&json!("failed"), &json!("No such person")));
 }

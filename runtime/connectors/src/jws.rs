@@ -18,7 +18,9 @@ pub enum JwsError {
     #[error("the private key cannot sign; RSA from 2048 bits, ECDSA on P-256 and Ed25519 can")]
     UnusableKey,
     /// A key of another kind.
-    #[error("the private key is of another kind than the algorithm needs: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA")]
+    #[error(
+        "the private key is of another kind than the algorithm needs: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA"
+    )]
     KeyKind,
     /// The signature itself failed.
     #[error("the private key failed to sign")]

@@ -61,7 +61,11 @@ pub(super) fn encrypting(folder: PathBuf) -> Option<Service> {
 }
 
 /// What `jose` reads of a JWT that it verifies with a JWK set; `None` where this machine cannot have it.
-pub(super) fn verified(jwt: &str, keys: &serde_json::Value, algorithm: &str) -> Option<Result<serde_json::Value, String>> {
+pub(super) fn verified(
+    jwt: &str,
+    keys: &serde_json::Value,
+    algorithm: &str,
+) -> Option<Result<serde_json::Value, String>> {
     let script = paths::root().join("target/real-world/node/verifying.mjs");
     installed("openid").then(|| {
         let output = Command::new("node").arg(script).args([jwt, &keys.to_string(), algorithm]).output().unwrap();

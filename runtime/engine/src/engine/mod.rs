@@ -35,7 +35,9 @@ pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError};
+use crate::ports::{
+    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError,
+};
 use crate::run::{DiagnosticFilter, Run, RunState};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
@@ -119,7 +121,9 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| !matches!(run.state, RunState::Ready { .. } | RunState::Waiting { .. }));
+            let is_over = found
+                .as_ref()
+                .is_none_or(|run| !matches!(run.state, RunState::Ready { .. } | RunState::Waiting { .. }));
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

@@ -23,7 +23,8 @@ pub(super) fn check(flow: &Flow, document: &Document, faults: &mut Faults) {
             let last = cycle.last().and_then(|id| flow.step(id));
             let pointer = last.map(|step| format!("{}/id", step.pointer)).unwrap_or_default();
             let message = format!("the steps go round without a wait or a bound: `{}`", names.join("` → `"));
-            let help = "let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way";
+            let help =
+                "let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way";
             faults.error(document, &pointer, "flow.cycle", message).help(help);
         }
     }

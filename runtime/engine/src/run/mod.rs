@@ -22,5 +22,5 @@ pub use self::journal::{
     OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
-pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};

@@ -36,7 +36,9 @@ impl Run {
     /// Keeps what the run's result has of a step that is done.
     pub(crate) fn keep_result(&mut self, record: &StepRecord) {
         match record {
-            StepRecord::Claims(claims) => self.jwt = claims.signed.as_ref().map(|it| it.jwt.clone()).or(self.jwt.take()),
+            StepRecord::Claims(claims) => {
+                self.jwt = claims.signed.as_ref().map(|it| it.jwt.clone()).or(self.jwt.take())
+            }
             StepRecord::Redirect(RedirectRecord { url: Some(url), ends: true }) => self.redirect = Some(url.clone()),
             _ => {}
         }

@@ -28,7 +28,8 @@ fn assignments(attempt: &Attempt<'_>, templates: &[SetTemplate]) -> Result<Vec<C
         assign(place, &path.members, value).map_err(|Clash { depth, found }| {
             let members = path.members.iter().take(depth).map(|member| format!(".{member}"));
             let at = members.fold(path.key.to_string(), |at, member| at + &member);
-            let message = format!("`{name}` cannot be set: `{at}` is {found}, not an object; set `{at}` as a whole first");
+            let message =
+                format!("`{name}` cannot be set: `{at}` is {found}, not an object; set `{at}` as a whole first");
             step_error("flow.set-type", message)
         })?;
     }
@@ -74,7 +75,8 @@ mod tests {
     }
 
     fn values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), Just(json!("x")), Just(json!(7))];
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), Just(json!("x")), Just(json!(7))];
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

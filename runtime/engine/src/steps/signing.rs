@@ -19,7 +19,8 @@ pub(super) async fn sign(
 ) -> Result<SignedRecord, StepError> {
     let token = TokenToSign { header: header(attempt, signing)?, claims: payload(attempt, signing, changes)? };
     let too_large = |bytes: usize| {
-        let message = format!("the JWT would have {bytes} bytes or more; at most {JWT_BYTES_MAX} are allowed: sign fewer claims");
+        let message =
+            format!("the JWT would have {bytes} bytes or more; at most {JWT_BYTES_MAX} are allowed: sign fewer claims");
         step_error("signing.too-large", message)
     };
     let bytes = token.claims.values().chain(token.header.values()).map(weight).sum();

@@ -36,7 +36,8 @@ struct Made {
 
 fn made(most: usize) -> impl Strategy<Value = Vec<Made>> {
     let step = (0..6_u8, 0..=most, 0..=most, prop::bool::weighted(0.2), prop::bool::weighted(0.3));
-    let step = step.prop_map(|(kind, next, other, has_bound, has_when)| Made { kind, next, other, has_bound, has_when });
+    let step =
+        step.prop_map(|(kind, next, other, has_bound, has_when)| Made { kind, next, other, has_bound, has_when });
     prop::collection::vec(step, 1..=most)
 }
 

@@ -88,7 +88,8 @@ async fn what_cannot_be_signed_is_an_error_of_the_step() {
     assert_eq!(error_of(&run_1), "expression.evaluation");
     let (_, run_2, _) = run("issuer: '${[1]}'", json!({ "audience": 1 })).await;
     assert_eq!(error_of(&run_2), "signing.claim-type");
-    let (_, run_3, _) = run("header: { big: '${event.big}' }", json!({ "audience": 1, "big": "x".repeat(66_000) })).await;
+    let (_, run_3, _) =
+        run("header: { big: '${event.big}' }", json!({ "audience": 1, "big": "x".repeat(66_000) })).await;
     assert_eq!(error_of(&run_3), "signing.too-large");
     let unknown = flow("type: JWT").replace("key: ours", "key: theirs");
     let (run_4, journal) = House::new(&unknown, Script::default()).await.run(json!({ "audience": 1 })).await;

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use weir_engine::engine::{Engine, Resume};
 use weir_engine::message::{Failure, Response};
 use weir_engine::ports::{ActionDecision, PostResponseDecision, Store as _};
-use weir_engine::run::{Ending, JournalEntry, RedirectRecord, Run, RunState, RunStateKind, StepRecord, WaitRecord, Waits};
+use weir_engine::run::{
+    Ending, JournalEntry, RedirectRecord, Run, RunState, RunStateKind, StepRecord, WaitRecord, Waits,
+};
 
 use super::house::{House, Script, until};
 
@@ -102,7 +104,8 @@ async fn a_transformation_keeps_a_json_body_fails_or_errs() {
     assert_eq!(run.state_kind(), RunStateKind::Failed);
 }
 
-const WAIT: &str = "  - id: a\n    wait: { for: 10m }\n  - id: b\n    claims: [{ key: n, type: number, value: '${event.n}' }]\n";
+const WAIT: &str =
+    "  - id: a\n    wait: { for: 10m }\n  - id: b\n    claims: [{ key: n, type: number, value: '${event.n}' }]\n";
 
 /// The run, once it waits.
 async fn resting(house: &House, engine: &std::sync::Arc<Engine>, event: Value) -> Run {

@@ -8,9 +8,7 @@ mod simple; // set, transform, wait, redirect, signatures
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
 use weir_engine::ports::{HookError, HookReport, PostResponseDecision, PreCallDecision};
-use weir_engine::run::{
-    CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord,
-};
+use weir_engine::run::{CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 use crate::output::{self, Colours, Style, printable};
 

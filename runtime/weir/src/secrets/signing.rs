@@ -142,7 +142,8 @@ impl Jwk {
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             encode(bytes.get(zeros..).unwrap_or_default())
         };
-        let empty = Self { kty: "", crv: None, n: None, e: None, x: None, y: None, alg, usage: "sig", key_id: String::new() };
+        let empty =
+            Self { kty: "", crv: None, n: None, e: None, x: None, y: None, alg, usage: "sig", key_id: String::new() };
         let mut jwk = match (alg, parsed.parsed()) {
             (SigningAlgorithm::Rs256, Ok(PublicKey::RSA(rsa))) => {
                 Self { kty: "RSA", n: Some(number(rsa.modulus)), e: Some(number(rsa.exponent)), ..empty }

@@ -24,7 +24,9 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, StoredSigner, Vault, VaultError};
+use crate::secrets::{
+    CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, StoredSigner, Vault, VaultError,
+};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};

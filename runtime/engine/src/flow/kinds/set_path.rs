@@ -25,8 +25,7 @@ impl SetPath {
     /// Why it is none.
     pub(super) fn read(text: &str, step: &StepId) -> Result<Self, String> {
         let names: Vec<&str> = text.split('.').collect();
-        let is_name =
-            |name: &&str| (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control);
+        let is_name = |name: &&str| (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control);
         if names.len() > NAMES_MAX || !names.iter().all(is_name) {
             return Err(format!(
                 "a path has 1 to {NAMES_MAX} names with dots between them, each of 1 to {NAME_BYTES_MAX} bytes without \
@@ -71,12 +70,15 @@ mod tests {
     #[test]
     fn where_a_path_leads() {
         // covers F-02
-        let at = |key: &str, members: &[&str]| Ok((key.to_owned(), members.iter().map(|it| (*it).to_owned()).collect()));
+        let at =
+            |key: &str, members: &[&str]| Ok((key.to_owned(), members.iter().map(|it| (*it).to_owned()).collect()));
         assert_eq!(read("tier"), at("steps.own", &["tier"]));
         assert_eq!(read("event.user.tier"), at("event", &["user", "tier"]));
         assert_eq!(read("connectors.risk"), at("connectors.risk", &[]));
         assert_eq!(read("steps.other.a.b"), at("steps.other", &["a", "b"]));
-        for bad in ["", ".", "a.b", "event", "event.", "event..x", "claims.x", "run.id", "steps.a b.c", "connectors", "x\n"] {
+        for bad in
+            ["", ".", "a.b", "event", "event.", "event..x", "claims.x", "run.id", "steps.a b.c", "connectors", "x\n"]
+        {
             assert!(read(bad).is_err(), "{bad:?}");
         }
         assert!(read(&["event"].repeat(17).join(".")).is_err());

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::connector::SigningAlgorithm;
+use crate::document::{Document, Faults};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::flow::compile::{Compiler, SHAPE};
 use crate::flow::model::{Flow, StepKind};
-use crate::document::{Document, Faults};
 use crate::ids::IdentityName;
 
 /// The longest time that a JWT may hold.
@@ -193,7 +193,8 @@ pub(in crate::flow) fn check(flow: &Flow, document: &Document, faults: &mut Faul
         for (index, claim) in claims.claims.iter().enumerate() {
             let Some(registered) = RegisteredClaim::of(&claim.key) else { continue };
             if allowed.iter().any(|allowed| !allowed.contains(&registered)) {
-                let message = format!("`{}` is a claim that the signature sets itself; this one is left out", claim.key);
+                let message =
+                    format!("`{}` is a claim that the signature sets itself; this one is left out", claim.key);
                 let pointer = format!("{}/claims/{index}/key", step.pointer);
                 let fault = faults.warning(document, &pointer, "flow.registered-claim", message);
                 fault.help(format!("name it in `registered-from-claims: [{}]` of `sign`", claim.key));
