@@ -1,5 +1,6 @@
 //! Claims that are signed by the server, and verified by `jose` (npm) with the keys that the server publishes.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
 use weir_tests::partner::Partner;
@@ -17,12 +18,17 @@ fn flow(name: &str, algorithm: &str) -> Value {
     ] })
 }
 
+/// PKCS#8 as PEM (RFC 7468).
+fn pem(der: &[u8]) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_implementation_verifies_what_we_sign_with_each_algorithm() {
     // covers F-08
     let rsa = Partner::new().unwrap().identity()["private_key"].clone();
     let [ec, ed] =
-        [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519].map(|kind| KeyPair::generate_for(kind).unwrap().serialize_pem());
+        [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519].map(|kind| pem(&KeyPair::generate_for(kind).unwrap().serialize_der()));
     let keys = [("rsa", "RS256", rsa), ("ec", "ES256", json!(ec)), ("ed", "EdDSA", json!(ed))];
     let house = House::empty().await;
     let api = house.api();
