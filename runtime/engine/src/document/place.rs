@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(place("a: |\n  one\n  two !x\nb: 1\n", "/a"), (3, 7));
         assert_eq!(place("a: >-\n  one\n  two !x\n", "/a"), (3, 7));
         assert_eq!(place("a: one\n  two !x\n", "/a"), (2, 7));
-        assert_eq!(place("{\"a\": \"x\", \"b\": \"${1} ${!}\"}", "/b"), (1, 24));
+        assert_eq!(place("{\"a\": \"x\", \"b\": \"${1} ${!}\"}", "/b"), (1, 25));
         assert_eq!(place("a: \"${1} ${\"\n", "/a"), (1, 12), "the end of it");
     }
 

@@ -89,6 +89,14 @@ impl Kinds {
     pub(super) const ANY: Self = Self((1 << Kind::ALL.len()) - 1);
     pub(super) const NUMBER: Self = Self::of(Kind::Int).or(Self::of(Kind::Uint)).or(Self::of(Kind::Double));
 
+    /// Whatever JSON can say.
+    pub(super) const JSON: Self = Self::NUMBER
+        .or(Self::of(Kind::Null))
+        .or(Self::of(Kind::Bool))
+        .or(Self::of(Kind::String))
+        .or(Self::of(Kind::List))
+        .or(Self::of(Kind::Map));
+
     pub(super) const fn of(kind: Kind) -> Self {
         Self(1 << kind as u8)
     }
@@ -128,6 +136,9 @@ impl fmt::Display for Kinds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::ANY {
             return formatter.write_str("any");
+        }
+        if *self == Self::JSON {
+            return formatter.write_str("JSON");
         }
         // Who writes documents knows numbers, not how they are kept.
         let mut names: Vec<&str> = Vec::new();

@@ -9,7 +9,7 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use super::cost::CostClass;
 use super::library::{self, Callee};
 use super::meter::{Pattern, Patterns};
-use super::tree::children;
+use super::tree::{children, first_id};
 
 /// How large a pattern may be when it is compiled, in bytes: the steps in which that is found out.
 const SIZES: [usize; 3] = [4 << 10, 32 << 10, 256 << 10];
@@ -30,7 +30,7 @@ pub(super) fn compile(expression: &IdedExpr) -> Result<Patterns, (String, u64)> 
         let message = format!(
             "the expression uses patterns {count} times, here in `{name}`; at most {PATTERNS_MAX} are allowed: join patterns with `|`"
         );
-        return Err((message, pattern.id));
+        return Err((message, first_id(pattern)));
     }
     let mut patterns = HashMap::new();
     for (name, pattern) in found {
@@ -38,9 +38,9 @@ pub(super) fn compile(expression: &IdedExpr) -> Result<Patterns, (String, u64)> 
             let message = format!(
                 "the pattern of `{name}` must stand here as a text in quotes; for texts that only a run knows there are `==`, `in`, `contains`, `startsWith` and `endsWith`"
             );
-            return Err((message, pattern.id));
+            return Err((message, first_id(pattern)));
         };
-        let compiled = compiled(name, text.inner()).map_err(|message| (message, pattern.id))?;
+        let compiled = compiled(name, text.inner()).map_err(|message| (message, first_id(pattern)))?;
         patterns.insert(text.inner().to_owned(), Arc::new(compiled));
     }
     Ok(Arc::new(patterns))

@@ -25,6 +25,7 @@ pub(super) fn range(source: &str, places: &SourceInfo, node: &IdedExpr) -> Range
     let Some((start, last)) = tokens(places, node) else { return 0..source.len() };
     let start = name_before(source, byte(source, start));
     let mut end = byte(source, last.saturating_add(1)).max(start);
+    end += name_after(source, end);
     let mut open = depth(source.get(start..end).unwrap_or_default());
     while open > 0 {
         let Some(next) = source.get(end..).and_then(|rest| rest.chars().next()) else { break };
@@ -34,6 +35,16 @@ pub(super) fn range(source: &str, places: &SourceInfo, node: &IdedExpr) -> Range
     start..end
 }
 
+/// CEL says of a member where its dot stands; its name stands behind.
+fn name_after(source: &str, end: usize) -> usize {
+    let (before, after) = source.split_at_checked(end).unwrap_or((source, ""));
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    if !before.ends_with(['.', '?']) && !before.ends_with(is_name) {
+        return 0;
+    }
+    after.len() - after.trim_start_matches(is_name).len()
+}
+
 /// The first token and the last.
 fn tokens(places: &SourceInfo, node: &IdedExpr) -> Option<(u32, u32)> {
     let own = places.offset_for(node.id);
@@ -41,9 +52,10 @@ fn tokens(places: &SourceInfo, node: &IdedExpr) -> Option<(u32, u32)> {
     own.into_iter().chain(below).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// Tokens are counted in characters.
-fn byte(source: &str, character: u32) -> usize {
-    source.char_indices().nth(character as usize).map_or(source.len(), |(index, _)| index)
+/// CEL counts bytes.
+fn byte(source: &str, offset: u32) -> usize {
+    let offset = (offset as usize).min(source.len());
+    (0..=offset).rev().find(|index| source.is_char_boundary(*index)).unwrap_or_default()
 }
 
 /// How many brackets are open at the end of a text; those in quotes do not count.

@@ -80,8 +80,8 @@ impl Expression {
         let (tree, places) = parsed.map_err(|errors| parse_fault(source, &errors))?;
         let at = |(message, id): (String, u64)| ExpressionFault { message, offset: place::start(source, &places, id) };
         check_shape(&Shape::of(&tree))?;
-        names::check_functions(&tree).map_err(at)?;
         let roots = names::roots(known, &tree).map_err(at)?;
+        names::check_functions(&tree).map_err(at)?;
         let patterns = pattern::compile(&tree).map_err(at)?;
         let running = instrumented(&tree);
         Ok(Self(Arc::new(Parsed { source: source.to_owned(), tree, places, running, roots, patterns })))

@@ -124,6 +124,20 @@ pub(super) fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
+/// The node that stands first in the text of a tree.
+pub(super) fn first_id(expression: &IdedExpr) -> u64 {
+    match &expression.expr {
+        Expr::Select(select) => first_id(&select.operand),
+        Expr::Comprehension(it) => first_id(&it.iter_range),
+        Expr::Call(call) => match (call.target.as_deref(), call.args.as_slice()) {
+            (Some(target), _) => first_id(target),
+            (None, [first, _, ..]) if !call.func_name.starts_with(char::is_alphabetic) => first_id(first),
+            _ => expression.id,
+        },
+        _ => expression.id,
+    }
+}
+
 /// How many nodes a tree has.
 pub(super) fn count(expression: &IdedExpr) -> u64 {
     1 + children(expression).into_iter().map(count).sum::<u64>()

@@ -103,7 +103,7 @@ fn every_fault_of_a_flow_is_found_at_once() {
             5:69 flow.unknown-plugin-version [a] no enabled version of plugin `tier` is in `tier@^2` (there are `1.0.0`, `2.0.0 (disabled)`)
             6:11 flow.unknown-step [a] there is no step `nowhere` (write one of `a`, `b`, `c`, or `end`)
             9:7 flow.missing-otherwise [b] no branch holds in every case (end the list with `- otherwise: STEP`)
-            9:15 flow.expression [b] this is not a CEL expression: Syntax error: token recognition error at: '= ' (at `= 1`)
+            9:23 flow.expression [b] this is not a CEL expression: Syntax error: token recognition error at: '= ' (at `= 1`)
             12:30 flow.shape [c] "text" is not one of "string", "number" or 4 other candidates
         "#]],
     );
@@ -202,8 +202,8 @@ fn expressions_and_context_reads_are_checked() {
     faults_of(
         "  - id: a\n    claims:\n      - { key: k, type: string, value: '${connectors.nope.body}' }\n      - { key: l, type: string, value: 'x ${user.id}' }\n      - { key: m, type: string, value: 'x ${event.a' }\n",
         &expect![[r#"
-            6:40 flow.expression [a] `user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at `user.id}`)
-            7:40 flow.expression [a] this `${` has no matching `}`; write `$${` where the characters are meant (at `${event.a`)
+            6:45 flow.expression [a] `user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at `user.id}`)
+            7:43 flow.expression [a] this `${` has no matching `}`; write `$${` where the characters are meant (at `${event.a`)
         "#]],
     );
     faults_of(

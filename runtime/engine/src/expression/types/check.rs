@@ -18,7 +18,9 @@ impl Expression {
     pub fn type_faults(&self, types: &Types, wanted: Wanted) -> Vec<TypeFault> {
         let mut checker = Checker { types, bound: Vec::new(), faults: Vec::new() };
         let given = checker.infer(self.tree(), true);
-        if wanted == Wanted::Condition && !given.kinds.has(Kind::Bool) {
+        // An optional value stands for what it holds.
+        let may_decide = given.kinds.has(Kind::Bool) || given.kinds.has(Kind::Optional);
+        if wanted == Wanted::Condition && !may_decide {
             let message = format!("this gives {}, but a condition must give true or false", given.kinds);
             checker.fault(self.tree(), message, true);
         }

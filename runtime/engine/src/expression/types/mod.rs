@@ -64,16 +64,9 @@ impl Types {
     }
 }
 
-const JSON: Kinds = Kinds::NUMBER
-    .or(Kinds::of(Kind::Null))
-    .or(Kinds::of(Kind::Bool))
-    .or(Kinds::of(Kind::String))
-    .or(Kinds::of(Kind::List))
-    .or(Kinds::of(Kind::Map));
-
 impl Type {
     /// Whatever JSON can say.
-    pub const JSON: Self = Self::of_kinds(JSON);
+    pub const JSON: Self = Self::of_kinds(Kinds::JSON);
     /// A number.
     pub const NUMBER: Self = Self::of_kinds(Kinds::NUMBER);
     /// Text.

@@ -81,10 +81,10 @@ fn named_kinds(named: Option<&Value>) -> Kinds {
         Some("string") => Kinds::of(Kind::String),
         Some("array") => Kinds::of(Kind::List),
         Some("object") => Kinds::of(Kind::Map),
-        _ => super::JSON,
+        _ => Kinds::JSON,
     };
     match named {
-        None => super::JSON,
+        None => Kinds::JSON,
         Some(Value::Array(names)) => names.iter().map(of_name).fold(Kinds::NONE, Kinds::or),
         Some(name) => of_name(name),
     }
@@ -101,6 +101,6 @@ fn listed_kinds(keywords: &serde_json::Map<String, Value>) -> Kinds {
         Value::Object(_) => Kinds::of(Kind::Map),
     };
     let listed = keywords.get("enum").and_then(Value::as_array);
-    let of_enum = listed.map_or(super::JSON, |values| values.iter().map(of_value).fold(Kinds::NONE, Kinds::or));
-    of_enum.and(keywords.get("const").map_or(super::JSON, of_value))
+    let of_enum = listed.map_or(Kinds::JSON, |values| values.iter().map(of_value).fold(Kinds::NONE, Kinds::or));
+    of_enum.and(keywords.get("const").map_or(Kinds::JSON, of_value))
 }

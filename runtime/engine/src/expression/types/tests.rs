@@ -68,7 +68,7 @@ fn what_never_fits_is_found_with_its_part() {
         ("'a' in event.name", "!`'a' in event.name`: `in` looks into string; it needs a list or a map"),
         (
             "event.other.getFullYear()",
-            "!`event.other`: `getFullYear` takes timestamp here, not null or bool or number or string or list or map; it is called as `timestamp.getFullYear(string?) -> int`",
+            "!`event.other`: `getFullYear` takes timestamp here, not JSON; it is called as `timestamp.getFullYear(string?) -> int`",
         ),
         ("event.list['a']", "!`event.list['a']`: a list is read at string; it needs a number"),
         (
