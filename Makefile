@@ -34,8 +34,9 @@ bench: guests ## Hooks against the raw engine, calls against bare reqwest, durab
 	$(CARGO) build --locked --release --workspace
 	$(CARGO) bench --locked --workspace --bench bench
 
-torture: ## The store under 1,000 kills, 500 power cuts and 300 failing disks; takes a quarter of an hour.
-	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 $(CARGO) test --locked --workspace --test all -- crash disk_trials --nocapture
+torture: ## The store under 1,000 kills, 500 power cuts, each call to the disk failing in turn, its log torn at each sector.
+	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 WEIR_EVERY_SECTOR=1 $(CARGO) test --locked --workspace --test all -- \
+	  crash disk_trials damage --nocapture
 
 guests: build ## Build the example plugins into components.
 	for guest in $(GUESTS); do \
