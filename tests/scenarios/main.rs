@@ -21,7 +21,9 @@ mod demo_flow;
 mod diagnostics;
 mod durability;
 mod encrypted_actions;
+mod guarantees; // each clause has its test
 mod full_disk;
+mod expressions; // `weir eval`
 mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;

@@ -17,9 +17,9 @@ use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
 use crate::ids::ConnectorName;
 use crate::message::Failure;
-use crate::ports::StoreError;
+use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord,
+    ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -81,6 +81,13 @@ pub(crate) enum Way {
         /// How long the run waits.
         until: Timestamp,
     },
+    /// The step waits for something else; whoever looks at the run afterwards knows how it goes on.
+    Wait {
+        /// For what.
+        on: Waits,
+        /// When somebody looks at the run at the latest.
+        until: Timestamp,
+    },
     /// The store does not answer: nothing of the step counts, it is tried again later.
     Later(StoreError),
 }
@@ -99,6 +106,8 @@ pub(crate) struct Outcome {
     pub(crate) run: Run,
     pub(crate) entry: JournalEntry,
     pub(crate) changes: Vec<ContextChange>,
+    /// The child runs that it begins.
+    pub(crate) children: Vec<NewRun>,
 }
 
 /// Runs a step, once. An error of the store leaves nothing to commit.
@@ -131,6 +140,12 @@ fn conclude(
         StepOutcome::Suspended { redirect, until } => {
             Event::Suspended { step: attempt.step.id.clone(), redirect: redirect.clone(), until: *until }
         }
+        StepOutcome::Waiting { on, until, .. } => {
+            Event::Waiting { step: attempt.step.id.clone(), on: *on, until: *until }
+        }
+        StepOutcome::Paused { error, until } => {
+            Event::Paused { step: attempt.step.id.clone(), error: error.clone(), until: *until }
+        }
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
     let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
@@ -146,7 +161,7 @@ fn conclude(
         diagnostics,
         diagnostics_dropped,
     };
-    Ok(Outcome { run, entry, changes })
+    Ok(Outcome { run, entry, changes, children: Vec::new() })
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -176,6 +191,7 @@ fn lead_on(
             }
         }
         Way::Suspend { redirect, until } => return Ok((StepOutcome::Suspended { redirect, until }, None)),
+        Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
         Way::Later(error) => return Err(error),
     };
     let outcome = match target {

@@ -76,7 +76,7 @@ impl ActionTypes {
             None => return Err(NoClientResult::NotEnded),
             Some(Ending::Completed { .. }) => return Err(NoClientResult::Completed),
             Some(Ending::Failed { failure, .. }) => Some(failure),
-            Some(Ending::Error { .. }) => None,
+            Some(Ending::Error { .. } | Ending::Cancelled { .. }) => None,
         };
         let name = kind.or_else(|| last.and_then(ended_by)).ok_or(NoClientResult::NoAction)?;
         let known = || self.names().join("`, `");

@@ -26,7 +26,29 @@ pub fn read<T: JsonSchema + DeserializeOwned + 'static>(
     code: &str,
     faults: &mut Faults,
 ) -> Option<T> {
-    let node = document.value.pointer(pointer)?;
+    read_node(document, pointer, document.value.pointer(pointer)?, code, faults)
+}
+
+/// Reads those members of the object at `pointer` as `T`.
+pub(crate) fn read_members<T: JsonSchema + DeserializeOwned + 'static>(
+    document: &Document,
+    pointer: &str,
+    members: &dyn Fn(&str) -> bool,
+    code: &str,
+    faults: &mut Faults,
+) -> Option<T> {
+    let object = document.value.pointer(pointer)?.as_object()?;
+    let own = object.iter().filter(|(name, _)| members(name)).map(|(name, value)| (name.clone(), value.clone()));
+    read_node(document, pointer, &Value::Object(own.collect()), code, faults)
+}
+
+fn read_node<T: JsonSchema + DeserializeOwned + 'static>(
+    document: &Document,
+    pointer: &str,
+    node: &Value,
+    code: &str,
+    faults: &mut Faults,
+) -> Option<T> {
     let before = faults.0.len();
     if let Some(shape) = shape_of::<T>() {
         for error in shape.validator.iter_errors(node) {

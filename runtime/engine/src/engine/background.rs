@@ -76,6 +76,7 @@ impl Engine {
                 caught_failure.is_none() && caught_error.is_none()
             }
             StepOutcome::Suspended { .. } => true,
+            StepOutcome::Waiting { .. } | StepOutcome::Paused { .. } => false,
             StepOutcome::End(ending) => matches!(ending, Ending::Completed { .. }),
         };
         if call.mode != ResponseMode::Background || !well {

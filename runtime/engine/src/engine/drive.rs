@@ -25,8 +25,8 @@ pub const SUSPENSION_EXPIRED: &str = "run.suspension-expired";
 
 /// Why a run is not driven on by this process.
 enum Left {
-    /// It waits for its end user.
-    Suspended,
+    /// It rests: it waits for its end user, an instant, its child runs, or somebody who lets it go on.
+    Rests,
     /// It has ended.
     Ended,
     /// The process drains; the next start goes on.
@@ -105,6 +105,7 @@ impl Engine {
     }
 
     async fn drive(&self, mut claimed: ClaimedRun) {
+        let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
                 Ok(()) => {}
@@ -112,13 +113,24 @@ impl Engine {
             }
         };
         let run = claimed.run.id;
+        if matches!(left, Left::Rests) && claimed.run.revision == begun_at {
+            self.release(&claimed).await;
+        }
         match left {
             Left::Ended => tracing::debug!(%run, state = ?claimed.run.state_kind(), "run ended"),
-            Left::Suspended => tracing::debug!(%run, "run suspended"),
+            Left::Rests => tracing::debug!(%run, state = claimed.run.state_kind().as_str(), "run rests"),
             Left::Draining => tracing::info!(%run, "run set aside; the next start goes on with it"),
             Left::Store(error) => {
                 tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run left to the next claim");
             }
+        }
+    }
+
+    /// Gives back a run for which there was nothing to do. Where that fails, its lease runs out by itself.
+    async fn release(&self, claimed: &ClaimedRun) {
+        if let Err(error) = self.ports.store.release_run(&claimed.run, &claimed.lease).await {
+            let run = claimed.run.id;
+            tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "run not given back");
         }
     }
 
@@ -127,6 +139,7 @@ impl Engine {
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
             RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
+            RunState::Waiting { .. } | RunState::Paused { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
         if *self.draining.borrow() {
@@ -152,7 +165,7 @@ impl Engine {
     async fn expire(&self, claimed: &mut ClaimedRun, step: StepId, until: Timestamp) -> Result<(), Left> {
         let now = self.ports.clock.now();
         if now < until {
-            return Err(Left::Suspended);
+            return Err(Left::Rests);
         }
         let message =
             format!("nobody resumed the run until {until}; `time-to-live` of the action says how long it waits");
@@ -274,7 +287,7 @@ impl Engine {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
-        let Outcome { run, entry, changes } = outcome;
+        let Outcome { run, entry, changes, children } = outcome;
         let mut run = Run { fence: claimed.lease.fence, ..run };
         if let StepRecord::Action(action) = &entry.record {
             run.keep_sensitive(&action.encrypted_names);
@@ -285,10 +298,15 @@ impl Engine {
         let outbox = self.handed_over(&run, &entry);
         let hands_over = outbox.is_some();
         let (lease, changed) = (claimed.lease.clone(), changes.clone());
-        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, keep_until };
+        let begins = !children.is_empty();
+        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, children, keep_until };
         self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
         if hands_over {
             self.outbound.wake();
+        }
+        // Its children wait in the store, or its parent does.
+        if begins || run.parent.is_some() {
+            self.wake.notify_one();
         }
         changes.iter().for_each(|change| claimed.context.apply(change));
         if let Some(until) = keep_until {
@@ -334,7 +352,7 @@ fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
     };
-    Outcome { run, entry, changes: Vec::new() }
+    Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
 }
 
 /// A run that this process drives, and the slot that it takes.

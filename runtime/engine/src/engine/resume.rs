@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Engine;
 use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
-use crate::ports::{ClaimedRun, Lease, ResumeRun, Resumed, StoreError};
+use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
 use crate::run::{
     ContextChange, ContextKey, Event, JournalEntry, Run, RunContext, RunState, RunStateKind, StepOutcome, StepRecord,
 };
@@ -52,7 +52,7 @@ pub enum ResumeError {
     #[error("there is no run {0}")]
     UnknownRun(RunId),
     /// The run does not wait for anybody, or not at that revision any more.
-    #[error("run {run} is {} at revision {revision}, not suspended{}", name(*state), wanted.map(|it| format!(" at revision {it}")).unwrap_or_default())]
+    #[error("run {run} is {} at revision {revision}, not suspended{}", state.as_str(), wanted.map(|it| format!(" at revision {it}")).unwrap_or_default())]
     NotSuspended {
         /// The run.
         run: RunId,
@@ -110,16 +110,6 @@ impl ResumeError {
     }
 }
 
-fn name(state: RunStateKind) -> &'static str {
-    match state {
-        RunStateKind::Ready => "ready",
-        RunStateKind::Suspended => "suspended",
-        RunStateKind::Completed => "completed",
-        RunStateKind::Failed => "failed",
-        RunStateKind::Error => "error",
-    }
-}
-
 impl Engine {
     /// Resumes a run and returns when that is durable: the step that suspended it runs again. Of two resumes of one
     /// suspension one wins; the other is told that the run is not suspended.
@@ -159,17 +149,18 @@ impl Engine {
         let waits = self.queued.load(Ordering::Relaxed);
         let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
-        let commit = ResumeRun {
+        let commit = Intervention {
             run: run.clone(),
             changes: vec![change.clone()],
             entry: entry_of(&run, step, resume.input.clone(), change.clone(), now),
             client_key: resume.client_key.clone(),
             lease,
+            from: vec![RunStateKind::Suspended],
         };
-        let lease = match self.ports.store.resume_run(commit).await {
-            Ok(Resumed::New(lease)) => lease,
-            Ok(Resumed::Before) => return Ok(ResumedRun { run: self.present(&resume).await?, resumed: false }),
-            Err(StoreError::RevisionConflict { .. } | StoreError::NotSuspended { .. }) => {
+        let lease = match self.ports.store.intervene(commit).await {
+            Ok(Intervened::Done(lease)) => lease,
+            Ok(Intervened::Before) => return Ok(ResumedRun { run: self.present(&resume).await?, resumed: false }),
+            Err(StoreError::RevisionConflict { .. } | StoreError::UnexpectedState { .. }) => {
                 let present = self.present(&resume).await?;
                 let refused = not_suspended(&present, resume.revision);
                 return self.refuse(&resume, present, refused).await;
@@ -206,7 +197,7 @@ impl Engine {
     /// A resume that cannot be made may have been made before, with the same key.
     async fn refuse(&self, resume: &Resume, run: Run, refused: ResumeError) -> Result<ResumedRun, ResumeError> {
         let Some(key) = &resume.client_key else { return Err(refused) };
-        match self.ports.store.was_resumed(&resume.tenant, resume.run, key).await? {
+        match self.ports.store.intervened_with(&resume.tenant, resume.run, key).await? {
             true => Ok(ResumedRun { run, resumed: false }),
             false => Err(refused),
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::drive::scope_of;
 use super::served_answer::{self, Unfit};
-use super::try_call::{END, flow_of};
+use super::try_call::flow_of;
 use super::{Engine, Trouble};
 use crate::action::{
     ActionAnswer, ActionRequest, ActionType, AllowedOperation, AllowedPaths, Operation, OperationKind,
@@ -168,7 +168,7 @@ impl Engine {
         let uses = ActionUse::Own(saved.set_up);
         let action = ActionStep { kind: Arc::clone(kind), uses, when_unavailable: WhenUnavailable::Stop };
         let kind = StepKind::Action(Box::new(action));
-        Ok((Arc::new(Step { id: StepId::served(), kind, transitions: END }), fault))
+        Ok((Arc::new(Step::alone(StepId::served(), kind)), fault))
     }
 }
 

@@ -9,7 +9,7 @@ use super::Engine;
 use crate::flow::Flow;
 use crate::ids::{FlowName, RequestId, RunId, TenantId};
 use crate::ports::{ClaimedRun, NewRun, Started, StoreError};
-use crate::run::{Run, RunContext, RunState};
+use crate::run::{Run, RunContext};
 
 /// Longest client key, in bytes.
 const CLIENT_KEY_BYTES_MAX: usize = 255;
@@ -128,22 +128,10 @@ impl Engine {
         flow: &Flow,
     ) -> Result<StartedRun, StartError> {
         let now = self.ports.clock.now();
-        let run = Run {
-            tenant: start.tenant,
-            id: RunId::generate(),
-            flow: start.flow,
-            flow_version,
-            revision: 0,
-            state: RunState::Ready { step: flow.first.clone() },
-            created_at: now,
-            updated_at: now,
-            deadline: now.after(flow.deadline.min(self.settings.run_deadline_max)),
-            fence: 0,
-            resumptions: 0,
-            resumed: false,
-            trace_id: start.request_id,
-            sensitive: Vec::new(),
-        };
+        let deadline = now.after(flow.deadline.min(self.settings.run_deadline_max));
+        let pinned = (start.flow, flow_version);
+        let run = Run::new(start.tenant, RunId::generate(), pinned, flow.main.first.clone(), now, deadline);
+        let run = Run { trace_id: start.request_id, ..run };
         let context = RunContext::of_event(start.event);
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does
         // this one: the store knows whose turn it is.

@@ -119,7 +119,7 @@ impl Engine {
                 redirect = Some(to);
                 TriedOutcome::Success
             }
-            Way::Next | Way::Branch(_) => match self.weigh(&call.context, &done.changes) {
+            Way::Next | Way::Branch(_) | Way::Wait { .. } => match self.weigh(&call.context, &done.changes) {
                 Ok(()) => TriedOutcome::Success,
                 Err(error) => TriedOutcome::Error(error),
             },

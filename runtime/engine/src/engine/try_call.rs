@@ -14,11 +14,11 @@ use crate::connector::{Authentication, Connector, ConnectorDocument, ResponseMod
 use crate::document::{Document, Faults};
 use crate::duration_text;
 use crate::expression::ValueTemplate;
-use crate::flow::{self, CallHooks, CallStep, Flow, FunctionRef, Step, StepKind, Target, Transitions};
+use crate::flow::{self, Block, CallHooks, CallStep, Flow, FunctionRef, Step, StepKind};
 use crate::ids::{ConnectorName, FlowName, FunctionName, RunId, StepId, TenantId};
 use crate::message::Failure;
 use crate::ports::StoreError;
-use crate::run::{CallRecord, ContextKey, Run, RunContext, RunState, StepError};
+use crate::run::{CallRecord, ContextKey, Run, RunContext, StepError};
 use crate::step::{Attempt, Way, micros, step_error};
 use crate::steps::Diagnostics;
 use crate::steps::{Called, make_call};
@@ -136,7 +136,7 @@ impl Engine {
         let within = self.settings.test_call_timeout;
         let made = Arc::new(call_of(&connector, call.function, call.arguments, hooks));
         let kind = StepKind::Call(Arc::clone(&made));
-        let step = Arc::new(Step { id: StepId::tried(), kind, transitions: END });
+        let step = Arc::new(Step::alone(StepId::tried(), kind));
         let flow = flow_of(Arc::clone(&step), within);
         let run = self.tried_run(call.tenant, within);
         let started = Instant::now();
@@ -164,7 +164,9 @@ impl Engine {
                 TriedOutcome::Error(step_error(TryCallError::TIMED_OUT, TryCallError::TimedOut(within)))
             }
             Way::Error(error) => TriedOutcome::Error(error),
-            Way::Next | Way::Branch(_) | Way::Suspend { .. } => over.map_or(TriedOutcome::Success, TriedOutcome::Error),
+            Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Wait { .. } => {
+                over.map_or(TriedOutcome::Success, TriedOutcome::Error)
+            }
             Way::Failure(failure) => over.map_or(TriedOutcome::Failure(failure), TriedOutcome::Error),
         };
         let mut result = changes.into_iter().next().map(|change| change.value);
@@ -222,27 +224,10 @@ impl Engine {
     /// A run that nobody stores.
     pub(super) fn tried_run(&self, tenant: TenantId, within: Duration) -> Run {
         let now = self.ports.clock.now();
-        Run {
-            tenant,
-            id: RunId::generate(),
-            flow: FlowName::tried(),
-            flow_version: 0,
-            revision: 0,
-            state: RunState::Ready { step: StepId::tried() },
-            created_at: now,
-            updated_at: now,
-            deadline: now.after(within),
-            fence: 0,
-            resumptions: 0,
-            resumed: false,
-            trace_id: None,
-            sensitive: Vec::new(),
-        }
+        let pinned = (FlowName::tried(), 0);
+        Run::new(tenant, RunId::generate(), pinned, StepId::tried(), now, now.after(within))
     }
 }
-
-/// Nothing leads anywhere.
-pub(super) const END: Transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
 
 /// The flow of that one step.
 pub(super) fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
@@ -251,7 +236,7 @@ pub(super) fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
         trigger: String::new(),
         input: None,
         deadline,
-        first: step.id.clone(),
+        main: Block { first: step.id.clone(), steps: vec![step.id.clone()] },
         steps: vec![step],
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         Some(function.mode == ResponseMode::Background)
     };
     let (mut waited, mut not_waited) = (HashSet::new(), HashSet::new());
-    for (index, step) in flow.steps.iter().enumerate() {
+    for step in &flow.steps {
         let StepKind::Call(call) = &step.kind else { continue };
         let name = call.context_key.parts().1.unwrap_or_default().to_owned();
         if in_background(call) != Some(true) {
@@ -25,14 +25,14 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         not_waited.insert(name);
         if !call.post_response.is_empty() {
             let message = format!("`{}` is called in the background: no hook sees its response", call.function);
-            let pointer = format!("/steps/{index}/post-response");
+            let pointer = format!("{}/post-response", step.pointer);
             faults
                 .error(document, &pointer, "flow.background-hook", message)
                 .help("remove the hooks, or let the function wait (`mode: wait`)".to_owned());
         }
     }
-    for (index, step) in flow.steps.iter().enumerate() {
-        for (pointer, expression) in expressions_of(&step.kind, &format!("/steps/{index}")) {
+    for step in &flow.steps {
+        for (pointer, expression) in expressions_of(&step.kind, &step.pointer) {
             for path in expression.paths() {
                 let [root, name, member, ..] = path.as_slice() else { continue };
                 if root == "connectors" && not_waited.contains(name) && !waited.contains(name) {

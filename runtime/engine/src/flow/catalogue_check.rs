@@ -7,6 +7,7 @@ use super::compile::argument_pointer;
 use super::context_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
+use super::type_check;
 use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
@@ -17,16 +18,15 @@ use crate::run::HookKind;
 /// Adds a fault for everything that the flow names and the tenant does not have.
 pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, faults: &mut Faults) {
     let mut checker = Checker { document, catalogue, faults };
-    for (index, value) in document.value.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let id = value.get("id").and_then(Value::as_str);
-        let Some(step) = flow.steps.iter().find(|step| Some(step.id.as_str()) == id) else { continue };
+    for step in &flow.steps {
         match &step.kind {
-            StepKind::Call(call) => checker.call(index, call),
-            StepKind::Action(action) => checker.action(index, action),
+            StepKind::Call(call) => checker.call(&step.pointer, call),
+            StepKind::Action(action) => checker.action(&step.pointer, action),
             StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
         }
     }
     context_check::check(flow, document, catalogue, faults);
+    type_check::check(flow, document, catalogue, faults);
 }
 
 /// Adds a fault for everything that an action names and the tenant does not have.
@@ -46,10 +46,9 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn call(&mut self, index: usize, call: &CallStep) {
-        let pointer = format!("/steps/{index}");
+    fn call(&mut self, pointer: &str, call: &CallStep) {
         if let Some(function) = self.function(&format!("{pointer}/call"), &call.function) {
-            self.arguments(index, call, &function);
+            self.arguments(pointer, call, &function);
             if let Some(plugin) = function.response.transformation.and_then(|it| it.plugin) {
                 self.plugin(&format!("{pointer}/call"), &plugin, HookKind::PostResponse);
             }
@@ -58,11 +57,10 @@ impl Checker<'_> {
         self.hooks(&format!("{pointer}/post-response"), &call.post_response, HookKind::PostResponse);
     }
 
-    fn action(&mut self, index: usize, action: &ActionStep) {
-        let pointer = format!("/steps/{index}");
+    fn action(&mut self, pointer: &str, action: &ActionStep) {
         match action.own() {
-            Some(set_up) => self.provider(&pointer, &set_up.provider),
-            None => check_saved(action, &pointer, self.document, self.catalogue, self.faults),
+            Some(set_up) => self.provider(pointer, &set_up.provider),
+            None => check_saved(action, pointer, self.document, self.catalogue, self.faults),
         }
     }
 
@@ -101,10 +99,10 @@ impl Checker<'_> {
         function
     }
 
-    fn arguments(&mut self, index: usize, call: &CallStep, function: &Function) {
+    fn arguments(&mut self, step: &str, call: &CallStep, function: &Function) {
         let ValueTemplate::Object(given) = &call.arguments else { return };
         for (name, template) in given {
-            let pointer = argument_pointer(index, name);
+            let pointer = argument_pointer(step, name);
             let Some(declared) = function.arguments.iter().find(|argument| argument.name == *name) else {
                 let known = list_names(function.arguments.iter().map(|argument| argument.name.as_str()));
                 let message = format!("`{}` takes no argument `{name}`", call.function);
@@ -122,7 +120,7 @@ impl Checker<'_> {
         for declared in function.arguments.iter().filter(|argument| argument.required) {
             if !given.iter().any(|(name, _)| *name == declared.name) {
                 let message = format!("`{}` needs the argument `{}`", call.function, declared.name);
-                let pointer = format!("/steps/{index}/call");
+                let pointer = format!("{step}/call");
                 self.faults.error(self.document, &pointer, "flow.missing-argument", message);
             }
         }

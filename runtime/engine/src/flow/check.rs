@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::compile::Compiled;
 use super::model::Flow;
 use super::{background_check, catalogue_check, compile, graph};
 use crate::action::ActionTypes;
@@ -18,22 +19,18 @@ use crate::document::{Document, Faults, Format};
 pub fn check(text: &str, format: Format, catalogue: &Catalogue) -> Result<(Flow, Document, Faults), Faults> {
     let document = Document::parse(text, format)?;
     let mut faults = Faults::default();
-    let flow = compile::compile(&document, &catalogue.types, true, &mut faults);
-    let whole =
-        |flow: &Flow| flow.steps.len() == document.value.get("steps").and_then(Value::as_array).map_or(0, Vec::len);
-    if let Some(flow) = &flow {
+    let compiled = compile::compile(&document, &catalogue.types, true, &mut faults);
+    if let Some(Compiled { flow, is_whole }) = &compiled {
         catalogue_check::check(flow, &document, catalogue, &mut faults);
-        if whole(flow) {
-            background_check::check(flow, &document, catalogue, &mut faults);
-        }
         // A step that could not be read would make its neighbours seem unreachable.
-        if whole(flow) {
+        if *is_whole {
+            background_check::check(flow, &document, catalogue, &mut faults);
             graph::check(flow, &document, &mut faults);
         }
     }
     let faults = faults.sorted();
-    match flow {
-        Some(flow) if !faults.has_errors() => Ok((flow, document, faults)),
+    match compiled {
+        Some(Compiled { flow, .. }) if !faults.has_errors() => Ok((flow, document, faults)),
         _ => Err(faults),
     }
 }
@@ -46,7 +43,7 @@ pub fn read_stored(document: &Value, types: &Arc<ActionTypes>) -> Result<Arc<Flo
     let document = Document::of_value(document.clone());
     let mut faults = Faults::default();
     match compile::compile(&document, types, false, &mut faults) {
-        Some(flow) if !faults.has_errors() => Ok(Arc::new(flow)),
+        Some(Compiled { flow, .. }) if !faults.has_errors() => Ok(Arc::new(flow)),
         _ => Err(faults),
     }
 }

@@ -6,15 +6,17 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::block::Blocks;
+use super::common::is_common;
 use super::document::{
     BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument, FailDocument,
-    FlowDocument, HookDocument, KINDS, STEPS_MAX,
+    FlowDocument, HookDocument, KINDS,
 };
 use super::input;
 use super::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
 use crate::action::ActionTypes;
-use crate::document::{Document, Faults, escape_pointer, list_names, read};
-use crate::expression::{Expression, Template, TemplateFault, ValueTemplate};
+use crate::document::{Document, Faults, Severity, escape_pointer, read, read_members};
+use crate::expression::{Template, TemplateFault, ValueTemplate};
 use crate::ids::StepId;
 use crate::run::ContextKey;
 
@@ -35,32 +37,31 @@ pub(super) fn compile(
     types: &Arc<ActionTypes>,
     is_save: bool,
     faults: &mut Faults,
-) -> Option<Flow> {
+) -> Option<Compiled> {
     let head: FlowDocument = read(document, "", SHAPE, faults)?;
-    if head.steps.is_empty() || head.steps.len() > STEPS_MAX {
-        let message = format!("a flow has 1 to {STEPS_MAX} steps, this one has {}", head.steps.len());
-        faults.error(document, "/steps", "flow.step-count", message);
-        return None;
-    }
     if head.deadline.is_zero() {
         faults.error(document, "/deadline", "flow.deadline", "with no time at all every run would end at once");
     }
     let input = head.input.as_ref().and_then(|input| input::compile(document, &input.schema, faults));
-    let mut compiler = Compiler { document, types, faults, is_save };
-    let names: Vec<Option<StepId>> = head.steps.iter().map(step_id).collect();
-    let steps: Vec<Arc<Step>> = (0..head.steps.len())
-        .filter_map(|index| compiler.step(index, names.get(index + 1).and_then(Option::as_ref)))
-        .map(Arc::new)
-        .collect();
-    let first = steps.first()?.id.clone();
-    Some(Flow {
+    let mut compiler = Compiler::new(document, types, is_save, faults);
+    let main = compiler.block("/steps")?;
+    let is_whole = compiler.is_whole();
+    let steps = compiler.into_steps();
+    let flow = Flow {
         name: head.flow,
         trigger: head.trigger.unwrap_or_default(),
         input,
         deadline: head.deadline,
-        first,
+        main,
         steps,
-    })
+    };
+    Some(Compiled { flow, is_whole })
+}
+
+/// A flow, and whether each of its steps could be read.
+pub(super) struct Compiled {
+    pub(super) flow: Flow,
+    pub(super) is_whole: bool,
 }
 
 /// The hooks around a call.
@@ -77,7 +78,7 @@ pub struct CallHooks {
 pub(crate) fn call_hooks(document: &Document) -> Result<CallHooks, Faults> {
     let mut faults = Faults::default();
     let types = ActionTypes::shipped();
-    let mut compiler = Compiler { document, types: &types, faults: &mut faults, is_save: true };
+    let mut compiler = Compiler::new(document, &types, true, &mut faults);
     let mut chain = |pointer: &str| {
         let hooks = compiler.read::<Vec<HookDocument>>(pointer)?;
         compiler.hooks(pointer, hooks)
@@ -89,9 +90,8 @@ pub(crate) fn call_hooks(document: &Document) -> Result<CallHooks, Faults> {
     if faults.has_errors() { Err(faults.sorted()) } else { Ok(hooks) }
 }
 
-fn step_id(step: &Value) -> Option<StepId> {
-    step.get("id")?.as_str()?.parse().ok()
-}
+/// What a kind of step says of it: its id, what it does, where it leads.
+pub(super) type Parts = (StepId, StepKind, Transitions);
 
 pub(super) struct Compiler<'a> {
     pub(super) document: &'a Document,
@@ -99,14 +99,24 @@ pub(super) struct Compiler<'a> {
     pub(super) faults: &'a mut Faults,
     /// Whether an author saves the document now. What is stored is held against less: it must load.
     pub(super) is_save: bool,
+    pub(super) blocks: Blocks,
 }
 
-impl Compiler<'_> {
-    fn step(&mut self, index: usize, following: Option<&StepId>) -> Option<Step> {
-        let pointer = format!("/steps/{index}");
-        let node = self.document.value.pointer(&pointer)?;
+impl<'a> Compiler<'a> {
+    pub(super) fn new(
+        document: &'a Document,
+        types: &'a Arc<ActionTypes>,
+        is_save: bool,
+        faults: &'a mut Faults,
+    ) -> Self {
+        Self { document, types, faults, is_save, blocks: Blocks::default() }
+    }
+
+    /// The step at that pointer; `following` is where it leads by default.
+    pub(super) fn step(&mut self, pointer: &str, following: Target) -> Option<Step> {
+        let node = self.document.value.pointer(pointer)?;
         let Some(object) = node.as_object() else {
-            self.error(&pointer, SHAPE, "a step must be an object with `id` and a kind");
+            self.error(pointer, SHAPE, "a step must be an object with `id` and a kind");
             return None;
         };
         // What an action knows of claims is an object under the name of the step that sets them in a list.
@@ -121,31 +131,32 @@ impl Compiler<'_> {
                 several => format!("this step has more than one kind: `{}`", several.join("`, `")),
             };
             self.faults
-                .error(self.document, &pointer, "flow.step-kind", message)
+                .error(self.document, pointer, "flow.step-kind", message)
                 .help(format!("give it one of `{known}`"));
             return None;
         };
-        let following = following.map_or(Target::End, |id| Target::Step(id.clone()));
-        let step = match *kind {
-            "call" => self.call(&pointer, following),
-            "condition" => self.condition(&pointer),
-            "action" => self.action(&pointer, following),
-            "claims" => self.claims(&pointer, following),
-            "fail" => self.fail(&pointer),
-            _ => self.end(&pointer),
+        let kind = *kind;
+        let common = self.common(pointer);
+        let (id, kind, transitions) = match kind {
+            "call" => self.call(pointer, following),
+            "condition" => self.condition(pointer),
+            "action" => self.action(pointer, following),
+            "claims" => self.claims(pointer, following),
+            "fail" => self.fail(pointer),
+            _ => self.end(pointer),
         }?;
-        if step.id.as_str() == "end" {
+        if id.as_str() == "end" {
             self.error(
                 &format!("{pointer}/id"),
                 "flow.reserved-step",
                 "`end` names the end of a run; give the step another id",
             );
         }
-        Some(step)
+        Some(Step { id, pointer: pointer.to_owned(), kind, transitions, common: common? })
     }
 
-    fn call(&mut self, pointer: &str, following: Target) -> Option<Step> {
-        let it: CallDocument = self.read(pointer)?;
+    fn call(&mut self, pointer: &str, following: Target) -> Option<Parts> {
+        let it: CallDocument = self.read_kind(pointer)?;
         let context_key = match &it.context_key {
             None => format!("connectors.{}", it.id).parse(),
             Some(text) => text.parse(),
@@ -176,11 +187,11 @@ impl Compiler<'_> {
             post_response: post_response?,
             context_key: context_key?,
         };
-        Some(Step { id: it.id, kind: StepKind::Call(Arc::new(call)), transitions })
+        Some((it.id, StepKind::Call(Arc::new(call)), transitions))
     }
 
-    fn condition(&mut self, pointer: &str) -> Option<Step> {
-        let it: ConditionDocument = self.read(pointer)?;
+    fn condition(&mut self, pointer: &str) -> Option<Parts> {
+        let it: ConditionDocument = self.read_kind(pointer)?;
         let at = format!("{pointer}/condition");
         self.bound(&at, it.condition.len())?;
         let last = it.condition.len().saturating_sub(1);
@@ -202,21 +213,14 @@ impl Compiler<'_> {
         }
         let transitions = self.transitions(pointer, None, Target::End, [None, it.on_error]);
         // Without one of its branches, the steps that it leads to would seem unreachable.
-        (branches.len() == last + 1).then_some(Step { id: it.id, kind: StepKind::Condition(branches), transitions })
+        (branches.len() == last + 1).then_some((it.id, StepKind::Condition(branches), transitions))
     }
 
     fn branch(&mut self, pointer: &str, branch: BranchDocument) -> Option<Branch> {
         match (branch.when, branch.next, branch.otherwise) {
             (Some(when), Some(next), None) => {
                 let target = self.target(&format!("{pointer}/next"), &next);
-                let when = match Expression::parse(&when) {
-                    Ok(expression) => Some(expression),
-                    Err(fault) => {
-                        let fault = TemplateFault { message: fault.message, offset: fault.offset };
-                        self.expression_fault(&format!("{pointer}/when"), &when, &fault);
-                        None
-                    }
-                };
+                let when = self.expression(&format!("{pointer}/when"), &when);
                 Some(Branch { when: Some(when?), target: target? })
             }
             (None, None, Some(otherwise)) => {
@@ -231,8 +235,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn claims(&mut self, pointer: &str, following: Target) -> Option<Step> {
-        let it: ClaimsDocument = self.read(pointer)?;
+    fn claims(&mut self, pointer: &str, following: Target) -> Option<Parts> {
+        let it: ClaimsDocument = self.read_kind(pointer)?;
         let at = format!("{pointer}/claims");
         self.bound(&at, it.claims.len())?;
         let claims: Vec<Option<ClaimTemplate>> = it
@@ -243,7 +247,7 @@ impl Compiler<'_> {
             .collect();
         let transitions = self.transitions(pointer, it.next, following, [None, it.on_error]);
         let claims = claims.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Step { id: it.id, kind: StepKind::Claims(claims), transitions })
+        Some((it.id, StepKind::Claims(claims), transitions))
     }
 
     fn claim(&mut self, pointer: &str, claim: ClaimDocument) -> Option<ClaimTemplate> {
@@ -256,24 +260,23 @@ impl Compiler<'_> {
         Some(ClaimTemplate { key: claim.key, context_key: context_key.ok()?, kind: claim.kind, value })
     }
 
-    fn fail(&mut self, pointer: &str) -> Option<Step> {
-        let it: FailDocument = self.read(pointer)?;
+    fn fail(&mut self, pointer: &str) -> Option<Parts> {
+        let it: FailDocument = self.read_kind(pointer)?;
         let reason = self.template(&format!("{pointer}/fail/reason"), &it.fail.reason);
         let description = match &it.fail.description {
             Some(text) => Some(self.template(&format!("{pointer}/fail/description"), text)?),
             None => None,
         };
         let kind = StepKind::Fail { reason: reason?, description };
-        Some(Step { id: it.id, kind, transitions: Transitions { next: Target::End, on_failure: None, on_error: None } })
+        Some((it.id, kind, Transitions::NOWHERE))
     }
 
-    fn end(&mut self, pointer: &str) -> Option<Step> {
-        let it: EndDocument = self.read(pointer)?;
-        let transitions = Transitions { next: Target::End, on_failure: None, on_error: None };
-        Some(Step { id: it.id, kind: StepKind::End, transitions })
+    fn end(&mut self, pointer: &str) -> Option<Parts> {
+        let it: EndDocument = self.read_kind(pointer)?;
+        Some((it.id, StepKind::End, Transitions::NOWHERE))
     }
 
-    fn hooks(&mut self, pointer: &str, hooks: Vec<HookDocument>) -> Option<Vec<HookUse>> {
+    pub(super) fn hooks(&mut self, pointer: &str, hooks: Vec<HookDocument>) -> Option<Vec<HookUse>> {
         if hooks.len() > HOOKS_MAX {
             self.error(pointer, SHAPE, format!("a chain has at most {HOOKS_MAX} hooks, not {}", hooks.len()));
             return None;
@@ -303,29 +306,7 @@ impl Compiler<'_> {
         Transitions { next: next.unwrap_or(following), on_failure, on_error }
     }
 
-    fn target(&mut self, pointer: &str, text: &str) -> Option<Target> {
-        if text == "end" {
-            return Some(Target::End);
-        }
-        let steps = self.document.value.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        match steps.iter().filter_map(step_id).find(|id| id.as_str() == text) {
-            Some(id) => Some(Target::Step(id)),
-            None => {
-                let names: Vec<StepId> = steps.iter().filter_map(step_id).take(50).collect();
-                let names = list_names(names.iter().map(StepId::as_str));
-                let fault = self.faults.error(
-                    self.document,
-                    pointer,
-                    "flow.unknown-step",
-                    format!("there is no step `{text}`"),
-                );
-                fault.help(format!("write one of {names}, or `end`"));
-                None
-            }
-        }
-    }
-
-    fn values(&mut self, pointer: &str, value: &Value) -> Option<ValueTemplate> {
+    pub(super) fn values(&mut self, pointer: &str, value: &Value) -> Option<ValueTemplate> {
         match ValueTemplate::parse(value) {
             Ok(template) => Some(template),
             Err(faults) => {
@@ -338,17 +319,19 @@ impl Compiler<'_> {
         }
     }
 
-    fn template(&mut self, pointer: &str, source: &str) -> Option<Template> {
+    pub(super) fn template(&mut self, pointer: &str, source: &str) -> Option<Template> {
         Template::parse(source).map_err(|fault| self.expression_fault(pointer, source, &fault)).ok()
     }
 
     pub(super) fn expression_fault(&mut self, pointer: &str, source: &str, fault: &TemplateFault) {
         let excerpt: String = source.get(fault.offset..).unwrap_or_default().chars().take(40).collect();
         let at = if excerpt.is_empty() { "at the end".to_owned() } else { format!("at `{excerpt}`") };
-        self.error(pointer, "flow.expression", format!("{} ({at})", fault.message));
+        let place = (pointer, fault.offset, excerpt.len());
+        let message = format!("{} ({at})", fault.message);
+        self.faults.within(self.document, place, Severity::Error, "flow.expression", message);
     }
 
-    fn bound(&mut self, pointer: &str, length: usize) -> Option<()> {
+    pub(super) fn bound(&mut self, pointer: &str, length: usize) -> Option<()> {
         if (1..=ITEMS_MAX).contains(&length) {
             return Some(());
         }
@@ -358,6 +341,13 @@ impl Compiler<'_> {
 
     pub(super) fn read<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
         read(self.document, pointer, SHAPE, self.faults)
+    }
+
+    /// Reads what is the own of a kind of step.
+    pub(super) fn read_kind<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
+        let says_when = self.says_when(pointer);
+        let is_own = |member: &str| !is_common(member, says_when);
+        read_members(self.document, pointer, &is_own, SHAPE, self.faults)
     }
 
     pub(super) fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
@@ -373,6 +363,6 @@ impl Compiler<'_> {
 }
 
 /// The pointer of a call's argument.
-pub(super) fn argument_pointer(step: usize, argument: &str) -> String {
-    format!("/steps/{step}/arguments/{}", escape_pointer(argument))
+pub(super) fn argument_pointer(step: &str, argument: &str) -> String {
+    format!("{step}/arguments/{}", escape_pointer(argument))
 }

@@ -4,24 +4,20 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::graph;
 use super::model::{CallStep, Flow, HookUse, Step, StepKind, Target};
 use super::reference::FunctionRef;
 use super::response_shape::{ResponseShape, Slip};
 use crate::catalogue::Catalogue;
 use crate::document::{Document, Faults, list_names};
-use crate::expression::{Expression, Member, Read, Template};
+use crate::expression::{Expression, Member, Read, Template, Type};
 use crate::ids::StepId;
 
 /// Adds a warning for each slip.
 pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, faults: &mut Faults) {
     let mut checker = Checker { writers: writers(flow, catalogue), looks_left: LOOKS_MAX };
-    for (index, value) in document.value.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let id = value.get("id").and_then(Value::as_str);
-        let Some(step) = flow.steps.iter().find(|step| Some(step.id.as_str()) == id) else { continue };
-        for (pointer, expression) in expressions_of(&step.kind, &format!("/steps/{index}")) {
+    for step in &flow.steps {
+        for (pointer, expression) in expressions_of(&step.kind, &step.pointer) {
             for (code, message, help) in checker.expression(step, expression) {
                 let fault = faults.warning(document, &pointer, code, message);
                 if let Some(help) = help {
@@ -134,6 +130,15 @@ fn reachable<'a>(steps: &HashMap<&'a StepId, &'a Step>, first: &'a StepId) -> Ha
         }
     }
     seen
+}
+
+/// What `connectors` is for a step, as far as functions say what they answer.
+pub(super) fn connectors_at(flow: &Flow, catalogue: &Catalogue, step: &StepId) -> Type {
+    let of_name = |(name, writers): (&str, Vec<Writer<'_>>)| {
+        let results = writers.iter().map(|writer| writer.shape.result(!writer.after_failure.contains(step)));
+        results.reduce(|one, two| one.or(&two)).map(|of| (name.to_owned(), of))
+    };
+    Type::map(writers(flow, catalogue).into_iter().filter_map(of_name), Some(Type::JSON))
 }
 
 /// The expressions of a step, each with the pointer of its text.

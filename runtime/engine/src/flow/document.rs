@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::action::ActionDocument;
+use super::common::CommonDocument;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::document::schema_of;
 use crate::ids::{FlowName, StepId};
@@ -232,12 +233,22 @@ pub fn json_schema() -> Value {
     let mut schema = schema_of::<FlowDocument>();
     let mut definitions = serde_json::Map::new();
     let mut kinds = Vec::new();
+    let mut common = schema_of::<CommonDocument>();
+    if let Some(Value::Object(inner)) = common.get_mut("$defs").map(Value::take) {
+        definitions.extend(inner);
+    }
+    let common = common.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     for (kind, of_kind) in KINDS {
         let mut step = of_kind();
         if let Some(object) = step.as_object_mut() {
             object.remove("$schema");
             if let Some(Value::Object(inner)) = object.remove("$defs") {
                 definitions.extend(inner);
+            }
+            if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+                common.iter().for_each(|(name, schema)| {
+                    properties.entry(name).or_insert_with(|| schema.clone());
+                });
             }
         }
         definitions.insert(format!("{kind}-step"), step);

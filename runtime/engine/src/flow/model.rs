@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::action::{ActionStep, EncryptionRules};
+use super::block::Block;
+use super::common::Common;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
@@ -25,9 +27,9 @@ pub struct Flow {
     pub input: Option<Schema>,
     /// How long a run may take in all.
     pub deadline: Duration,
-    /// The step that every run begins with.
-    pub first: StepId,
-    /// In the document's order.
+    /// What every run begins with.
+    pub main: Block,
+    /// Every step, in the document's order; those that stand inside a step behind it.
     pub steps: Vec<Arc<Step>>,
 }
 
@@ -35,6 +37,11 @@ impl Flow {
     /// The step of that id.
     pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// Every list of steps.
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        std::iter::once(&self.main).chain(self.steps.iter().flat_map(|step| step.blocks()))
     }
 
     /// Every connector that the flow calls, grants to its plugins, or has as the service of an action of its own.
@@ -68,10 +75,34 @@ impl Flow {
 pub struct Step {
     /// Its name within the flow.
     pub id: StepId,
+    /// Where it stands in its document, as a JSON pointer.
+    pub pointer: String,
     /// What it does.
     pub kind: StepKind,
     /// Where it leads.
     pub transitions: Transitions,
+    /// What every kind of step may have.
+    pub common: Common,
+}
+
+impl Step {
+    /// A step of no document, which leads nowhere.
+    pub fn alone(id: StepId, kind: StepKind) -> Self {
+        Self { id, pointer: String::new(), kind, transitions: Transitions::NOWHERE, common: Common::default() }
+    }
+
+    /// The lists of steps that stand inside it.
+    pub fn blocks(&self) -> Vec<&Block> {
+        let own = match &self.kind {
+            StepKind::Call(_)
+            | StepKind::Condition(_)
+            | StepKind::Action(_)
+            | StepKind::Claims(_)
+            | StepKind::Fail { .. }
+            | StepKind::End => Vec::new(),
+        };
+        own.into_iter().chain(&self.common.compensate).collect()
+    }
 }
 
 /// Where a step leads.
@@ -83,6 +114,11 @@ pub struct Transitions {
     pub on_failure: Option<Target>,
     /// After a technical error; the run ends as an error without.
     pub on_error: Option<Target>,
+}
+
+impl Transitions {
+    /// Of a step that leads nowhere.
+    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None };
 }
 
 /// A step, or the end of the run.

@@ -4,10 +4,10 @@
 mod clock;
 mod connectors;
 mod encryption;
+mod intervention;
 mod lease;
 mod outbox;
 mod plugins;
-mod resume;
 mod store;
 mod store_error;
 
@@ -17,6 +17,7 @@ pub use self::connectors::{
     Timings,
 };
 pub use self::encryption::{Encryption, EncryptionError, NoEncryption};
+pub use self::intervention::{Intervened, Intervention};
 pub use self::lease::{Lease, OwnerId};
 pub use self::outbox::{Backlog, CallRoom, ClaimedCall, Outbox};
 pub use self::plugins::{
@@ -24,7 +25,6 @@ pub use self::plugins::{
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
-pub use self::resume::{ResumeRun, Resumed};
 pub use self::store::{
     ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,
     PageRequest, RunFilter, Started, Store,

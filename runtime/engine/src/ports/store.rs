@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::intervention::{Intervened, Intervention};
 use super::lease::{Lease, OwnerId};
 use super::outbox::Outbox;
-use super::resume::{ResumeRun, Resumed};
 use super::store_error::StoreError;
 use crate::digest::Digest;
 use crate::ids::{FlowName, RunId, TenantId};
@@ -63,6 +63,8 @@ pub struct CommitStep {
     pub entry: JournalEntry,
     /// The call that the step hands over (C-11), with the run and the sequence number of `entry`.
     pub outbox: Option<OutboxEntry>,
+    /// The child runs that the step begins, each at its revision 0. One that is there already is left as it is.
+    pub children: Vec<NewRun>,
     /// The lease afterwards: prolonged until then, or given back.
     pub keep_until: Option<Timestamp>,
 }
@@ -190,7 +192,8 @@ pub trait Store: Outbox + Send + Sync {
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
     /// Claims up to `limit` unfinished runs whose lease is over at `now`, for `lease` from `now`; up to 1,024 at once.
-    /// A suspended run is among them when the time for which it waits is over at `now`, so that somebody ends it.
+    /// A run that rests is among them when its time is over at `now` ([`Run::rests_until`]), and as soon as a child run
+    /// of its has ended.
     /// Fair to tenants: one tenant's queue does not stand before another's single run.
     /// A run whose record or context cannot be read, for whatever reason, is left out and logged, [`Store::health`]
     /// says so, and it is looked at again after as long as a lease.
@@ -207,17 +210,23 @@ pub trait Store: Outbox + Send + Sync {
     async fn end_orphaned_leases(&self) -> Result<(), StoreError>;
 
     /// Commits a step: record, context changes, journal entry, lease, queue row, the call that it hands
-    /// over, all or nothing. A step that suspends its run gives the lease back in any case: nobody works on the run
-    /// until it is resumed or its time is over.
+    /// over, the child runs that it begins, all or nothing. A step after which its run rests gives the lease back in any
+    /// case: nobody works on the run until its time is over or something happens that concerns it. The end of a child
+    /// run tells its parent in the same write; one that is told while somebody works on it does not come to rest
+    /// before somebody has looked again.
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError>;
 
-    /// Goes on with a suspended run: record, context changes, journal entry, lease or queue row, client key, all or
-    /// nothing. Of two resumes of one revision one wins; the other fails with [`StoreError::RevisionConflict`]. A
-    /// resume goes before a claim that would end the run because its time is over: that lease is stale afterwards.
-    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError>;
+    /// Gives back the lease of a run that has nothing to do yet: it rests until its time is over
+    /// ([`Run::rests_until`]), or queues where something has happened since it was claimed.
+    async fn release_run(&self, run: &Run, lease: &Lease) -> Result<(), StoreError>;
 
-    /// Whether the run was resumed with this client key.
-    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError>;
+    /// Changes a run from outside: record, context changes, journal entry, lease or queue row, client key, all or
+    /// nothing. Of two interventions at one revision one wins; the other fails with [`StoreError::RevisionConflict`].
+    /// Whoever has claimed the run has a stale lease afterwards.
+    async fn intervene(&self, intervention: Intervention) -> Result<Intervened, StoreError>;
+
+    /// Whether there was an intervention in the run with this client key.
+    async fn intervened_with(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError>;
 
     /// Prolongs a lease, also one that is over, as long as nobody has claimed the run since and its owner has not given
     /// it back: an owner that was slow goes on. A claim by the same owner counts as any other: it gives a new fence, and
@@ -246,7 +255,7 @@ pub trait Store: Outbox + Send + Sync {
         limit: usize,
     ) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// Runs of a tenant, newest first. One that cannot be read is left out and logged, and [`Store::health`] says so;
+    /// Runs of a tenant that somebody started, newest first; child runs are not among them. One that cannot be read is left out and logged, and [`Store::health`] says so;
     /// a page can so have fewer items than its limit though another follows.
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, StoreError>;
 

@@ -1,6 +1,7 @@
 //! Why a verb of the store failed.
 
 use crate::ids::RunId;
+use crate::run::RunStateKind;
 
 /// Why a verb of the store failed. Nothing was written then, except that after [`StoreError::Backend`] nobody knows:
 /// the write may turn out to be there, whole. Read before trying again.
@@ -24,11 +25,13 @@ pub enum StoreError {
         /// What the commit expects.
         expected: u64,
     },
-    /// The run does not wait to be resumed.
-    #[error("run {run} is not suspended")]
-    NotSuspended {
+    /// The run is not in a state in which the intervention may be made.
+    #[error("run {run} is {}, and this cannot be done to it now", state.as_str())]
+    UnexpectedState {
         /// The run.
         run: RunId,
+        /// Where it stands.
+        state: RunStateKind,
     },
     /// There is no such thing.
     #[error("there is no such {0}")]
@@ -99,7 +102,7 @@ impl StoreError {
         match self {
             Self::StaleLease { .. } => "store.stale-lease",
             Self::RevisionConflict { .. } => "store.revision-conflict",
-            Self::NotSuspended { .. } => "store.not-suspended",
+            Self::UnexpectedState { .. } => "store.unexpected-state",
             Self::NotFound(_) => "store.not-found",
             Self::VersionConflict { .. } => "store.version-conflict",
             Self::InvalidCursor => "store.invalid-cursor",

@@ -12,7 +12,8 @@ use crate::ports::{
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
-use crate::run::record::{Claim, Ending};
+use crate::run::record::Claim;
+use crate::run::state::{Ending, Waits};
 use crate::time::Timestamp;
 
 /// What one step did, committed together with the context that it changed (F-06).
@@ -64,6 +65,23 @@ pub enum StepOutcome {
         /// Where the end user is sent.
         redirect: String,
         /// When the run ends as an error if nobody resumes it.
+        until: Timestamp,
+    },
+    /// The step waits for something else.
+    Waiting {
+        /// For what.
+        on: Waits,
+        /// When somebody looks at the run at the latest.
+        until: Timestamp,
+        /// The error that the next attempt is to mend, where it waits for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<StepError>,
+    },
+    /// The run waits until somebody lets it go on.
+    Paused {
+        /// Why.
+        error: StepError,
+        /// When the run ends as an error if nobody does.
         until: Timestamp,
     },
     /// The run is over.

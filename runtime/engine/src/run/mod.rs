@@ -3,17 +3,21 @@
 mod background;
 mod context;
 mod diagnostic; // log entries for people
+mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod state;
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::diagnostic::{
     ActionLog, DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus,
 };
+pub use self::family::{Children, Parent, Part};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
     OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
-pub use self::record::{Claim, ClaimType, Ending, Event, Run, RunState, RunStateKind};
+pub use self::record::{Claim, ClaimType, Run};
+pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};

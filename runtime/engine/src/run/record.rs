@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::family::{Children, Parent};
+use super::state::{Ending, Event, RunState, RunStateKind};
 use crate::ids::{FlowName, RequestId, RunId, StepId, TenantId};
-use crate::message::Failure;
-use crate::run::journal::StepError;
 use crate::time::Timestamp;
 
 /// What is known of a run, besides its context and its journal.
@@ -45,60 +45,25 @@ pub struct Run {
     /// what the run holds must stay hidden (D-04).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive: Vec<String>,
+    /// How often its present step has failed and is tried again (F-10).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// The run that it is a part of, where it is one. It shows in no listing, and goes with that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<Parent>>,
+    /// The child runs of its present step, where it has begun some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
+    /// The steps that are done and have a compensation, in the order in which they were done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compensations: Vec<StepId>,
+    /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_as: Option<Box<Ending>>,
 }
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum RunState {
-    /// `step` is next.
-    Ready {
-        /// The next step.
-        step: StepId,
-    },
-    /// `step` waits for the end user, who was sent elsewhere; it runs again when the run is resumed.
-    Suspended {
-        /// The step that suspended the run.
-        step: StepId,
-        /// Where the end user was sent.
-        redirect: String,
-        /// When the run ends as an error if nobody resumes it.
-        until: Timestamp,
-    },
-    /// No step will run any more.
-    Ended {
-        /// How it ended.
-        ending: Ending,
-    },
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "kebab-case")]
-pub enum Ending {
-    /// Its flow came to its end.
-    Completed {
-        /// The claims of the result, by key.
-        claims: Vec<Claim>,
-    },
-    /// A business failure.
-    Failed {
-        /// The step that failed.
-        step: StepId,
-        /// What the end user may read.
-        failure: Failure,
-    },
-    /// A technical error. Its message is for the author and the operator, never for the end user.
-    Error {
-        /// The step in which it happened.
-        step: StepId,
-        /// What happened.
-        error: StepError,
-    },
 }
 
 /// One claim of a run's result (F-08).
@@ -123,39 +88,39 @@ pub enum ClaimType {
     Dynamic,
 }
 
-/// The names of the states, for filters and listings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "see RunState and Ending")]
-pub enum RunStateKind {
-    Ready,
-    Suspended,
-    Completed,
-    Failed,
-    Error,
-}
-
-/// What can happen to a run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The step is done; this one is next.
-    Advanced(StepId),
-    /// Something came back for the step that suspended the run; it runs again.
-    Resumed(StepId),
-    /// The step waits for the end user.
-    Suspended {
-        /// The step.
-        step: StepId,
-        /// Where the end user is sent.
-        redirect: String,
-        /// How long.
-        until: Timestamp,
-    },
-    /// The run is over.
-    Ended(Ending),
-}
-
 impl Run {
+    /// A run at its first step, which nobody has worked on yet, of a version of a flow.
+    pub fn new(
+        tenant: TenantId,
+        id: RunId,
+        (flow, flow_version): (FlowName, u32),
+        first: StepId,
+        created_at: Timestamp,
+        deadline: Timestamp,
+    ) -> Self {
+        Self {
+            tenant,
+            id,
+            flow,
+            flow_version,
+            revision: 0,
+            state: RunState::Ready { step: first },
+            created_at,
+            updated_at: created_at,
+            deadline,
+            fence: 0,
+            resumptions: 0,
+            resumed: false,
+            trace_id: None,
+            sensitive: Vec::new(),
+            attempts: 0,
+            parent: None,
+            children: None,
+            compensations: Vec::new(),
+            ends_as: None,
+        }
+    }
+
     /// Most names of what its actions encrypted. An action that would go beyond them is not asked.
     pub const SENSITIVE_MAX: usize = 1000;
 
@@ -170,25 +135,33 @@ impl Run {
 
     /// The next state of the run: one revision more. A run that has ended ignores every event.
     ///
-    /// The deadline of a run is for what it does, not for the time that its end user takes: a resume moves it by as
-    /// long as the run was suspended.
+    /// The deadline of a run is for what it does, not for the time that people and timers take: whatever ends such a
+    /// time moves it by as long as that took.
     #[must_use]
     pub fn apply(mut self, event: Event, now: Timestamp) -> Self {
         if matches!(self.state, RunState::Ended { .. }) {
             return self;
         }
+        if self.state.is_still() {
+            self.deadline = self.deadline.after(now.since(self.updated_at));
+        }
         match event {
-            Event::Advanced(_) => self.resumptions = 0,
+            Event::Advanced(_) => (self.resumptions, self.attempts) = (0, 0),
             Event::Resumed(_) => {
                 self.resumptions = self.resumptions.saturating_add(1);
                 self.resumed = true;
-                self.deadline = self.deadline.after(now.since(self.updated_at));
             }
-            Event::Suspended { .. } | Event::Ended(_) => {}
+            Event::Continued(_)
+            | Event::Suspended { .. }
+            | Event::Waiting { .. }
+            | Event::Paused { .. }
+            | Event::Ended(_) => {}
         }
         self.state = match event {
-            Event::Advanced(step) | Event::Resumed(step) => RunState::Ready { step },
+            Event::Advanced(step) | Event::Resumed(step) | Event::Continued(step) => RunState::Ready { step },
             Event::Suspended { step, redirect, until } => RunState::Suspended { step, redirect, until },
+            Event::Waiting { step, on, until } => RunState::Waiting { step, on, until },
+            Event::Paused { step, error, until } => RunState::Paused { step, error, until },
             Event::Ended(ending) => RunState::Ended { ending },
         };
         self.revision += 1;
@@ -203,19 +176,16 @@ impl Run {
 
     /// The name of the state.
     pub fn state_kind(&self) -> RunStateKind {
-        match &self.state {
-            RunState::Ready { .. } => RunStateKind::Ready,
-            RunState::Suspended { .. } => RunStateKind::Suspended,
-            RunState::Ended { ending: Ending::Completed { .. } } => RunStateKind::Completed,
-            RunState::Ended { ending: Ending::Failed { .. } } => RunStateKind::Failed,
-            RunState::Ended { ending: Ending::Error { .. } } => RunStateKind::Error,
-        }
+        self.state.kind()
     }
 
-    /// Until when it waits for its end user, where it does.
-    pub fn suspended_until(&self) -> Option<Timestamp> {
+    /// Until when nobody works on it, where it rests: then somebody looks at it. A child run that ends, a resume and
+    /// whatever else concerns it makes somebody look earlier.
+    pub fn rests_until(&self) -> Option<Timestamp> {
         match &self.state {
-            RunState::Suspended { until, .. } => Some(*until),
+            RunState::Suspended { until, .. } | RunState::Waiting { until, .. } | RunState::Paused { until, .. } => {
+                Some(*until)
+            }
             RunState::Ready { .. } | RunState::Ended { .. } => None,
         }
     }
@@ -224,7 +194,7 @@ impl Run {
     pub fn ending(&self) -> Option<&Ending> {
         match &self.state {
             RunState::Ended { ending } => Some(ending),
-            RunState::Ready { .. } | RunState::Suspended { .. } => None,
+            _ => None,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use weir_engine::ports::{Lease, OwnerId, StoreError};
 use weir_engine::time::Timestamp;
 
+use super::intervention;
 use super::keys::{self, RunKey};
-use super::resume;
 use super::rows::{self, Draft};
 use super::standing::{self, Place, Standing};
 
@@ -22,11 +22,11 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Queues the runs whose leases are over, and the suspended ones whose time is, then takes the first runs of the
+    /// Queues the runs whose leases are over, and those that rest and whose time is, then takes the first runs of the
     /// queue.
     pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Vec<(RunKey, Lease)>, StoreError> {
         end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
-        resume::wake(draft, self.now)?;
+        intervention::wake(draft, self.now)?;
         let before = standing::served_pass(draft)?;
         let mut served = before;
         let mut claimed = Vec::new();
@@ -62,7 +62,8 @@ impl Claim {
         };
         let lease = Lease { owner: self.owner.clone(), fence: before.fence.saturating_add(1), until };
         let owner = Some(self.owner.clone());
-        let after = Standing { fence: lease.fence, owner, place: Place::Leased { until }, ..before.clone() };
+        let place = Place::Leased { until };
+        let after = Standing { fence: lease.fence, owner, place, signalled: false, ..before.clone() };
         after.write(draft, &run, Some(&before))?;
         Ok(Some((run, lease, before.pass)))
     }

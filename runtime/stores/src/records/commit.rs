@@ -1,4 +1,4 @@
-//! Committing a step, and prolonging a lease.
+//! Committing a step, and prolonging or giving back a lease.
 
 use weir_engine::ports::{CommitStep, Lease, StoreError};
 use weir_engine::run::RunStateKind;
@@ -10,19 +10,24 @@ use super::keys::RunKey;
 use super::outbox::{self, CallKey};
 use super::rows::{Draft, Row};
 use super::standing::{self, Place, Standing};
+use super::start::Start;
 
 /// A commit, its values prepared.
 pub(crate) struct Commit {
     run: RunKey,
     revision: u64,
     state: RunStateKind,
-    /// How long a run that is suspended now waits.
-    suspended_until: Option<Timestamp>,
+    /// How long a run that rests now does.
+    rests_until: Option<Timestamp>,
     updated_at: Timestamp,
     lease: Lease,
     keep_until: Option<Timestamp>,
     /// The call that the step hands over, and when it did.
     handed_over: Option<(CallKey, Timestamp)>,
+    /// The run that is told when this one has ended.
+    parent: Option<RunKey>,
+    /// The child runs that the step begins.
+    children: Vec<Start>,
     values: Prepared,
 }
 
@@ -56,7 +61,7 @@ impl Commit {
         })
     }
 
-    pub(crate) fn of(commit: CommitStep, values: Prepared) -> Self {
+    pub(crate) fn of(commit: CommitStep, values: Prepared, children: Vec<Start>) -> Self {
         let run = RunKey::new(&commit.run.tenant, commit.run.id);
         let call = |created_at| (CallKey::new(run.clone(), commit.entry.sequence), created_at);
         Self {
@@ -64,7 +69,9 @@ impl Commit {
             run,
             revision: commit.run.revision,
             state: commit.run.state_kind(),
-            suspended_until: commit.run.suspended_until(),
+            rests_until: commit.run.rests_until(),
+            parent: commit.run.parent.as_ref().map(|parent| RunKey::new(&commit.run.tenant, parent.run)),
+            children,
             updated_at: commit.run.updated_at,
             lease: commit.lease,
             keep_until: commit.keep_until,
@@ -86,11 +93,11 @@ impl Commit {
             outbox::hand_over(draft, call, *created_at)?;
         }
         let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
-        after.place = match (self.suspended_until, self.keep_until) {
-            (Some(until), _) => Place::Suspended { until },
-            _ if self.state != RunStateKind::Ready => Place::Ended,
+        after.place = match (self.rests_until, self.keep_until) {
+            (Some(until), _) if !before.signalled => Place::Resting { until },
+            _ if self.state.is_ended() => Place::Ended,
             (None, Some(until)) => Place::Leased { until },
-            (None, None) => {
+            (Some(_), _) | (None, None) => {
                 // It queues where its tenant would be served next, not behind all that its tenant has queued since.
                 after.pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
                 Place::Queued { since: self.updated_at }
@@ -98,8 +105,16 @@ impl Commit {
         };
         if !matches!(after.place, Place::Leased { .. }) {
             after.owner = None;
+            after.signalled = false;
         }
-        after.write(draft, &self.run, Some(&before))
+        after.write(draft, &self.run, Some(&before))?;
+        for child in self.children {
+            child.apply(draft)?;
+        }
+        match &self.parent {
+            Some(parent) if self.state.is_ended() => standing::signal(draft, parent, self.updated_at),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -110,4 +125,22 @@ pub(crate) fn renew(draft: &mut Draft<'_>, run: &RunKey, lease: Lease, until: Ti
     let after = Standing { place: Place::Leased { until }, ..before.clone() };
     after.write(draft, run, Some(&before))?;
     Ok(Lease { until, ..lease })
+}
+
+/// Gives back the lease of a run that has nothing to do before `until`.
+pub(crate) fn release(
+    draft: &mut Draft<'_>,
+    run: &RunKey,
+    lease: &Lease,
+    (now, until): (Timestamp, Option<Timestamp>),
+) -> Result<(), StoreError> {
+    let before = Standing::read(draft, run)?.ok_or(StoreError::NotFound("run"))?;
+    before.check_lease(run, lease)?;
+    let place = match until {
+        Some(until) if !before.signalled => Place::Resting { until },
+        _ => Place::Queued { since: now },
+    };
+    let pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
+    let after = Standing { place, pass, owner: None, signalled: false, ..before.clone() };
+    after.write(draft, run, Some(&before))
 }

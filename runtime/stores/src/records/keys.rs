@@ -10,8 +10,8 @@
 //! | `J` | partition, tenant, run, sequence | one journal entry |
 //! | `Q` | pass, since, partition, tenant, run | nothing: the run waits to be claimed |
 //! | `W` | until, partition, tenant, run | nothing: the run is leased until then |
-//! | `Z` | until, partition, tenant, run | nothing: the run is suspended until then |
-//! | `C` | partition, tenant, run, SHA-256 of the client key | the revision of the run that this resume made |
+//! | `Z` | until, partition, tenant, run | nothing: the run rests until then |
+//! | `C` | partition, tenant, run, SHA-256 of the client key | the revision of the run that this intervention made |
 //! | `P` | tenant | the tenant's last pass |
 //! | `B` | partition, tenant, run, sequence | a call in the background, as its step handed it over |
 //! | `E` | partition, tenant, run, sequence | what has become of it |
@@ -43,9 +43,8 @@ use super::frame::damaged;
 /// How many partitions there are. Part of the format.
 const PARTITIONS: u32 = 4096;
 
-/// Every state, in the order of its number in keys.
-pub(crate) const STATES: [RunStateKind; 5] =
-    [RunStateKind::Ready, RunStateKind::Completed, RunStateKind::Failed, RunStateKind::Error, RunStateKind::Suspended];
+/// Every state; its number in keys is [`state_number`]'s.
+pub(crate) const STATES: [RunStateKind; 8] = RunStateKind::ALL;
 
 /// A run of a tenant: the subject of most keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,13 +133,13 @@ impl RunKey {
         key
     }
 
-    pub(crate) fn suspended(&self, until: Timestamp) -> Vec<u8> {
-        let mut key = suspended_until(until);
+    pub(crate) fn resting(&self, until: Timestamp) -> Vec<u8> {
+        let mut key = resting_until(until);
         self.write(&mut key);
         key
     }
 
-    pub(crate) fn resumed_with(&self, client_key: &str) -> Vec<u8> {
+    pub(crate) fn intervened_with(&self, client_key: &str) -> Vec<u8> {
         let mut key = self.of(b'C');
         key.extend(Digest::of(client_key.as_bytes()).as_bytes());
         key
@@ -168,10 +167,10 @@ pub(crate) const QUEUE_SKIP: usize = 17;
 pub(crate) const LEASED: &[u8] = b"W";
 /// Bytes of a lease key before the run.
 pub(crate) const LEASED_SKIP: usize = 9;
-/// All runs that are suspended.
-pub(crate) const SUSPENDED: &[u8] = b"Z";
+/// All runs that rest.
+pub(crate) const RESTING: &[u8] = b"Z";
 /// Bytes of such a key before the run.
-pub(crate) const SUSPENDED_SKIP: usize = LEASED_SKIP;
+pub(crate) const RESTING_SKIP: usize = LEASED_SKIP;
 
 /// The leases that end at that instant, and the end of all earlier ones.
 pub(crate) fn leased_until(until: Timestamp) -> Vec<u8> {
@@ -180,9 +179,9 @@ pub(crate) fn leased_until(until: Timestamp) -> Vec<u8> {
     key
 }
 
-/// The runs that are suspended until that instant, and the end of all earlier ones.
-pub(crate) fn suspended_until(until: Timestamp) -> Vec<u8> {
-    let mut key = SUSPENDED.to_vec();
+/// The runs that rest until that instant, and the end of all earlier ones.
+pub(crate) fn resting_until(until: Timestamp) -> Vec<u8> {
+    let mut key = RESTING.to_vec();
     key.extend(until.as_millis().to_be_bytes());
     key
 }
@@ -318,6 +317,9 @@ fn state_number(state: RunStateKind) -> u8 {
         RunStateKind::Failed => 2,
         RunStateKind::Error => 3,
         RunStateKind::Suspended => 4,
+        RunStateKind::Waiting => 5,
+        RunStateKind::Paused => 6,
+        RunStateKind::Cancelled => 7,
     }
 }
 
@@ -352,9 +354,9 @@ mod tests {
         assert_eq!(RunKey::at_end(&key, LEASED_SKIP).unwrap(), run);
         assert_eq!(lease_end(&key), Timestamp::from_millis(9));
         assert_eq!(listed_run(&run.by_state(RunStateKind::Error)).unwrap(), run.run);
-        let key = run.suspended(Timestamp::from_millis(9));
+        let key = run.resting(Timestamp::from_millis(9));
         expect_test::expect![[r#"Z\x00\x00\x00\x00\x00\x00\x00\t\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]].assert_eq(&key.escape_ascii().to_string());
-        assert_eq!((RunKey::at_end(&key, SUSPENDED_SKIP).unwrap(), lease_end(&key)), (run, Timestamp::from_millis(9)));
+        assert_eq!((RunKey::at_end(&key, RESTING_SKIP).unwrap(), lease_end(&key)), (run, Timestamp::from_millis(9)));
         assert!(RunKey::at_end(b"Q123", QUEUE_SKIP).is_err());
     }
 

@@ -8,7 +8,7 @@ mod verbs; // the port
 mod start; // a run begins
 mod claim; // somebody works on it
 mod commit; // a step is done
-mod resume; // a suspended run goes on, or its time is over
+mod intervention; // changes from outside
 mod outbox; // calls in the background
 mod standing; // where a run stands for those who work on it
 mod reading; // records, contexts, journals, listings

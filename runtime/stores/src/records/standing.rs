@@ -29,6 +29,12 @@ pub(crate) struct Standing {
     /// Its turn in the queue.
     pub(crate) pass: u64,
     pub(crate) place: Place,
+    /// Whether it is a child run, which no listing shows.
+    #[serde(default)]
+    pub(crate) is_child: bool,
+    /// Whether something has happened since it was claimed for which somebody must look at it again.
+    #[serde(default)]
+    pub(crate) signalled: bool,
 }
 
 /// Where a run is.
@@ -39,8 +45,9 @@ pub(crate) enum Place {
     Queued { since: Timestamp },
     /// Is worked on, until then.
     Leased { until: Timestamp },
-    /// Waits to be resumed, until then.
-    Suspended { until: Timestamp },
+    /// Nobody works on it until then, or until something happens that concerns it.
+    #[serde(alias = "suspended")]
+    Resting { until: Timestamp },
     /// Needs no work any more.
     Ended,
 }
@@ -55,7 +62,7 @@ impl Standing {
         match &self.place {
             Place::Queued { since } => Some(run.queued(self.pass, *since)),
             Place::Leased { until } => Some(run.leased(*until)),
-            Place::Suspended { until } => Some(run.suspended(*until)),
+            Place::Resting { until } => Some(run.resting(*until)),
             Place::Ended => None,
         }
     }
@@ -68,7 +75,7 @@ impl Standing {
         if let Some(key) = self.place_key(run) {
             draft.put_key(key);
         }
-        if before.map(|before| before.state) != Some(self.state) {
+        if !self.is_child && before.map(|before| before.state) != Some(self.state) {
             if let Some(before) = before {
                 draft.remove(run.by_state(before.state));
                 draft.remove(run.by_flow(&before.flow, before.state));
@@ -87,6 +94,30 @@ impl Standing {
             Err(StoreError::StaleLease { run: run.run, fence: lease.fence })
         }
     }
+}
+
+/// Tells a run that something has happened which concerns it: one that rests is queued, one that somebody works on is
+/// looked at again before it rests.
+pub(crate) fn signal(draft: &mut Draft<'_>, run: &RunKey, since: Timestamp) -> Result<(), StoreError> {
+    let before = match Standing::read(draft, run) {
+        Ok(Some(before)) => before,
+        Ok(None) => return Ok(()),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            // What is damaged of one run keeps no other from its end; the next claim says so again.
+            tracing::error!(run = %run.run, tenant = %run.tenant, %error, "a damaged run was not told of its child's end");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let after = match before.place {
+        Place::Resting { .. } => {
+            let pass = next_pass(before.pass, served_pass(draft)?);
+            Standing { place: Place::Queued { since }, pass, ..before.clone() }
+        }
+        Place::Leased { .. } => Standing { signalled: true, ..before.clone() },
+        Place::Queued { .. } | Place::Ended => return Ok(()),
+    };
+    after.write(draft, run, Some(&before))
 }
 
 /// The highest pass that was claimed.

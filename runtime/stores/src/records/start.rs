@@ -20,6 +20,7 @@ pub(crate) struct Start {
     created_at: Timestamp,
     client_key: Option<Vec<u8>>,
     lease: Option<(OwnerId, Timestamp)>,
+    is_child: bool,
     pub(crate) values: Prepared,
 }
 
@@ -49,6 +50,7 @@ impl Start {
             flow: new.run.flow,
             created_at: new.run.created_at,
             lease: new.lease,
+            is_child: new.run.parent.is_some(),
             values,
         }
     }
@@ -79,8 +81,17 @@ impl Start {
             }
         };
         let fence = u64::from(owner.is_some());
-        let standing =
-            Standing { revision: self.revision, flow: self.flow, state: self.state, fence, owner, pass, place };
+        let standing = Standing {
+            revision: self.revision,
+            flow: self.flow,
+            state: self.state,
+            fence,
+            owner,
+            pass,
+            place,
+            is_child: self.is_child,
+            signalled: false,
+        };
         standing.write(draft, &self.run, None)?;
         Ok(Begun::New(match (standing.owner, standing.place) {
             (Some(owner), Place::Leased { until }) => Some(Lease { owner, fence, until }),

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Lease, NewDefinition, NewRun, OwnerId,
-    Page, PageRequest, ResumeRun, Resumed, RunFilter, Started, Store, StoreError,
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Intervened, Intervention, Lease,
+    NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{JournalEntry, Run, RunContext};
 use weir_engine::time::Timestamp;
@@ -18,10 +18,10 @@ use super::claim::{self, Claim};
 use super::commit::{self, Commit};
 use super::definitions::{self, Listed, Names};
 use super::frame::{self, BlobRef, Payload};
+use super::intervention::{self, Change};
 use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
-use super::resume::{self, Resume};
 use super::start::{self, Begun, Start};
 use super::{cursor, outbox, rows};
 
@@ -120,19 +120,29 @@ impl<B: Backend> Store for Records<B> {
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
         Commit::check(&commit)?;
         let values = prepare(&self.backend, commit::values(&commit)?).await?;
-        let commit = Commit::of(commit, values);
+        let mut children = Vec::new();
+        for child in &commit.children {
+            let values = prepare(&self.backend, start::values(child)?).await?;
+            children.push(Start::of(child.clone(), values));
+        }
+        let commit = Commit::of(commit, values, children);
         self.backend.write(|draft| commit.apply(draft)).await
     }
 
-    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError> {
-        Resume::check(&resume)?;
-        let values = prepare(&self.backend, resume::values(&resume)?).await?;
-        let resume = Resume::of(resume, values);
-        self.backend.write(|draft| resume.apply(draft)).await
+    async fn release_run(&self, run: &Run, lease: &Lease) -> Result<(), StoreError> {
+        let (key, lease, at) = (RunKey::new(&run.tenant, run.id), lease.clone(), (run.updated_at, run.rests_until()));
+        self.backend.write(move |draft| commit::release(draft, &key, &lease, at)).await
     }
 
-    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
-        let key = RunKey::new(tenant, run).resumed_with(client_key);
+    async fn intervene(&self, intervention: Intervention) -> Result<Intervened, StoreError> {
+        Change::check(&intervention)?;
+        let values = prepare(&self.backend, intervention::values(&intervention)?).await?;
+        let change = Change::of(intervention, values);
+        self.backend.write(|draft| change.apply(draft)).await
+    }
+
+    async fn intervened_with(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
+        let key = RunKey::new(tenant, run).intervened_with(client_key);
         self.backend.read(move |rows| frame::payload(rows, &key), |found, _| Ok(found.is_some())).await
     }
 

@@ -68,6 +68,12 @@ impl SledStore {
             .map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
         Ok(Self::new(Sled { shared, jobs: Some(jobs), places, writer: Some(writer) }))
     }
+
+    /// How many groups of commits are durable, each with one sync of the disk: what was committed meanwhile, divided by
+    /// this, is how many commits share one. 0 until the first group after an opening.
+    pub fn commit_groups(&self) -> u64 {
+        Gauge::get(&self.backend.shared.gauge.groups)
+    }
 }
 
 /// The back end on disk.

@@ -121,6 +121,7 @@ impl Writer {
         }
         self.make_durable(changes).map_err(GroupError::Storage)?;
         self.commits += 1;
+        Gauge::set(&self.shared.gauge.groups, self.commits);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use weir_engine::ports::{
 };
 use weir_engine::run::{
     BackgroundCall, BackgroundProgress, BackgroundState, Claim, ClaimRecord, ContextChange, Ending, Event,
-    JournalEntry, OutboxEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
+    JournalEntry, OutboxEntry, Run, RunContext, StepOutcome, StepRecord,
 };
 use weir_engine::time::Timestamp;
 use weir_stores::{MemoryStore, SledSettings, SledStore};
@@ -70,22 +70,9 @@ pub(crate) fn owner(name: &str) -> OwnerId {
 }
 
 pub(crate) fn new_run(tenant_name: &str, flow: &str) -> NewRun {
-    let run = Run {
-        tenant: tenant(tenant_name),
-        id: RunId::generate(),
-        flow: flow.parse().unwrap(),
-        flow_version: 3,
-        revision: 0,
-        state: RunState::Ready { step: "first".parse().unwrap() },
-        created_at: at(1_000),
-        updated_at: at(1_000),
-        deadline: at(1_000_000),
-        fence: 0,
-        resumptions: 0,
-        resumed: false,
-        trace_id: None,
-        sensitive: Vec::new(),
-    };
+    let pinned = (flow.parse().unwrap(), 3);
+    let run =
+        Run::new(tenant(tenant_name), RunId::generate(), pinned, "first".parse().unwrap(), at(1_000), at(1_000_000));
     NewRun { run, context: RunContext::of_event(json!({"user": "ada"})), client_key: None, lease: None }
 }
 
@@ -107,12 +94,14 @@ pub(crate) fn change(key: &str, value: Value) -> ContextChange {
 /// The step after which the run is as `event` says.
 pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextChange>) -> CommitStep {
     let outcome = match &event {
-        Event::Advanced(step) | Event::Resumed(step) => {
+        Event::Advanced(step) | Event::Resumed(step) | Event::Continued(step) => {
             StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None }
         }
         Event::Suspended { redirect, until, .. } => {
             StepOutcome::Suspended { redirect: redirect.clone(), until: *until }
         }
+        Event::Waiting { on, until, .. } => StepOutcome::Waiting { on: *on, until: *until, error: None },
+        Event::Paused { error, until, .. } => StepOutcome::Paused { error: error.clone(), until: *until },
         Event::Ended(ending) => StepOutcome::End(ending.clone()),
     };
     let run = run.clone().apply(event, at(1_000 + run.revision));
@@ -127,7 +116,15 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
     };
-    CommitStep { run, lease: lease.clone(), changes, entry, outbox: None, keep_until: Some(lease.until) }
+    CommitStep {
+        run,
+        lease: lease.clone(),
+        changes,
+        entry,
+        outbox: None,
+        children: Vec::new(),
+        keep_until: Some(lease.until),
+    }
 }
 
 /// The same step, with a call that it hands over. The request has a body of so many bytes.

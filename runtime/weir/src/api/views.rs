@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use weir_engine::ids::StepId;
 use weir_engine::message::Failure;
-use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError};
+use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError, Waits};
 use weir_engine::time::Timestamp;
 
 use super::client_result::ClientResultView;
@@ -18,7 +19,7 @@ pub(super) struct RunView {
     flow: String,
     /// The version that it is pinned to.
     flow_version: u32,
-    /// `ready` or `suspended` until it ends, then `completed`, `failed` or `error`.
+    /// `ready`, `suspended`, `waiting` or `paused` until it ends, then `completed`, `failed`, `error` or `cancelled`.
     #[schema(value_type = String)]
     state: RunStateKind,
     /// How many steps are committed.
@@ -29,6 +30,16 @@ pub(super) struct RunView {
     /// Where its end user is sent, while it is suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<RedirectView>,
+    /// What it waits for, besides its end user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitingView>,
+    /// When a paused run ends as an error if nobody lets it go on; `error` says why it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    paused_until: Option<Timestamp>,
+    /// That it was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled: Option<CancelledView>,
     /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<ClaimView>>,
@@ -101,6 +112,37 @@ pub(super) struct ErrorView {
     detail: Option<String>,
 }
 
+impl ErrorView {
+    fn of(step: &StepId, error: StepError, role: Role) -> Self {
+        let StepError { code, message, detail } = error;
+        if role.may(Permission::InspectRuns) {
+            Self { code, step: Some(step.to_string()), message: Some(message), detail }
+        } else {
+            Self { code, step: None, message: None, detail: None }
+        }
+    }
+}
+
+/// What a run waits for, besides its end user.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct WaitingView {
+    /// `timer`, `retry` or `children`: its branches, items or called flow.
+    #[schema(value_type = String)]
+    on: Waits,
+    /// When it is looked at again at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+}
+
+/// That a run was cancelled.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct CancelledView {
+    /// The step that was next.
+    step: String,
+    /// Why, in the words of who did it.
+    reason: String,
+}
+
 impl RunView {
     /// The run as the holder of that role sees it.
     pub(super) fn of(run: Run, role: Role) -> Self {
@@ -113,6 +155,9 @@ impl RunView {
             revision: run.revision,
             next_step: None,
             redirect: None,
+            waiting: None,
+            paused_until: None,
+            cancelled: None,
             claims: None,
             failure: None,
             error: None,
@@ -127,18 +172,26 @@ impl RunView {
                 view.next_step = Some(step.to_string());
                 view.redirect = Some(RedirectView { url: redirect, until });
             }
+            RunState::Waiting { step, on, until } => {
+                view.next_step = Some(step.to_string());
+                view.waiting = Some(WaitingView { on, until });
+            }
+            RunState::Paused { step, error, until } => {
+                view.next_step = Some(step.to_string());
+                view.paused_until = Some(until);
+                view.error = Some(ErrorView::of(&step, error, role));
+            }
             RunState::Ended { ending: Ending::Completed { claims } } => {
                 view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
             }
             RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
                 view.failure = Some(FailureView { step: step.to_string(), reason, description });
             }
-            RunState::Ended { ending: Ending::Error { step, error: StepError { code, message, detail } } } => {
-                view.error = Some(if role.may(Permission::InspectRuns) {
-                    ErrorView { code, step: Some(step.to_string()), message: Some(message), detail }
-                } else {
-                    ErrorView { code, step: None, message: None, detail: None }
-                });
+            RunState::Ended { ending: Ending::Error { step, error } } => {
+                view.error = Some(ErrorView::of(&step, error, role));
+            }
+            RunState::Ended { ending: Ending::Cancelled { step, reason } } => {
+                view.cancelled = Some(CancelledView { step: step.to_string(), reason });
             }
         }
         view
@@ -152,8 +205,10 @@ impl RunView {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use weir_engine::ids::RunId;
+    use weir_engine::run::Event;
+
+    use super::*;
 
     #[test]
     fn a_runner_sees_no_text_of_a_technical_error() {
@@ -164,22 +219,10 @@ mod tests {
             message: "no connection to db.internal".to_owned(),
             detail: Some("frames".to_owned()),
         };
-        let run = Run {
-            tenant: "acme".parse().unwrap(),
-            id: RunId::generate(),
-            flow: "f".parse().unwrap(),
-            flow_version: 1,
-            revision: 1,
-            state: RunState::Ended { ending: Ending::Error { step: "s".parse().unwrap(), error } },
-            created_at: instant,
-            updated_at: instant,
-            deadline: instant,
-            fence: 0,
-            resumptions: 0,
-            resumed: false,
-            trace_id: None,
-            sensitive: Vec::new(),
-        };
+        let pinned = ("f".parse().unwrap(), 1);
+        let step: StepId = "s".parse().unwrap();
+        let run = Run::new("acme".parse().unwrap(), RunId::generate(), pinned, step.clone(), instant, instant);
+        let run = run.apply(Event::Ended(Ending::Error { step, error }), instant);
         for role in Role::ALL {
             let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();
             assert!(text.contains("connector.connect"));

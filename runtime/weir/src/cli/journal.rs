@@ -247,8 +247,21 @@ impl Page {
                     &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
                 );
             }
+            StepOutcome::Waiting { until, error, .. } => {
+                if let Some(error) = error {
+                    self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
+                }
+                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
+            }
+            StepOutcome::Paused { error, until } => {
+                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
+                self.put(1, Some(Style::Warning), &format!("→ paused until {until}"));
+            }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),
+            StepOutcome::End(Ending::Cancelled { reason, .. }) => {
+                self.put(1, Some(Style::Warning), &format!("cancelled: {reason}"));
+            }
             StepOutcome::End(Ending::Error { error, .. }) => {
                 self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
                 error.detail.iter().for_each(|detail| self.put(2, Some(Style::Dim), detail));

@@ -12,6 +12,7 @@ mod diff; // what changed in a text
 mod doctor;
 mod document; // what `flow` and `connector` have in common
 mod error;
+mod eval; // an expression, tried without a server
 mod explain;
 mod flow;
 mod identity;
@@ -100,6 +101,8 @@ enum Command {
     Restore(restore::Options),
     /// Look for what is wrong with this machine, its configuration, or a server
     Doctor(doctor::Options),
+    /// Try an expression without a server, or list the functions that expressions may call
+    Eval(eval::Options),
     /// Say what a code means and how to mend it
     Explain(explain::Options),
     /// Print completions for a shell
@@ -155,6 +158,7 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Backup(options) => backup::run(&options, &common),
         Command::Restore(options) => restore::run(&options, &common),
         Command::Doctor(options) => doctor::run(&options, &common),
+        Command::Eval(options) => eval::run(&options, &common),
         Command::Explain(options) => explain::run(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -12,10 +12,12 @@ use weir_engine::digest::Digest;
 use weir_engine::engine::SUSPENSION_EXPIRED;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Lease, NewDefinition, NewRun,
-    OwnerId, Page, PageRequest, ResumeRun, Resumed, RunFilter, Started, Store, StoreError,
+    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Intervened, Intervention,
+    Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
-use weir_engine::run::{Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, StepOutcome, StepRecord};
+use weir_engine::run::{
+    Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
+};
 use weir_engine::time::Timestamp;
 
 /// See the module.
@@ -56,6 +58,8 @@ fn count_entry(entry: &JournalEntry) {
     let error = match &entry.outcome {
         StepOutcome::Next { caught_error, .. } => caught_error.as_ref(),
         StepOutcome::End(Ending::Error { error, .. }) => Some(error),
+        StepOutcome::Waiting { error, .. } => error.as_ref(),
+        StepOutcome::Paused { error, .. } => Some(error),
         StepOutcome::Suspended { .. } | StepOutcome::End(_) => None,
     };
     if let Some(error) = error {
@@ -83,12 +87,7 @@ fn count_ending(ending: &Ending) {
     if matches!(ending, Ending::Error { error, .. } if error.code == SUSPENSION_EXPIRED) {
         counter!("weir_runs_suspension_expired_total").increment(1);
     }
-    let state = match ending {
-        Ending::Completed { .. } => "completed",
-        Ending::Failed { .. } => "failed",
-        Ending::Error { .. } => "error",
-    };
-    counter!("weir_runs_ended_total", "state" => state).increment(1);
+    counter!("weir_runs_ended_total", "state" => ending.kind().as_str()).increment(1);
 }
 
 #[async_trait]
@@ -105,7 +104,7 @@ impl Store for MeteredStore {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
         let hands_over = commit.outbox.is_some();
-        let suspends = commit.run.suspended_until().is_some();
+        let suspends = matches!(commit.run.state, RunState::Suspended { .. });
         let began = Instant::now();
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
@@ -121,18 +120,24 @@ impl Store for MeteredStore {
         Ok(())
     }
 
-    async fn resume_run(&self, resume: ResumeRun) -> Result<Resumed, StoreError> {
-        let entry = resume.entry.clone();
-        let resumed = self.inner.resume_run(resume).await?;
-        if matches!(resumed, Resumed::New(_)) {
-            count_entry(&entry);
-            counter!("weir_runs_resumed_total").increment(1);
-        }
-        Ok(resumed)
+    async fn release_run(&self, run: &Run, lease: &Lease) -> Result<(), StoreError> {
+        self.inner.release_run(run, lease).await
     }
 
-    async fn was_resumed(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
-        self.inner.was_resumed(tenant, run, client_key).await
+    async fn intervene(&self, intervention: Intervention) -> Result<Intervened, StoreError> {
+        let entry = intervention.entry.clone();
+        let intervened = self.inner.intervene(intervention).await?;
+        if matches!(intervened, Intervened::Done(_)) {
+            count_entry(&entry);
+            if matches!(entry.record, StepRecord::Resumed { .. }) {
+                counter!("weir_runs_resumed_total").increment(1);
+            }
+        }
+        Ok(intervened)
+    }
+
+    async fn intervened_with(&self, tenant: &TenantId, run: RunId, client_key: &str) -> Result<bool, StoreError> {
+        self.inner.intervened_with(tenant, run, client_key).await
     }
 
     async fn claim_runs(

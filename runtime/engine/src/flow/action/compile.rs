@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::super::compile::{Compiler, SHAPE};
+use super::super::compile::{Compiler, Parts, SHAPE};
 use super::super::document::HookDocument;
-use super::super::model::{Step, StepKind, Target};
+use super::super::model::{StepKind, Target};
 use super::document::{ActionDocument, SavedActionDocument, SetUpDocument};
 use super::granted::without_refused;
 use super::model::{ActionProvider, ActionSetUp, ActionStep, ActionUse, SavedAction};
@@ -36,7 +36,7 @@ pub(super) fn read_with_warnings(
     types: &Arc<ActionTypes>,
     faults: &mut Faults,
 ) -> Option<SavedAction> {
-    Compiler { document, types, faults, is_save: true }.saved_action()
+    Compiler::new(document, types, true, faults).saved_action()
 }
 
 /// Compiles a saved action that was checked when it was saved.
@@ -45,7 +45,7 @@ pub(super) fn read_with_warnings(
 /// What an older version of the program accepted and this one cannot run.
 pub fn read_stored_action(document: &Document, types: &Arc<ActionTypes>) -> Result<SavedAction, Faults> {
     let mut faults = Faults::default();
-    let saved = Compiler { document, types, faults: &mut faults, is_save: false }.saved_action();
+    let saved = Compiler::new(document, types, false, &mut faults).saved_action();
     match saved {
         Some(saved) if !faults.has_errors() => Ok(saved),
         _ => Err(faults.sorted()),
@@ -53,8 +53,8 @@ pub fn read_stored_action(document: &Document, types: &Arc<ActionTypes>) -> Resu
 }
 
 impl Compiler<'_> {
-    pub(in crate::flow) fn action(&mut self, pointer: &str, following: Target) -> Option<Step> {
-        let it: ActionDocument = self.read(pointer)?;
+    pub(in crate::flow) fn action(&mut self, pointer: &str, following: Target) -> Option<Parts> {
+        let it: ActionDocument = self.read_kind(pointer)?;
         let kind = self.action_type(&format!("{pointer}/action"), &it.action);
         let set_up = it.set_up();
         let uses = match (&it.uses, set_up.names_provider()) {
@@ -72,7 +72,7 @@ impl Compiler<'_> {
         };
         let transitions = self.transitions(pointer, it.next, following, [it.on_failure, it.on_error]);
         let action = ActionStep { kind: kind?, uses: uses?, when_unavailable: it.when_unavailable };
-        Some(Step { id: it.id, kind: StepKind::Action(Box::new(action)), transitions })
+        Some((it.id, StepKind::Action(Box::new(action)), transitions))
     }
 
     fn saved_action(&mut self) -> Option<SavedAction> {

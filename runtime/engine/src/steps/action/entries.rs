@@ -127,7 +127,7 @@ impl Told<'_> {
             (Way::Failure(failure), _) => {
                 (failed, format!("FAILED: {}", self.said(&failure.reason, failure.description.as_ref())))
             }
-            (Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Later(_), _) => {
+            (Way::Next | Way::Branch(_) | Way::Suspend { .. } | Way::Wait { .. } | Way::Later(_), _) => {
                 let count = match &self.record.answer {
                     Some(ActionAnswer::Success { operations, .. }) => operations.len(),
                     _ => 0,

@@ -59,7 +59,7 @@ async fn fill(store: &dyn Store) -> Content {
     let mut resuming = resume(&resumed);
     resuming.client_key = Some("again".to_owned());
     resuming.lease = Some((owner("second"), at(20_000)));
-    store.resume_run(resuming.clone()).await.unwrap();
+    store.intervene(resuming.clone()).await.unwrap();
     let (ended, lease) = begin(store, "acme", "signup").await;
     let end = step(&ended, &lease, complete(), vec![]);
     store.commit_step(end.clone()).await.unwrap();

@@ -1,6 +1,6 @@
 //! What comes back is what there was.
 
-use weir_engine::ports::{DefinitionKind, Resumed, RunFilter, Started};
+use weir_engine::ports::{DefinitionKind, Intervened, RunFilter, Started};
 use weir_engine::run::RunStateKind;
 use weir_stores::verify;
 
@@ -50,9 +50,9 @@ async fn goes_on(store: &dyn Store, content: &Content) {
     let mut expected = [leased.id, queued.id, resumed.id];
     expected.sort_unstable();
     assert_eq!(ids, expected, "leases have ended, who waits for an end user still does");
-    assert!(store.was_resumed(&resumed.tenant, resumed.id, "again").await.unwrap());
-    assert_eq!(code(store.resume_run(resume(resumed)).await), "store.not-suspended");
-    assert_eq!(store.resume_run(resume(suspended)).await.unwrap(), Resumed::New(None));
+    assert!(store.intervened_with(&resumed.tenant, resumed.id, "again").await.unwrap());
+    assert_eq!(code(store.intervene(resume(resumed)).await), "store.unexpected-state");
+    assert_eq!(store.intervene(resume(suspended)).await.unwrap(), Intervened::Done(None));
     assert_eq!(claim(store, 2_500, 9).await.len(), 1);
     let mut same_key = new_run("globex", "login");
     same_key.client_key = Some("order-7".to_owned());

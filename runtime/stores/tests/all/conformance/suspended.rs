@@ -1,6 +1,6 @@
 //! Runs that wait for their end user. covers F-06, F-07, F-13
 
-use weir_engine::ports::{ResumeRun, Resumed, Store};
+use weir_engine::ports::{Intervened, Intervention, Store};
 use weir_engine::run::{Ending, Event, RunStateKind};
 
 use crate::support::suspended::{UNTIL, resume, suspended};
@@ -36,7 +36,7 @@ async fn a_suspended_run_is_nobodys_until_its_time_is_over(store: &dyn Store) {
 async fn a_resumed_run_is_queued_or_leased(store: &dyn Store) {
     let (run, _) = suspended(store).await;
     let queued = resume(&run);
-    assert_eq!(store.resume_run(queued.clone()).await.unwrap(), Resumed::New(None));
+    assert_eq!(store.intervene(queued.clone()).await.unwrap(), Intervened::Done(None));
     let claimed = claim(store, 9_000, 9).await;
     assert_eq!(claimed[0].run, queued.run);
     assert_eq!(claimed[0].context.get(&queued.changes[0].key), Some(&queued.changes[0].value));
@@ -45,7 +45,7 @@ async fn a_resumed_run_is_queued_or_leased(store: &dyn Store) {
     let (run, before) = suspended(store).await;
     let mut leased = resume(&run);
     leased.lease = Some((owner("second"), at(20_000)));
-    let Resumed::New(Some(lease)) = store.resume_run(leased.clone()).await.unwrap() else { panic!("no lease") };
+    let Intervened::Done(Some(lease)) = store.intervene(leased.clone()).await.unwrap() else { panic!("no lease") };
     assert_eq!((&lease.owner, lease.fence, lease.until), (&owner("second"), before.fence + 1, at(20_000)));
     assert!(claim(store, 19_999, 9).await.is_empty());
     commit(store, &leased.run, &lease).await.unwrap();
@@ -53,40 +53,40 @@ async fn a_resumed_run_is_queued_or_leased(store: &dyn Store) {
 
 async fn of_two_resumes_one_wins(store: &dyn Store) {
     let (run, _) = suspended(store).await;
-    store.resume_run(resume(&run)).await.unwrap();
-    assert_eq!(code(store.resume_run(resume(&run)).await), "store.revision-conflict");
+    store.intervene(resume(&run)).await.unwrap();
+    assert_eq!(code(store.intervene(resume(&run)).await), "store.revision-conflict");
     assert_eq!(store.journal(&run.tenant, run.id, 0, 9).await.unwrap().len(), 2);
 }
 
 async fn a_client_key_resumes_once(store: &dyn Store) {
     let (run, _) = suspended(store).await;
-    let keyed = ResumeRun { client_key: Some("k".to_owned()), ..resume(&run) };
-    assert!(!store.was_resumed(&run.tenant, run.id, "k").await.unwrap());
-    assert_eq!(store.resume_run(keyed.clone()).await.unwrap(), Resumed::New(None));
-    assert_eq!(store.resume_run(keyed).await.unwrap(), Resumed::Before);
-    assert!(store.was_resumed(&run.tenant, run.id, "k").await.unwrap());
-    assert!(!store.was_resumed(&run.tenant, run.id, "l").await.unwrap());
-    assert!(!store.was_resumed(&tenant("other"), run.id, "k").await.unwrap());
+    let keyed = Intervention { client_key: Some("k".to_owned()), ..resume(&run) };
+    assert!(!store.intervened_with(&run.tenant, run.id, "k").await.unwrap());
+    assert_eq!(store.intervene(keyed.clone()).await.unwrap(), Intervened::Done(None));
+    assert_eq!(store.intervene(keyed).await.unwrap(), Intervened::Before);
+    assert!(store.intervened_with(&run.tenant, run.id, "k").await.unwrap());
+    assert!(!store.intervened_with(&run.tenant, run.id, "l").await.unwrap());
+    assert!(!store.intervened_with(&tenant("other"), run.id, "k").await.unwrap());
     let (other, _) = suspended(store).await;
-    let keyed = ResumeRun { client_key: Some("k".to_owned()), ..resume(&other) };
-    assert_eq!(store.resume_run(keyed).await.unwrap(), Resumed::New(None), "a key is one run's");
+    let keyed = Intervention { client_key: Some("k".to_owned()), ..resume(&other) };
+    assert_eq!(store.intervene(keyed).await.unwrap(), Intervened::Done(None), "a key is one run's");
 }
 
 async fn what_is_not_suspended_is_not_resumed(store: &dyn Store) {
     let (run, lease) = begin(store, "acme", "signup").await;
-    assert_eq!(code(store.resume_run(resume(&run)).await), "store.not-suspended");
+    assert_eq!(code(store.intervene(resume(&run)).await), "store.unexpected-state");
     let unknown = new_run("acme", "signup").run;
-    assert_eq!(code(store.resume_run(resume(&unknown)).await), "store.not-found");
+    assert_eq!(code(store.intervene(resume(&unknown)).await), "store.not-found");
     let mut gap = resume(&run);
     gap.entry.sequence = 7;
-    assert_eq!(code(store.resume_run(gap).await), "store.revision-conflict");
+    assert_eq!(code(store.intervene(gap).await), "store.revision-conflict");
     commit(store, &run, &lease).await.unwrap();
 }
 
 async fn a_resume_goes_before_the_claim_that_ends_the_run(store: &dyn Store) {
     let (run, _) = suspended(store).await;
     let claimed = claim(store, UNTIL, 9).await;
-    store.resume_run(resume(&run)).await.unwrap();
+    store.intervene(resume(&run)).await.unwrap();
     assert_eq!(code(commit(store, &run, &claimed[0].lease).await), "store.stale-lease");
     assert_eq!(claim(store, UNTIL, 9).await.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Runs that wait for their end user: what is damaged of one is seen where it is read, is not resumed twice, and does not
 //! stand in the way of another.
 
-use weir_engine::ports::{ResumeRun, Resumed, RunFilter};
+use weir_engine::ports::{Intervened, Intervention, RunFilter};
 use weir_engine::run::RunStateKind;
 
 use super::*;
@@ -22,14 +22,14 @@ fn waiting() -> Waiting {
         let (damaged, _) = suspended(&store).await;
         let (run, _) = suspended(&store).await;
         let keyed = keyed(&run);
-        store.resume_run(keyed.clone()).await.unwrap();
+        store.intervene(keyed.clone()).await.unwrap();
         (damaged, keyed.run)
     });
     Waiting { dir, damaged, resumed }
 }
 
-fn keyed(run: &Run) -> ResumeRun {
-    ResumeRun {
+fn keyed(run: &Run) -> Intervention {
+    Intervention {
         client_key: Some("k".to_owned()),
         lease: Some((crate::support::owner("second"), crate::support::at(20_000))),
         ..resume(run)
@@ -47,7 +47,7 @@ fn a_damaged_row_of_a_suspended_run_stands_in_nobodys_way() {
         let word = char::from(table);
         block_on(async {
             let (sound, _) = suspended(&store).await;
-            assert_eq!(store.resume_run(resume(&sound)).await.unwrap(), Resumed::New(None), "{word}");
+            assert_eq!(store.intervene(resume(&sound)).await.unwrap(), Intervened::Done(None), "{word}");
             assert_eq!(store.run(&resumed.tenant, resumed.id).await.unwrap().as_ref(), Some(&resumed), "{word}");
             let filter = RunFilter { state: Some(RunStateKind::Suspended), flow: None };
             let listed = store.runs(&damaged.tenant, &filter, &first_page(9)).await.unwrap();
@@ -67,7 +67,7 @@ fn a_damaged_standing_is_not_resumed_and_says_so() {
     spoil(dir.path(), b'O', |_| true);
     let store = open(dir.path());
     block_on(async {
-        assert_eq!(code(store.resume_run(resume(&damaged)).await), "store.corrupt");
+        assert_eq!(code(store.intervene(resume(&damaged)).await), "store.corrupt");
         assert_eq!(store.journal(&damaged.tenant, damaged.id, 0, 9).await.unwrap().len(), 1);
     });
 }
@@ -80,13 +80,13 @@ fn a_damaged_client_key_of_a_resume_resumes_nothing() {
     spoil(dir.path(), b'C', |_| true);
     let store = open(dir.path());
     block_on(async {
-        assert_eq!(code(store.was_resumed(&resumed.tenant, resumed.id, "k").await), "store.corrupt");
+        assert_eq!(code(store.intervened_with(&resumed.tenant, resumed.id, "k").await), "store.corrupt");
         let mut again = keyed(&resumed);
         (again.run.revision, again.entry.sequence) = (resumed.revision, resumed.revision);
-        assert_eq!(code(store.resume_run(again).await), "store.corrupt");
+        assert_eq!(code(store.intervene(again).await), "store.corrupt");
         assert_eq!(store.journal(&resumed.tenant, resumed.id, 0, 9).await.unwrap().len(), 2, "once, not twice");
         // A key is one run's: the other goes on.
-        assert!(matches!(store.resume_run(keyed(&damaged)).await.unwrap(), Resumed::New(Some(_))));
+        assert!(matches!(store.intervene(keyed(&damaged)).await.unwrap(), Intervened::Done(Some(_))));
     });
 }
 
@@ -113,7 +113,7 @@ fn a_torn_log_with_suspended_runs_is_whole_or_says_so() {
         block_on(async {
             for (run, was_resumed) in [(&damaged, false), (&resumed, true)] {
                 assert_eq!(store.run(&run.tenant, run.id).await.unwrap().as_ref(), Some(run), "cut at {at}");
-                assert_eq!(store.was_resumed(&run.tenant, run.id, "k").await.unwrap(), was_resumed, "cut at {at}");
+                assert_eq!(store.intervened_with(&run.tenant, run.id, "k").await.unwrap(), was_resumed, "cut at {at}");
             }
         });
     }

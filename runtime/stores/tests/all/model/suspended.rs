@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use weir_engine::ids::StepId;
-use weir_engine::ports::{Resumed, StoreError};
+use weir_engine::ports::{Intervened, StoreError};
 use weir_engine::run::{Event, RunStateKind};
 use weir_engine::time::Timestamp;
 
@@ -32,10 +32,10 @@ impl World {
         resuming.client_key = client_key.map(|key| key.to_string());
         let until = at(self.now).after(LEASE);
         resuming.lease = leased.then(|| (owner("second"), until));
-        let outcome = self.store().resume_run(resuming.clone()).await;
+        let outcome = self.store().intervene(resuming.clone()).await;
         let is_suspended = expected.run.state_kind() == RunStateKind::Suspended;
         if client_key.is_some_and(|key| expected.resumed_with.contains(&key)) {
-            assert_eq!(outcome.unwrap(), Resumed::Before);
+            assert_eq!(outcome.unwrap(), Intervened::Before);
             return;
         }
         if revision_on > 0 {
@@ -43,10 +43,10 @@ impl World {
             return;
         }
         if !is_suspended {
-            assert!(matches!(outcome, Err(StoreError::NotSuspended { .. })), "{outcome:?}");
+            assert!(matches!(outcome, Err(StoreError::UnexpectedState { .. })), "{outcome:?}");
             return;
         }
-        let Resumed::New(lease) = outcome.unwrap() else { panic!("it was not resumed with {client_key:?} before") };
+        let Intervened::Done(lease) = outcome.unwrap() else { panic!("it was not resumed with {client_key:?} before") };
         assert_eq!(lease.is_some(), leased);
         let expected = &mut self.runs[index];
         resuming.changes.iter().for_each(|change| expected.context.apply(change));
@@ -65,7 +65,7 @@ impl World {
             let run = &expected.run;
             let mut keys = BTreeSet::new();
             for key in KEYS {
-                if self.store().was_resumed(&run.tenant, run.id, &key.to_string()).await.unwrap() {
+                if self.store().intervened_with(&run.tenant, run.id, &key.to_string()).await.unwrap() {
                     keys.insert(key);
                 }
             }

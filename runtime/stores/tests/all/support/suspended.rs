@@ -1,8 +1,8 @@
 //! Runs that wait for their end user.
 
 use serde_json::json;
-use weir_engine::ports::{Lease, ResumeRun, Store};
-use weir_engine::run::{Event, JournalEntry, Run, StepOutcome, StepRecord};
+use weir_engine::ports::{Intervention, Lease, Store};
+use weir_engine::run::{Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 
 use super::{at, begin, change, step};
 
@@ -20,7 +20,7 @@ pub(crate) async fn suspended(store: &dyn Store) -> (Run, Lease) {
 }
 
 /// A resume with a large input.
-pub(crate) fn resume(run: &Run) -> ResumeRun {
+pub(crate) fn resume(run: &Run) -> Intervention {
     let step: weir_engine::ids::StepId = "first".parse().unwrap();
     let after = run.clone().apply(Event::Resumed(step.clone()), at(9_000));
     let changes = vec![change("steps.first", json!({ "resumed": { "text": "x".repeat(9_000) } }))];
@@ -35,5 +35,5 @@ pub(crate) fn resume(run: &Run) -> ResumeRun {
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
     };
-    ResumeRun { run: after, changes, entry, client_key: None, lease: None }
+    Intervention { run: after, changes, entry, client_key: None, lease: None, from: vec![RunStateKind::Suspended] }
 }

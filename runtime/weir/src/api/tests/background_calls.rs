@@ -4,7 +4,7 @@ use serde_json::json;
 use weir_engine::ids::RunId;
 use weir_engine::message::{Method, Request};
 use weir_engine::ports::{CommitStep, NewRun, OwnerId, Started};
-use weir_engine::run::{Event, JournalEntry, OutboxEntry, Run, RunContext, RunState, StepOutcome, StepRecord};
+use weir_engine::run::{Event, JournalEntry, OutboxEntry, Run, RunContext, StepOutcome, StepRecord};
 use weir_engine::time::Timestamp;
 
 use super::house::{Ask, House};
@@ -12,22 +12,8 @@ use super::house::{Ask, House};
 /// A run of `acme` whose first steps have each handed over a call.
 async fn run_with_calls(house: &House, count: u64) -> RunId {
     let now = Timestamp::from_millis(1_000);
-    let mut run = Run {
-        tenant: "acme".parse().unwrap(),
-        id: RunId::generate(),
-        flow: "hello".parse().unwrap(),
-        flow_version: 1,
-        revision: 0,
-        state: RunState::Ready { step: "a".parse().unwrap() },
-        created_at: now,
-        updated_at: now,
-        deadline: now,
-        fence: 0,
-        resumptions: 0,
-        resumed: false,
-        trace_id: None,
-        sensitive: Vec::new(),
-    };
+    let (tenant, step) = ("acme".parse().unwrap(), "a".parse().unwrap());
+    let mut run = Run::new(tenant, RunId::generate(), ("hello".parse().unwrap(), 1), step, now, now);
     let lease = Some((OwnerId("test".to_owned()), now));
     let context = RunContext::of_event(json!(null));
     let new = NewRun { run: run.clone(), context, client_key: None, lease };
@@ -60,7 +46,8 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
             expires_at: now,
         };
         let (run, lease) = (run.clone(), lease.clone());
-        let commit = CommitStep { run, lease, changes: Vec::new(), entry, outbox: Some(outbox), keep_until: Some(now) };
+        let (changes, children, outbox) = (Vec::new(), Vec::new(), Some(outbox));
+        let commit = CommitStep { run, lease, changes, entry, outbox, children, keep_until: Some(now) };
         house.app.store.commit_step(commit).await.unwrap();
     }
     run.id

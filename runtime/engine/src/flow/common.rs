@@ -1,0 +1,157 @@
+//! What every kind of step may have besides its kind (F-02, F-10, F-12).
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::block::Block;
+use super::compile::{Compiler, SHAPE};
+use super::model::Target;
+use crate::document::read_members;
+use crate::expression::{Expression, TemplateFault};
+
+/// The members of a step that are not its kind's.
+const MEMBERS: [&str; 5] = ["when", "otherwise", "deadline", "retry", "compensate"];
+
+/// Whether a member is not its kind's own.
+pub(super) fn is_common(member: &str, kind_says_when: bool) -> bool {
+    MEMBERS.contains(&member) && !(kind_says_when && member == "when")
+}
+
+/// Most attempts of a step.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// What every kind of step may have.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct CommonDocument {
+    /// A CEL expression that gives true or false: where it does not hold, the step is passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The next step where `when` does not hold, or `end`. The step's `next` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
+    /// How long one attempt of the step may take. What is left of the run's deadline by default.
+    #[serde(default, with = "crate::duration_text::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub deadline: Option<Duration>,
+    /// How the step is tried again after a technical error. It is not by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<StepRetry>,
+    /// What takes back what the step did, where the run does not complete after it: a list of steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Vec<Value>>,
+}
+
+/// How a step is tried again after a technical error (F-10). Business failures are not errors and never tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StepRetry {
+    /// How often it is tried in all: 2 to 100.
+    pub attempts: u32,
+    /// The pause before the second attempt; it doubles each time, and each is up to a quarter longer or shorter by
+    /// chance. `1s` by default.
+    #[serde(default = "backoff", with = "crate::duration_text")]
+    #[schemars(with = "String")]
+    pub backoff: Duration,
+    /// The longest pause. `5m` by default.
+    #[serde(default = "backoff_max", with = "crate::duration_text")]
+    #[schemars(with = "String")]
+    pub backoff_max: Duration,
+    /// The codes of the errors after which it is tried again, such as `connector.request-timeout`. Every error by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
+    /// What comes after the last attempt.
+    #[serde(default)]
+    pub exhausted: Exhausted,
+}
+
+/// What comes after the last attempt of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exhausted {
+    /// The error counts: `on-error`, or the end of the run.
+    #[default]
+    Error,
+    /// The run is paused until somebody lets it go on.
+    Pause,
+}
+
+fn backoff() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn backoff_max() -> Duration {
+    Duration::from_secs(300)
+}
+
+/// What every kind of step may have, compiled.
+#[derive(Debug, Default)]
+pub struct Common {
+    /// The step is passed over where this does not hold.
+    pub when: Option<Expression>,
+    /// Where it leads then; to its `next` without.
+    pub otherwise: Option<Target>,
+    /// How long one attempt may take.
+    pub deadline: Option<Duration>,
+    /// How it is tried again.
+    pub retry: Option<StepRetry>,
+    /// What takes back what it did.
+    pub compensate: Option<Block>,
+}
+
+impl Compiler<'_> {
+    /// Reads what every kind of step may have.
+    pub(super) fn common(&mut self, pointer: &str) -> Option<Common> {
+        let says_when = self.says_when(pointer);
+        let is_common = |member: &str| is_common(member, says_when);
+        let it: CommonDocument = read_members(self.document, pointer, &is_common, SHAPE, self.faults)?;
+        let when = match &it.when {
+            Some(when) => Some(self.expression(&format!("{pointer}/when"), when)?),
+            None => None,
+        };
+        let otherwise = match &it.otherwise {
+            Some(otherwise) => Some(self.target(&format!("{pointer}/otherwise"), otherwise)?),
+            None => None,
+        };
+        if otherwise.is_some() && when.is_none() && !says_when {
+            let message = "`otherwise` says where to go when `when` does not hold; there is no `when`";
+            self.error(&format!("{pointer}/otherwise"), SHAPE, message);
+        }
+        if it.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            self.error(
+                &format!("{pointer}/deadline"),
+                "flow.deadline",
+                "with no time at all the step would never be done",
+            );
+        }
+        if it.retry.as_ref().is_some_and(|retry| !(2..=ATTEMPTS_MAX).contains(&retry.attempts)) {
+            let message = format!("a step that is tried again has 2 to {ATTEMPTS_MAX} attempts");
+            self.error(&format!("{pointer}/retry/attempts"), SHAPE, message);
+        }
+        let compensate = match &it.compensate {
+            Some(_) => Some(self.block(&format!("{pointer}/compensate"))?),
+            None => None,
+        };
+        Some(Common { when, otherwise, deadline: it.deadline, retry: it.retry, compensate })
+    }
+
+    /// Whether the kind says itself when the step runs, as an action does.
+    pub(super) fn says_when(&self, pointer: &str) -> bool {
+        self.document.value.pointer(pointer).is_some_and(|step| step.get("action").is_some())
+    }
+
+    /// Reads an expression.
+    pub(super) fn expression(&mut self, pointer: &str, source: &str) -> Option<Expression> {
+        match Expression::parse(source) {
+            Ok(expression) => Some(expression),
+            Err(fault) => {
+                let fault = TemplateFault { message: fault.message, offset: fault.offset };
+                self.expression_fault(pointer, source, &fault);
+                None
+            }
+        }
+    }
+}
