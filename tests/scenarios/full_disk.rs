@@ -101,6 +101,7 @@ fn flow() -> &'static str {
 
 async fn goes_on_when_there_is_space(disk: &Disk) {
     let upstream = Upstream::start().await.unwrap();
+    (0..200).for_each(|_| upstream.answer_next(axum::Json(json!({ "said": "yes" }))));
     let server = Server::start_among(disk.folder(), CONFIG, disk.variables()).unwrap();
     let api = Api::new(&server.url, &server.tenant("demo", "admin").unwrap());
     let connector =

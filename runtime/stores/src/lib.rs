@@ -16,4 +16,4 @@ pub use self::backup::{BackupError, Backups, Dumped, PART_BYTES_MAX, Report, ver
 pub use self::memory::MemoryStore;
 pub use self::records::{Records, VALUE_BYTES_MAX};
 pub use self::settings::SledSettings;
-pub use self::sled_store::{OpenError, SledStore};
+pub use self::sled_store::{OpenError, SledStore, unfinished_restore};

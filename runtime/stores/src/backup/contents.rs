@@ -1,5 +1,5 @@
-//! A file, checked, item by item: first it is read through for its checksums and for the rows that were changed while it
-//! was made; after that it gives each row once, as of the instant of the backup, and then the large values.
+//! A file, checked, item by item: first it is read through for its checksums and for the rows that were changed while
+//! it was made; after that it gives each row once, as of the instant of the backup, and then the large values.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};

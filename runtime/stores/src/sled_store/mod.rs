@@ -34,7 +34,7 @@ use self::writer::Writer;
 use crate::records::{Backend, Blobs, Draft, Records, Rows};
 use crate::settings::SledSettings;
 
-pub use self::opening::OpenError;
+pub use self::opening::{OpenError, unfinished_restore};
 
 /// A store on disk. Dropping it waits for the writes that are under way.
 pub type SledStore = Records<Sled>;

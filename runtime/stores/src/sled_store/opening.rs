@@ -84,7 +84,7 @@ impl OpenError {
 }
 
 /// The folder in which a restore makes what shall be the store in `dir`.
-pub(super) fn unfinished_restore(dir: &Path) -> PathBuf {
+pub fn unfinished_restore(dir: &Path) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".restoring");
     dir.with_file_name(name)

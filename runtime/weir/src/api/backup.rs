@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures::stream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use weir_stores::BackupError;
+use weir_engine::time::Timestamp;
+use weir_stores::{BackupError, Backups};
 
 use super::app::App;
 use super::caller::{Caller, MakeBackups};
@@ -40,19 +41,25 @@ pub(super) async fn make(
     State(app): State<Arc<App>>,
 ) -> Result<([(HeaderName, &'static str); 1], Body), Problem> {
     let (pieces, mut taken) = channel(PIECES);
-    tokio::task::spawn_blocking(move || back_up(&app, pieces, &Handle::current()));
+    let (backups, now) = (Arc::clone(&app.backups), app.clock.now());
+    tokio::task::spawn_blocking(move || back_up(&*backups, now, pieces, &Handle::current()));
+    answer(&mut taken).await.map(|first| ([(CONTENT_TYPE, KIND)], Body::from_stream(body(first, taken))))
+}
+
+/// The first piece, or why there is none.
+async fn answer(taken: &mut Receiver<Piece>) -> Result<Bytes, Problem> {
     match taken.recv().await {
         None => Err(Problem::without_cause()),
         Some(Err(error)) => Err(problem(error)),
-        Some(Ok(first)) => Ok(([(CONTENT_TYPE, KIND)], Body::from_stream(body(first, taken)))),
+        Some(Ok(first)) => Ok(first),
     }
 }
 
 type Piece = Result<Bytes, BackupError>;
 
-fn back_up(app: &App, pieces: Sender<Piece>, runtime: &Handle) {
+fn back_up(backups: &dyn Backups, now: Timestamp, pieces: Sender<Piece>, runtime: &Handle) {
     let mut writer = PieceWriter { pieces, runtime, waiting: Vec::with_capacity(PIECE_BYTES) };
-    match app.backups.back_up(&mut writer, app.clock.now()) {
+    match backups.back_up(&mut writer, now) {
         Ok(dumped) => tracing::info!(dumped.bytes, dumped.left_out, "a backup was made"),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, code = error.code(), "no backup was made");
@@ -115,5 +122,60 @@ impl Write for PieceWriter<'_> {
         }
         let piece = std::mem::take(&mut self.waiting).into();
         self.send(Ok(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+    use weir_stores::Dumped;
+
+    /// Gives so many pieces, and then breaks off.
+    struct Breaks(usize);
+
+    impl Backups for Breaks {
+        fn back_up(&self, to: &mut dyn Write, _: Timestamp) -> Result<Dumped, BackupError> {
+            if self.0 > 0 {
+                let piece = vec![7; PIECE_BYTES];
+                (0..self.0).try_for_each(|_| to.write_all(&piece)).map_err(BackupError::Write)?;
+            }
+            Err(BackupError::InProgress)
+        }
+    }
+
+    fn taken_from(backups: Breaks) -> Receiver<Piece> {
+        let (pieces, taken) = channel(PIECES);
+        let now = Timestamp::from_millis(1);
+        tokio::task::spawn_blocking(move || back_up(&backups, now, pieces, &Handle::current()));
+        taken
+    }
+
+    #[tokio::test]
+    async fn what_fails_before_its_beginning_is_a_problem() {
+        let problem = answer(&mut taken_from(Breaks(0))).await.unwrap_err();
+        assert_eq!(problem.code(), "backup.in-progress");
+    }
+
+    #[tokio::test]
+    async fn what_fails_in_the_middle_breaks_off() {
+        // covers T-07: nobody takes half of a backup for a whole one
+        let mut taken = taken_from(Breaks(3));
+        let first = answer(&mut taken).await.unwrap();
+        let pieces: Vec<Piece> = body(first, taken).collect().await;
+        assert!(pieces.iter().take(3).all(Result::is_ok));
+        assert!(pieces.last().is_some_and(Result::is_err));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_ends_it() {
+        let (pieces, taken) = channel(PIECES);
+        drop(taken);
+        let write = move || {
+            let mut writer = PieceWriter { pieces, runtime: &Handle::current(), waiting: Vec::new() };
+            writer.write_all(&vec![7; PIECE_BYTES])
+        };
+        let error = tokio::task::spawn_blocking(write).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

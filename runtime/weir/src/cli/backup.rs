@@ -17,9 +17,9 @@ use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::output;
 
-/// Takes the backup from the running server, with an operator's key; with `--data-dir`, from the folder of a server that
-/// does not run. It gets its name when it was read through and found whole; until then it has `.unfinished` after it.
-/// The master key is not in it.
+/// Takes the backup from the running server, with an operator's key; with `--data-dir`, from the folder of a server
+/// that does not run. It gets its name when it was read through and found whole; until then it has `.unfinished` after
+/// it. The master key is not in it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The file to make, which must not be there yet, or a folder to make one in

@@ -85,7 +85,7 @@ fn machine(config: &Config) -> Vec<Finding> {
 /// What a restore or a repair has left in the data folder.
 fn store_folder(config: &Config) -> Vec<Finding> {
     let store = super::restore::store_folder(&config.data.dir);
-    let unfinished = store.with_file_name("store.restoring");
+    let unfinished = weir_stores::unfinished_restore(&store);
     let mut findings = Vec::new();
     if unfinished.exists() {
         let shown = unfinished.display();
@@ -305,7 +305,8 @@ mod tests {
         let finding = private(&config.secrets.master_key_file);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.text.contains("chmod 600"));
-        std::fs::create_dir_all(dir.path().join("store.restoring")).unwrap();
+        let store = crate::cli::restore::store_folder(dir.path());
+        std::fs::create_dir_all(weir_stores::unfinished_restore(&store)).unwrap();
         assert_eq!(store_folder(&config).first().map(|finding| finding.verdict), Some(Verdict::Fail));
         std::fs::create_dir_all(dir.path().join("store/sled")).unwrap();
         std::fs::write(dir.path().join("store/FORMAT"), "weir store, format 1\n").unwrap();

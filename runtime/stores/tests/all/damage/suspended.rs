@@ -1,5 +1,5 @@
-//! Runs that wait for their end user: what is damaged of one is seen where it is read, is not resumed twice, and does not
-//! stand in the way of another.
+//! Runs that wait for their end user: what is damaged of one is seen where it is read, is not resumed twice, and does
+//! not stand in the way of another.
 
 use weir_engine::ports::{Intervened, Intervention, RunFilter};
 use weir_engine::run::RunStateKind;

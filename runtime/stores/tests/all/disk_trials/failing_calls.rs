@@ -10,7 +10,7 @@ pub(super) const NO_SPACE: i32 = 28;
 pub(super) const IO_ERROR: i32 = 5;
 
 /// Trials where nobody asks for every call.
-const TRIALS_USUALLY: usize = 16;
+const TRIALS_USUALLY: usize = 12;
 
 /// What fails: so many calls from one on, with that error.
 #[derive(Debug, Clone, Copy)]

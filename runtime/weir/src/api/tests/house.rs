@@ -270,15 +270,26 @@ impl House {
         }
     }
 
-    pub(super) async fn ask(&self, ask: Ask) -> Answer {
+    /// The answer as it comes.
+    pub(super) async fn bytes(&self, ask: Ask) -> (StatusCode, Bytes) {
+        let response = self.response(ask).await;
+        (response.status(), axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap())
+    }
+
+    async fn response(&self, ask: Ask) -> axum::response::Response {
         let mut request = Request::builder().method(ask.method.as_str()).uri(&ask.path);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
-        let response = self.router.clone().oneshot(request.body(ask.body).unwrap()).await.unwrap();
+        self.router.clone().oneshot(request.body(ask.body).unwrap()).await.unwrap()
+    }
+
+    pub(super) async fn ask(&self, ask: Ask) -> Answer {
+        let path = ask.path.clone();
+        let response = self.response(ask).await;
         let (parts, body) = response.into_parts();
         // A live view has no end.
-        let is_endless = ask.path.contains("/stream") && parts.status == StatusCode::OK;
+        let is_endless = path.contains("/stream") && parts.status == StatusCode::OK;
         let body = if is_endless { Body::empty() } else { body };
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let body = serde_json::from_slice(&bytes)

@@ -6,6 +6,7 @@ mod connector_tests;
 mod action_services;
 mod actions;
 mod background_calls;
+mod backup;
 mod definitions;
 mod diagnostics;
 mod edge;
