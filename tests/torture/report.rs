@@ -32,6 +32,11 @@ impl Report {
         let folder = weir_tests::paths::root().join("target/torture");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("report.json"), &json).unwrap();
-        std::io::stderr().write_all(format!("{json}\n").as_bytes()).unwrap();
+        tell(&json);
     }
+}
+
+/// Past the test harness.
+pub(crate) fn tell(what: &str) {
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }

@@ -27,6 +27,9 @@ const STARTING_EVERY: u64 = 5;
 /// Runs that are looked at after a kill at work.
 const LOOKED_AT: usize = 4;
 
+/// After so many kills there is a word on how far the trial is.
+const TELL_EVERY: u64 = 100;
+
 /// How much of what was told is looked through for a check midway.
 const LATELY: usize = 5_000;
 
@@ -89,8 +92,11 @@ impl Trial {
         let server = std::thread::scope(|scope| {
             let clients = (0..CLIENTS).map(|name| Client::new(name, self.seed, &door, &told));
             let clients: Vec<_> = clients.map(|client| scope.spawn(|| client.work())).collect();
-            for _ in 0..kills {
+            for kill in 1..=kills {
                 self.life(&door, &told);
+                if kill.is_multiple_of(TELL_EVERY) {
+                    crate::report::tell(&format!("{kill} kills in {} s", begun.elapsed().as_secs()));
+                }
             }
             let server = self.start();
             door.open(Api::new(&server.url, &self.key), Stage::Finish);
