@@ -27,6 +27,9 @@ const STARTING_EVERY: u64 = 5;
 /// Runs that are looked at after a kill at work.
 const LOOKED_AT: usize = 4;
 
+/// A trial in which less was told proves little.
+const ENOUGH_TOLD: usize = 300;
+
 /// After so many kills there is a word on how far the trial is.
 const TELL_EVERY: u64 = 100;
 
@@ -92,8 +95,12 @@ impl Trial {
         let server = std::thread::scope(|scope| {
             let clients = (0..CLIENTS).map(|name| Client::new(name, self.seed, &door, &told));
             let clients: Vec<_> = clients.map(|client| scope.spawn(|| client.work())).collect();
-            for kill in 1..=kills {
-                self.life(&door, &told);
+            // More of them where the machine is so busy that the clients hardly get to work.
+            for kill in 1..=4 * kills {
+                if kill > kills && told.lock().unwrap().len() > ENOUGH_TOLD {
+                    break;
+                }
+                self.life(kill, &door, &told);
                 if kill.is_multiple_of(TELL_EVERY) {
                     crate::report::tell(&format!("{kill} kills in {} s", begun.elapsed().as_secs()));
                 }
@@ -129,10 +136,12 @@ impl Trial {
     }
 
     /// Starts the server, and kills it.
-    fn life(&mut self, door: &Door, told: &Mutex<Vec<Told>>) {
-        if self.dice.below(STARTING_EVERY) == 0 {
+    fn life(&mut self, kill: u64, door: &Door, told: &Mutex<Vec<Told>>) {
+        if kill.is_multiple_of(STARTING_EVERY) {
             let starting = Server::spawn(self.folder.path(), mix::CONFIG).unwrap();
-            let most = u64::try_from(self.start_time.as_micros()).unwrap().max(1);
+            let most = u64::try_from(self.start_time.as_micros()).unwrap();
+            // The first at once, so that there is one in each trial.
+            let most = if kill == STARTING_EVERY { 1 } else { most.max(1) };
             // The moment of the kill is the trial's input, not something to wait for.
             std::thread::sleep(Duration::from_micros(self.dice.below(most)));
             match starting.kill().unwrap() {
