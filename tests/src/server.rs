@@ -75,14 +75,26 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn start_with(folder: &Path, config: &str) -> anyhow::Result<Self> {
-        Self::spawn(folder, config)?.serving()
+        Self::start_among(folder, config, &[])
     }
 
-    /// The same without waiting until it serves.
+    /// The same with further variables.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_among(folder: &Path, config: &str, variables: &[(String, String)]) -> anyhow::Result<Self> {
+        Self::spawn_among(folder, config, variables)?.serving()
+    }
+
+    /// A server that may not serve yet.
     ///
     /// # Errors
     /// It cannot be run.
     pub fn spawn(folder: &Path, config: &str) -> anyhow::Result<Starting> {
+        Self::spawn_among(folder, config, &[])
+    }
+
+    fn spawn_among(folder: &Path, config: &str, variables: &[(String, String)]) -> anyhow::Result<Starting> {
         std::fs::create_dir_all(folder)?;
         let config_file = folder.join("weir.toml");
         std::fs::write(&config_file, format!("{config}\n{CONFIG}"))?;
@@ -92,6 +104,7 @@ impl Server {
             .arg("--data")
             .arg(folder.join("data"))
             .env("NO_COLOR", "1")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

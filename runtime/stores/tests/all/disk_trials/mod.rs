@@ -7,6 +7,7 @@ mod volatile_disk; // what a power cut leaves
 pub(crate) mod waiting; // runs that wait, and definitions
 mod power_cut; // everything unsynced is lost or torn
 mod failing_calls; // a call fails, or many do
+mod restoring; // the same while a store is made from a backup
 
 use std::fs::File;
 use std::io::Write;
