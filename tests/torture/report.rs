@@ -10,6 +10,8 @@ use crate::history::Counts;
 pub(crate) struct Kills {
     /// While the server served.
     pub(crate) at_work: u64,
+    /// Of these, while a backup was being made.
+    pub(crate) backing_up: u64,
     /// Before it listened.
     pub(crate) starting: u64,
 }

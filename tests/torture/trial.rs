@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use weir_tests::server::Server;
 
 use crate::api::{Api, Silence};
+use crate::backup::Backup;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::door::{Door, Stage};
@@ -23,6 +24,9 @@ const CLIENTS: usize = 6;
 
 /// Of so many kills, one falls while the server starts.
 const STARTING_EVERY: u64 = 5;
+
+/// Of so many lives, one has a backup that is being made.
+const BACKUP_EVERY: u64 = 7;
 
 /// Runs that are looked at after a kill at work.
 const LOOKED_AT: usize = 4;
@@ -156,10 +160,14 @@ impl Trial {
         let last = last_runs(&told.lock().unwrap());
         door.open(api.clone(), Stage::Load);
         self.look(&api, told, last).unwrap();
+        let backup = kill.is_multiple_of(BACKUP_EVERY).then(|| Backup::begin(self.folder.path(), &server));
         std::thread::sleep(Duration::from_millis(self.dice.below(LIFE_MAX_MS)));
+        let is_backing_up = backup.as_ref().is_some_and(Backup::is_at_work);
         server.kill().unwrap();
         door.close();
         self.kills.at_work += 1;
+        self.kills.backing_up += u64::from(is_backing_up);
+        self.broken.extend(backup.and_then(|backup| backup.end().err()));
     }
 
     /// Checks some runs while the load goes on.
