@@ -42,16 +42,17 @@ impl Report {
             let ratio = row.ratio.as_ref().map(|(name, ratio)| format!("{ratio:.2} x {name}")).unwrap_or_default();
             let _ = writeln!(out, "{:<66} {:>12.1}  {:<9} {ratio}", row.name, row.value, row.unit);
         }
+        let _ = writeln!(out, "load of the machine: {}", load());
     }
 
     pub(crate) fn write(&self) -> anyhow::Result<()> {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load();
         let rows: Vec<Value> = self
             .0
             .iter()
             .map(|row| {
                 let (to, ratio) = row.ratio.clone().unzip();
-                json!({ "name": row.name, "unit": row.unit, "value": row.value, "ratio_to": to, "ratio": ratio, "load": load.trim() })
+                json!({ "name": row.name, "unit": row.unit, "value": row.value, "ratio_to": to, "ratio": ratio, "load": load })
             })
             .collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
@@ -59,6 +60,11 @@ impl Report {
         std::fs::write(folder.join("report.json"), serde_json::to_vec_pretty(&rows)?)?;
         Ok(())
     }
+}
+
+/// How busy the machine is: what was measured beside other work is worth less.
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()
 }
 
 /// The value below which that share of the durations lies, in microseconds.

@@ -1,7 +1,7 @@
 //! The real binary under load, killed at any moment. keeps D2, D6; covers F-06, F-07, F-13, C-11
 //!
 //! Clients start, resume and look at runs whose flows call an outside system, and note whatever they are told. The server
-//! is killed with SIGKILL again and again: at work, and while it starts. At the end a checker holds what it kept against
+//! is killed with SIGKILL again and again: at work, while it makes a backup, and while it starts. At the end a checker holds what it kept against
 //! what the clients were told and what the outside system was sent (`history.rs` has the rules).
 //!
 //! `WEIR_KILLS` says how often (20 by default, 1,000 in `make torture`), `WEIR_SEED` repeats the choices of a trial.
@@ -11,6 +11,7 @@ mod mix; // what the load is made of
 mod outside; // the outside system
 mod api; // what a client of the API sees
 mod client; // a client of the load
+mod backup; // backups that are being made when the server is killed
 mod door; // where the server is at the moment
 mod dice; // chance that can be had again
 mod gather; // what the server has at the end

@@ -10,6 +10,8 @@ use crate::history::Counts;
 pub(crate) struct Kills {
     /// While the server served.
     pub(crate) at_work: u64,
+    /// Of these, while a backup was being made.
+    pub(crate) backing_up: u64,
     /// Before it listened.
     pub(crate) starting: u64,
 }
@@ -32,6 +34,11 @@ impl Report {
         let folder = weir_tests::paths::root().join("target/torture");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("report.json"), &json).unwrap();
-        std::io::stderr().write_all(format!("{json}\n").as_bytes()).unwrap();
+        tell(&json);
     }
+}
+
+/// Past the test harness.
+pub(crate) fn tell(what: &str) {
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use weir_tests::server::Server;
 
 use crate::api::{Api, Silence};
+use crate::backup::Backup;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::door::{Door, Stage};
@@ -24,8 +25,17 @@ const CLIENTS: usize = 6;
 /// Of so many kills, one falls while the server starts.
 const STARTING_EVERY: u64 = 5;
 
+/// Of so many lives, one has a backup that is being made.
+const BACKUP_EVERY: u64 = 7;
+
 /// Runs that are looked at after a kill at work.
 const LOOKED_AT: usize = 4;
+
+/// A trial in which less was told proves little.
+const ENOUGH_TOLD: usize = 300;
+
+/// After so many kills there is a word on how far the trial is.
+const TELL_EVERY: u64 = 100;
 
 /// How much of what was told is looked through for a check midway.
 const LATELY: usize = 5_000;
@@ -89,8 +99,15 @@ impl Trial {
         let server = std::thread::scope(|scope| {
             let clients = (0..CLIENTS).map(|name| Client::new(name, self.seed, &door, &told));
             let clients: Vec<_> = clients.map(|client| scope.spawn(|| client.work())).collect();
-            for _ in 0..kills {
-                self.life(&door, &told);
+            // More of them where the machine is so busy that the clients hardly get to work.
+            for kill in 1..=4 * kills {
+                if kill > kills && told.lock().unwrap().len() > ENOUGH_TOLD {
+                    break;
+                }
+                self.life(kill, &door, &told);
+                if kill.is_multiple_of(TELL_EVERY) {
+                    crate::report::tell(&format!("{kill} kills in {} s", begun.elapsed().as_secs()));
+                }
             }
             let server = self.start();
             door.open(Api::new(&server.url, &self.key), Stage::Finish);
@@ -123,10 +140,12 @@ impl Trial {
     }
 
     /// Starts the server, and kills it.
-    fn life(&mut self, door: &Door, told: &Mutex<Vec<Told>>) {
-        if self.dice.below(STARTING_EVERY) == 0 {
+    fn life(&mut self, kill: u64, door: &Door, told: &Mutex<Vec<Told>>) {
+        if kill.is_multiple_of(STARTING_EVERY) {
             let starting = Server::spawn(self.folder.path(), mix::CONFIG).unwrap();
-            let most = u64::try_from(self.start_time.as_micros()).unwrap().max(1);
+            let most = u64::try_from(self.start_time.as_micros()).unwrap();
+            // The first at once, so that there is one in each trial.
+            let most = if kill == STARTING_EVERY { 1 } else { most.max(1) };
             // The moment of the kill is the trial's input, not something to wait for.
             std::thread::sleep(Duration::from_micros(self.dice.below(most)));
             match starting.kill().unwrap() {
@@ -141,10 +160,14 @@ impl Trial {
         let last = last_runs(&told.lock().unwrap());
         door.open(api.clone(), Stage::Load);
         self.look(&api, told, last).unwrap();
+        let backup = kill.is_multiple_of(BACKUP_EVERY).then(|| Backup::begin(self.folder.path(), &server));
         std::thread::sleep(Duration::from_millis(self.dice.below(LIFE_MAX_MS)));
+        let is_backing_up = backup.as_ref().is_some_and(Backup::is_at_work);
         server.kill().unwrap();
         door.close();
         self.kills.at_work += 1;
+        self.kills.backing_up += u64::from(is_backing_up);
+        self.broken.extend(backup.and_then(|backup| backup.end().err()));
     }
 
     /// Checks some runs while the load goes on.

@@ -151,6 +151,11 @@ fn a_double_commit_is_found() {
         history.told.push(Told::Started { ticket: "t1".to_owned(), run: "s".to_owned() });
     };
     assert!(broken(start).contains(&"twice"));
+    let unanswered = |history: &mut History| {
+        start(history);
+        history.told.pop();
+    };
+    assert!(broken(unanswered).contains(&"twice"));
     let handed_over = |history: &mut History| {
         let again = run(history).background[0].clone();
         run(history).background.push(again);

@@ -21,6 +21,11 @@ pub(super) fn check(history: &History, stage: Stage, findings: &mut Findings) {
             },
         }
     }
+    let named: BTreeSet<_> = runs_of.values().flatten().map(|run| run.as_str()).collect();
+    for run in history.kept.keys().filter(|run| stage == Stage::End && !named.contains(run.as_str())) {
+        // Clients repeat a start until it is answered: a start that was not taken for a repetition made this one.
+        findings.add("twice", format!("no start was answered with {run}"));
+    }
     for (ticket, runs) in runs_of.into_iter().filter(|(_, runs)| runs.len() > 1) {
         findings.add("twice", format!("the start {ticket} made the runs {runs:?}"));
     }
