@@ -12,7 +12,7 @@ use weir_engine::message::{Request, Response};
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, Exchange,
     GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, Plugins, PostResponseDecision, PreCallDecision,
-    ReadResponse,
+    PromptRef, PromptToken, ReadResponse, Tokens,
 };
 use weir_engine::time::Timestamp;
 
@@ -80,5 +80,16 @@ impl Connectors for Nothing {
         _: Option<Value>,
     ) -> Result<Value, ConnectorError> {
         Err(no_call())
+    }
+}
+
+/// Nothing asks anybody.
+impl Tokens for Nothing {
+    fn issue(&self, _: &PromptRef) -> PromptToken {
+        PromptToken { token: String::new(), url: String::new() }
+    }
+
+    fn read(&self, _: &str) -> Option<PromptRef> {
+        None
     }
 }

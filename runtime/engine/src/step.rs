@@ -156,9 +156,6 @@ async fn run_kind(attempt: &Attempt<'_>) -> Done {
         StepKind::Wait(wait) => steps::run_wait(attempt, wait),
         StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
         StepKind::Prompt(prompt) => steps::run_prompt(attempt, prompt),
-        StepKind::Parallel(parallel) => steps::run_parallel(attempt, parallel),
-        StepKind::ForEach(each) => steps::run_for_each(attempt, each),
-        StepKind::CallFlow(call) => steps::run_call_flow(attempt, call).await,
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
     }

@@ -29,7 +29,6 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
                 checker.hook(&format!("{}/transform", step.pointer), &transform.hook, HookKind::PostResponse);
             }
             StepKind::Prompt(prompt) => checker.prompt(&step.pointer, prompt),
-            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => {}
             StepKind::Condition(_)
             | StepKind::Claims(_)
             | StepKind::Set(_)

@@ -59,7 +59,6 @@ impl Flow {
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
             StepKind::Transform(transform) => transform.hook.grants.iter().collect(),
             StepKind::Prompt(prompt) => prompt.calls.iter().map(|it| &it.call.function).collect(),
-            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => Vec::new(),
             StepKind::Condition(_)
             | StepKind::Claims(_)
             | StepKind::Set(_)

@@ -44,8 +44,11 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 18] = [
+    const AREAS: [&str; 19] = [
+        "action",
+        "action-type",
         "auth",
+        "backup",
         "component",
         "connector",
         "document",
@@ -55,15 +58,12 @@ mod tests {
         "limit",
         "object",
         "plugin",
+        "prompt",
         "request",
         "run",
-        "prompt",
-        "backup",
         "server",
         "step",
         "store",
-        "action",
-        "action-type",
     ];
 
     /// Settings and file names that look like codes.
