@@ -111,7 +111,10 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         step: "first".parse().unwrap(),
         started_at: at(1_500),
         elapsed_us: 12,
-        record: StepRecord::Claims(ClaimRecord { claims: vec![Claim { key: "k".to_owned(), value: json!(1.5) }] }),
+        record: StepRecord::Claims(ClaimRecord {
+            claims: vec![Claim { key: "k".to_owned(), value: json!(1.5) }],
+            signed: None,
+        }),
         outcome,
         changes: changes.clone(),
         diagnostics: Vec::new(),

@@ -63,7 +63,7 @@ async fn goes_on(store: &dyn Store, content: &Content) {
     let acme = tenant("acme");
     let digest = weir_engine::digest::Digest::of(artifact);
     assert_eq!(store.artifact(&acme, &digest).await.unwrap().as_ref(), Some(artifact));
-    let filter = RunFilter { state: Some(RunStateKind::Completed), flow: None };
+    let filter = RunFilter { state: Some(RunStateKind::Completed), ..RunFilter::default() };
     assert_eq!(store.runs(&acme, &filter, &first_page(9)).await.unwrap().items, std::slice::from_ref(ended));
     let flow = store.definition(&acme, DefinitionKind::Flow, "signup", None).await.unwrap().unwrap();
     assert_eq!(flow.version, 2);

@@ -49,7 +49,7 @@ fn a_damaged_row_of_a_suspended_run_stands_in_nobodys_way() {
             let (sound, _) = suspended(&store).await;
             assert_eq!(store.intervene(resume(&sound)).await.unwrap(), Intervened::Done(None), "{word}");
             assert_eq!(store.run(&resumed.tenant, resumed.id).await.unwrap().as_ref(), Some(&resumed), "{word}");
-            let filter = RunFilter { state: Some(RunStateKind::Suspended), flow: None };
+            let filter = RunFilter { state: Some(RunStateKind::Suspended), ..RunFilter::default() };
             let listed = store.runs(&damaged.tenant, &filter, &first_page(9)).await.unwrap();
             assert_eq!(listed.items.len(), usize::from(table != b'R'), "{word}");
             // Its time is over: who claims gets the others, and it where what is damaged is not needed for that.

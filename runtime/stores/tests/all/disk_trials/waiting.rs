@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_engine::ports::{DefinitionKind, Expectation, Intervened, Intervention, Lease, NewDefinition, Store};
-use weir_engine::run::{Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
+use weir_engine::run::{Awaits, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 use weir_stores::SledStore;
 
 use super::{commit, wait_for_the_disk};
@@ -30,7 +30,12 @@ pub(super) async fn away_and_back(
     say: impl Fn(&str, &Run),
 ) -> (Run, Lease) {
     let first = "first".parse().unwrap();
-    let event = Event::Suspended { step: first, redirect: "https://pin.test/".to_owned(), until: at(900_000) };
+    let event = Event::Suspended {
+        step: first,
+        awaits: Awaits::Redirect("https://pin.test/".to_owned()),
+        remind: None,
+        until: at(900_000),
+    };
     let value = |run: &Run| json!({ "revision": run.revision + 1 });
     let suspended = commit(store, step(run, lease, event, vec![change("connectors.last", value(run))])).await;
     say("suspended", &suspended);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weir_engine::ids::StepId;
 use weir_engine::ports::{Intervened, StoreError};
-use weir_engine::run::{Event, RunStateKind};
+use weir_engine::run::{Awaits, Event, RunStateKind};
 use weir_engine::time::Timestamp;
 
 use super::World;
@@ -16,7 +16,7 @@ const KEYS: std::ops::Range<u8> = 0..3;
 
 pub(super) fn suspend(until: Timestamp) -> Event {
     let step: StepId = "first".parse().unwrap();
-    Event::Suspended { step, redirect: "https://pin.test/".to_owned(), until }
+    Event::Suspended { step, awaits: Awaits::Redirect("https://pin.test/".to_owned()), remind: None, until }
 }
 
 impl World {
