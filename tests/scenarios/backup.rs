@@ -14,7 +14,7 @@ use crate::house::{Api, House, until};
 
 const CONFIG: &str = "[engine]\nclaim-interval = '20ms'\n";
 const TOKEN: &str = "c4nary-of-the-backup";
-const FLOW: &str = "flow: login\ntrigger: LOGIN\nsteps:\n  - id: pin\n    action: AUTHENTICATION\n    service: pins.check\n    allowed-operations: [{ op: redirect }]\n    time-to-live: 10m\n  - id: said\n    claims: [{ key: came, type: dynamic, value: '${steps.pin.resumed}' }]\n";
+const FLOW: &str = "flow: login\ntrigger: LOGIN\nsteps:\n  - id: pin\n    action: AUTHENTICATION\n    service: pins.check\n    allowed-operations: [{ op: redirect }]\n    time-to-live: 10m\n  - id: said\n    claims: [{ key: came, type: dynamic, value: '${event.application.id}' }]\n";
 
 /// A tenant whose flow waits for an end user, and whose connector has a credential.
 async fn house() -> House {

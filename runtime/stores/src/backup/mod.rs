@@ -5,8 +5,8 @@
 //! **One instant.** sled has no snapshots. The rows are read in ranges of a few, between two groups of commits, so that
 //! none waits longer than for any other read; meanwhile the writer notes what it changes in the ranges that were read
 //! already, and these changes go into the file too. When the last range has been read, the noting ends in the same
-//! turn: ranges and changes together are the rows after the last group before that. Then come the large values which any
-//! of these rows names. They never change; nobody may remove one while a backup holds them ([`Source::hold`]).
+//! turn: ranges and changes together are the rows after the last group before that. Then come the large values which
+//! any of these rows names. They never change; nobody may remove one while a backup holds them ([`Source::hold`]).
 //!
 //! **The file.** Numbers are little endian.
 //!
