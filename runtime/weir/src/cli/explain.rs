@@ -44,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 17] = [
+    const AREAS: [&str; 18] = [
         "auth",
         "component",
         "connector",
@@ -58,6 +58,7 @@ mod tests {
         "request",
         "run",
         "server",
+        "signing",
         "step",
         "store",
         "action",
