@@ -150,19 +150,30 @@ fn what_simple_steps_cannot_do() {
     faults_of(
         "  - id: a\n    set: { event: 1, claims.x: 2, event.a: 3, event.a.b: 4 }\n  - id: b\n    wait: { for: 0s }\n  - id: c\n    wait: { for: 1s, until: x }\n  - id: d\n    redirect: { url: x, time-to-live: 0s }\n  - id: e\n    claims: []\n    sign: { key: k, algorithm: ES256, expires-in: 0s, type: '', header: { kid: x } }\n  - id: f\n    transform: { plugin: correlate@1, input: 1, context-key: event }\n  - id: g\n    visits-max: 0\n    end: {}\n",
         &expect![[r#"
-            4:12 flow.set-path [a] `event` names all of it; write a path below `event`, `connectors.NAME` or `steps.ID`
+            4:19 flow.set-path [a] `event` names all of it; write a path below `event`, `connectors.NAME` or `steps.ID`
+            4:32 flow.set-path [a] nothing is set below `claims`; write a path below `event`, `connectors.NAME` or `steps.ID`, or a bare name
+            4:58 flow.set-clash [a] `event.a` and `event.a.b` are parts of one another; which comes first? (assign the whole of it once, or in two steps)
+            6:18 flow.shape [b] a wait takes some time; leave out one that takes none
+            8:11 flow.shape [c] a wait has `for` or `until`, one of them
+            10:39 flow.shape [d] with no time at all nobody could come back
+            13:51 flow.signing [e] a JWT holds from 1 second to 366 days
+            13:61 flow.signing [e] the type of a JWT has 1 to 128 visible ASCII characters, such as `at+jwt`
+            13:80 flow.signing [e] `kid` is what the server says of the signature; leave it out
+            15:62 flow.context-key [f] `event` is not a place for a result; write `steps.ID` or `connectors.NAME`
+            17:17 flow.shape [g] a run comes to a step 1 to 10000 times
         "#]],
     );
     faults_of(
         "  - id: a\n    claims: [{ key: sub, type: string, value: x }]\n    sign: { key: k, algorithm: ES256 }\n",
         &expect![[r#"
-            4:20 flow.registered-claim [a] x
+            4:21 flow.registered-claim [a] `sub` is a claim that the signature sets itself; this one is left out (name it in `registered-from-claims: [sub]` of `sign`)
         "#]],
     );
     // Neither a wait that is passed over nor one that fails to begin bounds what goes round.
     faults_of(
         "  - id: a\n    when: event.x\n    wait: { for: 1s }\n    next: a\n",
         &expect![[r#"
+            3:9 flow.cycle [a] the steps go round without a wait or a bound: `a` → `a` (let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way)
         "#]],
     );
     faults_of("  - id: a\n    wait: { for: 1s }\n    next: a\n", &expect![""]);

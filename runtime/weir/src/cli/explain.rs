@@ -44,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 19] = [
+    const AREAS: [&str; 20] = [
         "action",
         "action-type",
         "auth",
@@ -62,6 +62,7 @@ mod tests {
         "request",
         "run",
         "server",
+        "signing",
         "step",
         "store",
     ];
