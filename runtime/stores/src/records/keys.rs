@@ -28,6 +28,11 @@
 //! | `N` | tenant, kind, name | newest and live version of a definition |
 //! | `D` | tenant, kind, name, version | one version of a definition |
 //! | `T` | tenant, kind, name | the last version of a removed definition |
+//! | `b` | SHA-256 | how many rows name this large value |
+//! | `c` | partition, tenant, run, child run | nothing: the child goes with the run |
+//! | `d` | partition, tenant, run | nothing: the run was removed, and some of its rows may be left |
+//! | `e` | tenant, end, run | nothing: a run that somebody started has ended then |
+//! | `n` | tenant | how many of them there are |
 //!
 //! Everything of a run lies in the partition `hash(tenant, run) % 4096`, the unit in which work can be divided among
 //! machines. The queue is ordered by pass before that, so that the next run to claim is one read away.
@@ -225,6 +230,13 @@ pub(crate) fn client_key(tenant: &TenantId, client_key: &str) -> Vec<u8> {
 
 pub(crate) fn artifact(tenant: &TenantId, digest: &Digest) -> Vec<u8> {
     let mut key = of_tenant(b'A', tenant);
+    key.extend(digest.as_bytes());
+    key
+}
+
+/// The count of the rows that name a large value.
+pub(crate) fn references(digest: &Digest) -> Vec<u8> {
+    let mut key = vec![b'b'];
     key.extend(digest.as_bytes());
     key
 }

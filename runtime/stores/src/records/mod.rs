@@ -19,11 +19,15 @@ mod backend; // what a back end does
 mod rows; // rows and drafts
 mod keys; // the layout
 mod frame; // format version and checksum
+mod parts; // large parts of values
+mod pins; // large values that a verb is about to name
+mod references; // how many rows name a large value
 
 pub use self::frame::VALUE_BYTES_MAX;
 pub use self::verbs::Records;
 
-pub(crate) use self::backend::{Backend, Blobs};
+pub(crate) use self::backend::{Backend, Blobs, RemoveBlob};
 pub(crate) use self::frame::{BlobRef, open as open_frame, record};
 pub(crate) use self::keys::own as own_record;
+pub(crate) use self::pins::{Pinned, Pins};
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};

@@ -67,9 +67,7 @@ impl Start {
         if let Some(key) = self.client_key {
             draft.put_record(key, &self.run.run)?;
         }
-        for (key, value) in self.values {
-            draft.put(key, &value);
-        }
+        self.values.put(draft);
         let last: u64 = frame::record(draft, &keys::tenant_pass(&self.run.tenant))?.unwrap_or(0);
         let pass = standing::next_pass(last, standing::served_pass(draft)?);
         let (place, owner) = match self.lease {

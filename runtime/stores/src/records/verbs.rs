@@ -13,7 +13,7 @@ use weir_engine::ports::{
 use weir_engine::run::{JournalEntry, Run, RunContext};
 use weir_engine::time::Timestamp;
 
-use super::backend::{Backend, Blobs, Prepared, prepare};
+use super::backend::{Backend, Blobs, Found as Values, prepare};
 use super::claim::{self, Claim};
 use super::commit::{self, Commit};
 use super::definitions::{self, Listed, Names};
@@ -43,7 +43,7 @@ async fn load_claimed<B: Backend>(
     store: &Records<B>,
     claimed: Vec<(RunKey, Lease)>,
 ) -> Result<Vec<ClaimedRun>, StoreError> {
-    type Part = (RunKey, Lease, Result<(Found, Prepared), StoreError>);
+    type Part = (RunKey, Lease, Result<(Found, Values), StoreError>);
     let left_out = store.left_out.clone();
     let collect = |rows: &dyn super::Rows| -> Result<Vec<Part>, StoreError> {
         let part = |(run, lease)| {
@@ -221,11 +221,13 @@ impl<B: Backend> Store for Records<B> {
     async fn put_artifact(&self, tenant: &TenantId, bytes: Bytes) -> Result<Digest, StoreError> {
         let length = bytes.len() as u64;
         let missing = || StoreError::Backend { verb: "keep an artifact", source: "it was not kept".into() };
-        let digest = self.backend.keep_blobs(vec![bytes]).await?.pop().ok_or_else(missing)?;
+        let pinned = self.backend.keep_blobs(vec![bytes]).await?;
+        let digest = *pinned.digests().first().ok_or_else(missing)?;
         let (key, payload) = (keys::artifact(tenant, &digest), Payload::Blob(BlobRef { digest, bytes: length }));
         self.backend
             .write(move |draft| {
                 draft.put(key, &payload);
+                drop(pinned);
                 Ok(())
             })
             .await?;
@@ -240,7 +242,7 @@ impl<B: Backend> Store for Records<B> {
                 move |rows| frame::payload(rows, &found),
                 move |found, blobs| match found {
                     Some(Payload::Blob(blob)) => blobs.load(&blob).map(Some),
-                    Some(Payload::Inline(_)) => Err(frame::damaged(&key, "it names no file; restore from a backup")),
+                    Some(Payload::Inline(_) | Payload::Parted(_)) => Err(frame::damaged(&key, "it names no file; restore from a backup")),
                     None => Ok(None),
                 },
             )
@@ -252,7 +254,7 @@ impl<B: Backend> Store for Records<B> {
         let key = definition_key(&new.tenant, new.kind, &new.name);
         let prepared = prepare(&self.backend, vec![(key.versions(), definitions::body(&new)?)]).await?;
         let put = move |draft: &mut super::Draft<'_>| match prepared.first() {
-            Some((_, payload)) => definitions::put(draft, &key, payload, expected),
+            Some(payload) => definitions::put(draft, &key, payload, expected),
             None => Err(StoreError::NotFound("definition")),
         };
         let version = self.backend.write(put).await?;

@@ -29,7 +29,7 @@ use self::job::{Call, Job};
 use self::opening::Home;
 use self::shared::Shared;
 use self::writer::Writer;
-use crate::records::{Backend, Blobs, Draft, Records, Rows};
+use crate::records::{Backend, Blobs, Draft, Pinned, Records, RemoveBlob, Rows};
 use crate::settings::SledSettings;
 
 pub use self::opening::OpenError;
@@ -125,7 +125,7 @@ impl Backend for Sled {
         told.await.map_err(stopped)?
     }
 
-    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Vec<Digest>, StoreError> {
+    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Pinned, StoreError> {
         let shared = Arc::clone(&self.shared);
         let keep = move || {
             shared.check_space(blobs.iter().map(|blob| blob.len() as u64).sum())?;
@@ -135,6 +135,16 @@ impl Backend for Sled {
                 .map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
         };
         blocking("keep a large value", keep).await
+    }
+
+    async fn blobs_beginning(&self, first: u8) -> Result<Vec<Digest>, StoreError> {
+        let blobs = Arc::clone(&self.shared.blobs);
+        let failed = |source: std::io::Error| StoreError::Backend { verb: "list large values", source: source.into() };
+        blocking("list large values", move || blobs.beginning(first).map_err(failed)).await
+    }
+
+    fn remover(&self) -> Arc<dyn RemoveBlob> {
+        Arc::clone(&self.shared.blobs) as Arc<dyn RemoveBlob>
     }
 
     fn health(&self) -> Health {

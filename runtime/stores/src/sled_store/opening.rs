@@ -163,7 +163,7 @@ impl Home {
         let mut first = Draft::new(database, &group);
         first.put_record(records::own_record("format"), &FORMAT)?;
         first.put_record(records::own_record("commits"), &0_u64)?;
-        let changes = first.into_changes();
+        let changes = first.finish()?;
         database.apply(changes).map_err(|error| self.not_opened(error))?;
         let sync = || {
             database.sync()?;

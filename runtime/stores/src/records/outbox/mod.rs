@@ -98,9 +98,7 @@ impl<B: Backend> Outbox for Records<B> {
         let lease = lease.clone();
         let settle = move |draft: &mut super::Draft<'_>| {
             claim::give_back(draft, &call, &lease, next_at)?;
-            for (key, value) in values {
-                draft.put(key, &value);
-            }
+            values.put(draft);
             Ok(())
         };
         self.backend.write(settle).await
