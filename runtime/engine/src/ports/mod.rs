@@ -8,6 +8,7 @@ mod intervention;
 mod lease;
 mod outbox;
 mod plugins;
+mod retention;
 mod store;
 mod store_error;
 
@@ -25,6 +26,7 @@ pub use self::plugins::{
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
+pub use self::retention::{GARBAGE_KEPT, Removal, Retained, Retention, RetentionTurn, Swept};
 pub use self::store::{
     ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,
     PageRequest, RunFilter, Started, Store,

@@ -105,6 +105,9 @@ impl Commit {
             after.owner = None;
             after.signalled = false;
         }
+        if self.state.is_ended() {
+            after.ended_at = Some(self.updated_at);
+        }
         after.write(draft, &self.run, Some(&before))?;
         for child in self.children {
             child.apply(draft)?;

@@ -10,6 +10,8 @@ mod claim; // somebody works on it
 mod commit; // a step is done
 mod intervention; // changes from outside
 mod outbox; // calls in the background
+mod removal; // runs that have ended go
+mod sweep; // large values that nothing names go
 mod standing; // where a run stands for those who work on it
 mod reading; // records, contexts, journals, listings
 mod definitions; // what tenants and operators define

@@ -38,6 +38,10 @@ pub(crate) fn context(blobs: &dyn Blobs, run: &RunKey, found: Values) -> Result<
 
 pub(crate) fn find_journal(rows: &dyn Rows, run: &RunKey, after: u64, limit: usize) -> Result<Values, StoreError> {
     let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
+    // Of a run that was removed there may be rows left.
+    if rows.get(&run.record())?.is_none() {
+        return Ok(Vec::new());
+    }
     let found = rows::take(rows, &run.journal(), &run.journal_entry(first), limit)?;
     found.into_iter().map(|(key, framed)| frame::open(&key, &framed).map(|payload| (key, payload))).collect()
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Intervened, Intervention, Lease,
+    CallRoom, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Intervened, Intervention, Lease,
     NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{JournalEntry, Run, RunContext};
@@ -23,17 +23,19 @@ use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
+use super::sweep::Sweeper;
 use super::{cursor, outbox, rows};
 
 /// A store whose back end keeps rows in order.
 pub struct Records<B> {
     pub(crate) backend: B,
     pub(super) left_out: LeftOut,
+    pub(super) sweeper: Sweeper,
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, left_out: LeftOut::default() }
+        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default() }
     }
 }
 
@@ -99,15 +101,15 @@ impl<B: Backend> Store for Records<B> {
         }
     }
 
-    async fn claim_runs(
+    async fn claim_runs_within(
         &self,
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
-        let claim = Claim { owner: owner.clone(), now, lease, limit };
-        let claimed = self.backend.write(|draft| claim.apply(draft)).await?;
+        let claim = Claim { owner: owner.clone(), now, lease, limit: room.calls };
+        let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
         if claimed.is_empty() { Ok(Vec::new()) } else { load_claimed(self, claimed).await }
     }
 
