@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Engine;
+use super::slots::Slot;
 use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
@@ -147,7 +147,7 @@ impl Engine {
             .map_err(|error| ResumeError::InvalidInput { problem: format!("is too large: {error}") })?;
         let run = found.apply(Event::Resumed(step.clone()), now);
         let waits = self.queued.load(Ordering::Relaxed);
-        let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
+        let slot = if waits { None } else { self.slots.try_take(tenant) };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let commit = Intervention {
             run: run.clone(),
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     /// Drives it at once where there is room; else it waits in the store.
-    fn take_up(self: &Arc<Self>, resumed: ClaimedResume, slot: Option<OwnedSemaphorePermit>) {
+    fn take_up(self: &Arc<Self>, resumed: ClaimedResume, slot: Option<Slot>) {
         let ClaimedResume { run, mut context, change, lease } = resumed;
         match (slot, lease) {
             (Some(slot), Some(lease)) => {

@@ -13,8 +13,8 @@ use super::standing::{self, Place, Standing};
 /// How many runs one claim takes at most, and how many ended leases one verb looks at.
 pub(crate) const RUNS_MAX: usize = 1024;
 
-/// How many runs of tenants that have as many out as they may leave the front of the queue with one claim. With each
-/// claim about one of them comes to stand there, so that they never fill it.
+/// How many runs of tenants that have as many out as they may one claim looks at. Those of them whose turn is over
+/// leave the front of the queue then, so that they never fill it.
 const HELD_MAX: usize = 128;
 
 /// A claim about to be made.
@@ -37,14 +37,10 @@ impl Claim {
         let mut out = room.out.clone();
         let mut held = Vec::new();
         let limit = self.limit.min(RUNS_MAX);
-        // Where no tenant can have too many out, there is nothing to look for behind the first of the queue.
-        let window = if room.per_tenant < limit || !out.is_empty() { RUNS_MAX } else { limit };
-        let mut looked_at = 0;
         let mut from = keys::QUEUE.to_vec();
-        while looked_at < window && claimed.len() < limit {
+        while claimed.len() < limit && held.len() < HELD_MAX {
             let Some((key, _)) = draft.next(&from, &rows::end_of(keys::QUEUE))? else { break };
             from = rows::after(&key);
-            looked_at += 1;
             let tenant = RunKey::at_end(&key, keys::QUEUE_SKIP).ok().map(|run| run.tenant);
             let of_tenant = tenant.map(|tenant| out.entry(tenant).or_default());
             if of_tenant.as_ref().is_some_and(|out| **out >= room.per_tenant) {
@@ -58,9 +54,8 @@ impl Claim {
             served = served.max(pass);
             claimed.push((run, lease));
         }
-        if looked_at == RUNS_MAX {
-            held.truncate(HELD_MAX);
-            hold_back(draft, held)?;
+        if held.len() == HELD_MAX {
+            hold_back(draft, held, served)?;
         }
         if served > before {
             standing::set_served_pass(draft, served)?;
@@ -96,9 +91,10 @@ impl Claim {
     }
 }
 
-/// Gives runs that wait for others of their tenant a new turn, behind everything that the tenant has in the queue.
-fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>) -> Result<(), StoreError> {
-    for key in held {
+/// Gives runs that wait for others of their tenant, and whose turn is over, a new one, behind everything that the tenant
+/// has in the queue. Those whose turn comes stand before nobody.
+fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>, served: u64) -> Result<(), StoreError> {
+    for key in held.into_iter().filter(|key| keys::pass(key) <= served) {
         let Some(run) = run_of(draft, &key, keys::QUEUE_SKIP) else { continue };
         // What is damaged is set aside by the claim that may take it.
         if let Ok(Some(before)) = Standing::read(draft, &run)

@@ -213,6 +213,11 @@ pub(crate) fn resting_until(until: Timestamp) -> Vec<u8> {
     key
 }
 
+/// The pass in a key of the queue.
+pub(crate) fn pass(key: &[u8]) -> u64 {
+    u64::from_be_bytes(key.get(1..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default())
+}
+
 /// The instant that a key begins with.
 pub(crate) fn lease_end(key: &[u8]) -> Timestamp {
     let millis = key.get(1..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default();

@@ -12,6 +12,7 @@ mod intervention; // changes from outside
 mod outbox; // calls in the background
 mod removal; // runs that have ended go
 mod sweep; // large values that nothing names go
+mod upgrade; // what an older program did not write
 mod standing; // where a run stands for those who work on it
 mod reading; // records, contexts, journals, listings
 mod definitions; // what tenants and operators define
@@ -32,4 +33,5 @@ pub(crate) use self::backend::{Backend, Blobs, RemoveBlob};
 pub(crate) use self::frame::{BlobRef, open as open_frame, record};
 pub(crate) use self::keys::own as own_record;
 pub(crate) use self::pins::{Pinned, Pins};
+pub(crate) use self::upgrade::to_format_2;
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};

@@ -8,6 +8,7 @@
 )]
 
 mod support; // runs, steps and stores to test with
+mod families; // child runs to test with
 mod conformance; // the meaning of every verb, case by case
 mod model; // random verbs against a simple model
 mod crowd; // many callers at once

@@ -31,6 +31,7 @@ mod keys;
 mod openapi;
 mod plugins;
 mod run_events;
+mod run_removal;
 mod resume;
 mod runs;
 mod schemas;
@@ -97,7 +98,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(flows::set_live))
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))
-        .routes(routes!(runs::get))
+        .routes(routes!(runs::get, run_removal::delete))
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
         .routes(routes!(runs::journal))

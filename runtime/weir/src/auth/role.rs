@@ -50,6 +50,8 @@ pub(crate) enum Permission {
     InspectRuns,
     /// Ask plugins as external action services.
     ServeActions,
+    /// Remove runs that have ended.
+    DeleteRuns,
 }
 
 impl Role {
@@ -72,6 +74,7 @@ impl Role {
                 P::ReadRuns,
                 P::InspectRuns,
                 P::ServeActions,
+                P::DeleteRuns,
             ],
             Self::Author => &[
                 P::WriteDefinitions,
@@ -117,7 +120,7 @@ impl fmt::Display for Role {
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ManageTenants,
         Self::ManageKeys,
         Self::ReadMetrics,
@@ -129,6 +132,7 @@ impl Permission {
         Self::ReadRuns,
         Self::InspectRuns,
         Self::ServeActions,
+        Self::DeleteRuns,
     ];
 
     /// The name as OpenAPI and problems write it.
@@ -145,6 +149,7 @@ impl Permission {
             Self::ReadRuns => "runs.read",
             Self::InspectRuns => "runs.inspect",
             Self::ServeActions => "actions.serve",
+            Self::DeleteRuns => "runs.delete",
         }
     }
 }
@@ -181,7 +186,8 @@ mod tests {
             runs.start: admin author runner
             runs.read: admin author runner viewer
             runs.inspect: admin author viewer
-            actions.serve: admin author runner"#]]
+            actions.serve: admin author runner
+            runs.delete: admin"#]]
         .assert_eq(&table.join("\n"));
     }
 

@@ -72,6 +72,11 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
     },
+    /// Remove a run that has ended, with all that it held; its idempotency key is free again
+    Delete {
+        /// The run
+        id: RunId,
+    },
     /// Show each step as soon as it is committed, until the run has ended
     Watch {
         /// The run
@@ -104,6 +109,11 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
         Command::Show { id } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),
         Command::List { flow, state, limit } => list(&client, flow.as_ref(), state.as_deref(), limit, common),
+        Command::Delete { id } => {
+            client.call("DELETE", &format!("/v1/runs/{id}"), &Sent::default())?;
+            output::remark(&format!("run {id} is removed"));
+            Ok(Exit::Done)
+        }
         Command::Watch { id } => watch(&client, id, common).map(|run| exit_of(&run)),
     }
 }
