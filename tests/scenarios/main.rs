@@ -26,6 +26,7 @@ mod house;
 mod identities;
 mod real_world; // systems that others have written
 mod responses;
+mod retention;
 mod saved_actions;
 mod secrets;
 mod suspended;

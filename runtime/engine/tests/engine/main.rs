@@ -18,6 +18,7 @@ mod house;
 mod lifecycle;
 mod responses;
 mod recovery;
+mod retention;
 mod saved_actions;
 mod suspended;
 mod tried_calls;

@@ -25,6 +25,8 @@ mod frame; // format version and checksum
 mod parts; // large parts of values
 mod pins; // large values that a verb is about to name
 mod references; // how many rows name a large value
+#[cfg(test)]
+mod tests; // what is in the rows after verbs
 
 pub use self::frame::VALUE_BYTES_MAX;
 pub use self::verbs::Records;

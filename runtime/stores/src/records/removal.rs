@@ -81,7 +81,7 @@ async fn family_may_go<B: Backend>(backend: &B, run: &RunKey) -> Result<bool, St
 }
 
 /// Takes a run away from everything by which it is found, and notes that it has rows left.
-fn take_away(draft: &mut Draft<'_>, run: &RunKey) -> Result<(), StoreError> {
+pub(super) fn take_away(draft: &mut Draft<'_>, run: &RunKey) -> Result<(), StoreError> {
     match Standing::read(draft, run) {
         Ok(Some(standing)) => standing.remove(draft, run)?,
         Ok(None) => {}

@@ -1,4 +1,16 @@
 //! The store on one machine's disk: rows in sled, large values in files, one process at a time.
+//!
+//! The traps of sled 0.34.7 (design, section 6), where each is answered, and what fails if it is not:
+//!
+//! | trap | code | test |
+//! | --- | --- | --- |
+//! | 1: `flush()` does not reach the disk | `database.rs`: `sync`; `writer.rs` acknowledges after it | `disk_trials::power_cut`, which also takes our syncs away and must see the loss; `tests.rs`: `a_failed_sync_is_not_acknowledged_and_the_store_opens_anew` |
+//! | 2: pages over 128 KiB go to files that are never synced | `records/frame.rs`: `VALUE_BYTES_MAX`; `blobs.rs` | `frame.rs`: `the_largest_value_in_a_row`; `space.rs`: `sled_makes_no_files_of_its_own_for_values` |
+//! | 3: `snap.*.generating`, damaged snapshots | `ladder.rs` | `damage::log`: `an_unfinished_snapshot_is_removed`, `a_damaged_snapshot_is_set_aside_and_the_log_replayed` |
+//! | 4: one lock for all batches | `writer.rs`: one thread, group commit | `crowd.rs` |
+//! | 5: a full disk sticks; failed syncs are only logged | `shared.rs`: `check_space`; `writer.rs`: `fail`, `reopen` | `disk_trials::failing_calls`; `damage::folder`: `below_the_floor_reads_go_on_and_writes_do_not`; `tests.rs`: `the_store_opens_anew_however_long_the_disk_fails` |
+//! | 6: many times the live data | `records/removal.rs`, `records/sweep.rs`; `gauge.rs` | `space.rs`: `space_comes_back_when_runs_go` |
+//! | 7: the cache's size; two processes | `database.rs`: `open`; `opening.rs`: `enter` | `crash.rs`: `a_second_process_is_refused` |
 
 mod opening; // the folder: lock, format, mark
 mod ladder; // sled after whatever happened
