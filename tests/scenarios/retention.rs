@@ -57,7 +57,8 @@ async fn a_run_that_waits_is_not_removed() {
     );
     assert_eq!(api.put("/v1/connectors/pins", "application/yaml", connector.as_bytes()).status, 201);
     save(&api, "w", WAITS);
-    let away = json!({ "actionStatus": "INCOMPLETE", "operations": [{ "op": "redirect", "url": "https://pin.test/" }] });
+    let away =
+        json!({ "actionStatus": "INCOMPLETE", "operations": [{ "op": "redirect", "url": "https://pin.test/" }] });
     house.upstream.answer_next(axum::Json(away));
     let started = api.post("/v1/flows/w/runs?wait=30s", &json!({ "event": {} }));
     assert_eq!(started.json()["state"], "suspended", "{}", started.text);

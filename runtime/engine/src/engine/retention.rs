@@ -29,7 +29,11 @@ impl Engine {
                 Ok(true) => BUSY_PAUSE,
                 Ok(false) => IDLE_PAUSE,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, code = error.code(), "nothing was removed");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        code = error.code(),
+                        "nothing was removed"
+                    );
                     IDLE_PAUSE
                 }
             };

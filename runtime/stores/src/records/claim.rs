@@ -13,8 +13,8 @@ use super::standing::{self, Place, Standing};
 /// How many runs one claim takes at most, and how many ended leases one verb looks at.
 pub(crate) const RUNS_MAX: usize = 1024;
 
-/// How many runs of tenants that have as many out as they may one claim looks at. Those of them whose turn is over
-/// leave the front of the queue then, so that they never fill it.
+/// How many runs of tenants that have as many out as they may one claim looks at. Where they are more than half of
+/// that, those whose turn is over leave the front of the queue, so that they never fill it.
 const HELD_MAX: usize = 128;
 
 /// A claim about to be made.
@@ -54,7 +54,7 @@ impl Claim {
             served = served.max(pass);
             claimed.push((run, lease));
         }
-        if held.len() == HELD_MAX {
+        if held.len() > HELD_MAX / 2 {
             hold_back(draft, held, served)?;
         }
         if served > before {

@@ -44,6 +44,9 @@ use weir_engine::run::{ContextKey, RunStateKind};
 use weir_engine::time::Timestamp;
 
 use super::frame::damaged;
+pub(crate) use super::retention_keys::{
+    ENDED, REMOVED, REMOVED_SKIP, child_run, ended_count, ended_of, ended_run, references,
+};
 
 /// How many partitions there are. Part of the format.
 const PARTITIONS: u32 = 4096;
@@ -158,28 +161,6 @@ impl RunKey {
         self.listed(runs_by_flow(&self.tenant, flow, state))
     }
 
-    /// The child runs of the run.
-    pub(crate) fn children(&self) -> Vec<u8> {
-        self.of(b'c')
-    }
-
-    pub(crate) fn child(&self, child: RunId) -> Vec<u8> {
-        let mut key = self.children();
-        key.extend(child.as_bytes());
-        key
-    }
-
-    pub(crate) fn removed(&self) -> Vec<u8> {
-        self.of(b'd')
-    }
-
-    pub(crate) fn ended(&self, at: Timestamp) -> Vec<u8> {
-        let mut key = ended_of(&self.tenant);
-        key.extend(at.as_millis().to_be_bytes());
-        key.extend(self.run.as_bytes());
-        key
-    }
-
     fn listed(&self, mut prefix: Vec<u8>) -> Vec<u8> {
         prefix.extend(newest_first(self.run));
         prefix
@@ -255,49 +236,8 @@ pub(crate) fn client_key(tenant: &TenantId, client_key: &Digest) -> Vec<u8> {
     key
 }
 
-/// All runs that have ended.
-pub(crate) const ENDED: &[u8] = b"e";
-/// All runs that were removed and may have rows left.
-pub(crate) const REMOVED: &[u8] = b"d";
-/// Bytes of such a key before the run.
-pub(crate) const REMOVED_SKIP: usize = 1;
-
-/// The runs of a tenant that have ended.
-pub(crate) fn ended_of(tenant: &TenantId) -> Vec<u8> {
-    of_tenant(b'e', tenant)
-}
-
-/// How many they are.
-pub(crate) fn ended_count(tenant: &TenantId) -> Vec<u8> {
-    of_tenant(b'n', tenant)
-}
-
-/// Whose the row of a run that has ended is, when it did, and which it is.
-pub(crate) fn ended_run(key: &[u8]) -> Result<(RunKey, Timestamp), StoreError> {
-    let parse = || {
-        let (rest, run) = key.get(1..)?.split_last_chunk::<16>()?;
-        let (tenant, at) = rest.split_last_chunk::<8>()?;
-        let tenant = std::str::from_utf8(tenant.strip_suffix(&[0])?).ok()?.parse().ok()?;
-        let at = Timestamp::from_millis(u64::from_be_bytes(*at));
-        Some((RunKey { tenant, run: RunId::from_bytes(*run) }, at))
-    };
-    parse().ok_or_else(|| damaged(key, "the key does not name a run that has ended; restore the store from a backup"))
-}
-
-/// The child run in a parent's row.
-pub(crate) fn child_run(key: &[u8]) -> Option<RunId> {
-    key.last_chunk::<16>().map(|bytes| RunId::from_bytes(*bytes))
-}
-
 pub(crate) fn artifact(tenant: &TenantId, digest: &Digest) -> Vec<u8> {
     let mut key = of_tenant(b'A', tenant);
-    key.extend(digest.as_bytes());
-    key
-}
-
-/// The count of the rows that name a large value.
-pub(crate) fn references(digest: &Digest) -> Vec<u8> {
-    let mut key = vec![b'b'];
     key.extend(digest.as_bytes());
     key
 }

@@ -21,6 +21,7 @@ mod cursor; // where listings go on
 mod backend; // what a back end does
 mod rows; // rows and drafts
 mod keys; // the layout
+mod retention_keys; // that of what is removed one day
 mod frame; // format version and checksum
 mod parts; // large parts of values
 mod pins; // large values that a verb is about to name
@@ -35,5 +36,5 @@ pub(crate) use self::backend::{Backend, Blobs, RemoveBlob};
 pub(crate) use self::frame::{BlobRef, open as open_frame, record};
 pub(crate) use self::keys::own as own_record;
 pub(crate) use self::pins::{Pinned, Pins};
-pub(crate) use self::upgrade::to_format_2;
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};
+pub(crate) use self::upgrade::to_format_2;

@@ -136,10 +136,7 @@ async fn clean_up<B: Backend>(backend: &B) -> Result<bool, StoreError> {
 }
 
 /// One turn.
-pub(super) async fn remove_ended<B: Backend>(
-    store: &Records<B>,
-    turn: RetentionTurn,
-) -> Result<Retained, StoreError> {
+pub(super) async fn remove_ended<B: Backend>(store: &Records<B>, turn: RetentionTurn) -> Result<Retained, StoreError> {
     let backend = &store.backend;
     let limit = turn.limit;
     let found = backend.read(move |rows| look(rows, &turn), |found, _| Ok(found)).await?;

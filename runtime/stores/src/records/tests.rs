@@ -42,8 +42,7 @@ fn owner() -> OwnerId {
 fn new_run(client_key: &str) -> NewRun {
     let flow = ("signup".parse().unwrap(), 1);
     let deadline = Timestamp::from_millis(900_000);
-    let run =
-        Run::new("acme".parse().unwrap(), RunId::generate(), flow, "first".parse().unwrap(), AT, deadline);
+    let run = Run::new("acme".parse().unwrap(), RunId::generate(), flow, "first".parse().unwrap(), AT, deadline);
     let lease = Some((owner(), Timestamp::from_millis(9_000)));
     let context = RunContext::of_event(json!({ "body": "e".repeat(9_000) }));
     NewRun { run, context, client_key: Some(client_key.to_owned()), lease }

@@ -244,7 +244,9 @@ impl<B: Backend> Store for Records<B> {
                 move |rows| frame::payload(rows, &found),
                 move |found, blobs| match found {
                     Some(Payload::Blob(blob)) => blobs.load(&blob).map(Some),
-                    Some(Payload::Inline(_) | Payload::Parted(_)) => Err(frame::damaged(&key, "it names no file; restore from a backup")),
+                    Some(Payload::Inline(_) | Payload::Parted(_)) => {
+                        Err(frame::damaged(&key, "it names no file; restore from a backup"))
+                    }
                     None => Ok(None),
                 },
             )

@@ -5,7 +5,7 @@
 //! | trap | code | test |
 //! | --- | --- | --- |
 //! | 1: `flush()` does not reach the disk | `database.rs`: `sync`; `writer.rs` acknowledges after it | `disk_trials::power_cut`, which also takes our syncs away and must see the loss; `tests.rs`: `a_failed_sync_is_not_acknowledged_and_the_store_opens_anew` |
-//! | 2: pages over 128 KiB go to files that are never synced | `records/frame.rs`: `VALUE_BYTES_MAX`; `blobs.rs` | `frame.rs`: `the_largest_value_in_a_row`; `space.rs`: `sled_makes_no_files_of_its_own_for_values` |
+//! | 2: pages over 128 KiB go to files that are never synced | `records/frame.rs`: `VALUE_BYTES_MAX`; `blobs.rs` | `frame.rs`: `the_largest_value_in_a_row`; `crowd.rs`: `sled_never_needs_files_of_its_own_for_large_pages` |
 //! | 3: `snap.*.generating`, damaged snapshots | `ladder.rs` | `damage::log`: `an_unfinished_snapshot_is_removed`, `a_damaged_snapshot_is_set_aside_and_the_log_replayed` |
 //! | 4: one lock for all batches | `writer.rs`: one thread, group commit | `crowd.rs` |
 //! | 5: a full disk sticks; failed syncs are only logged | `shared.rs`: `check_space`; `writer.rs`: `fail`, `reopen` | `disk_trials::failing_calls`; `damage::folder`: `below_the_floor_reads_go_on_and_writes_do_not`; `tests.rs`: `the_store_opens_anew_however_long_the_disk_fails` |

@@ -16,8 +16,8 @@ use weir_engine::ports::{GARBAGE_KEPT, Removal, Retention, Started, Store};
 use weir_engine::run::BackgroundState;
 
 use crate::support::{
-    advance, again, at, begin, block_on, change, claim_calls, complete, new_run, open, owner, progress, settings, settle, step,
-    taken, tenant, with_call,
+    advance, again, at, begin, block_on, change, claim_calls, complete, new_run, open, owner, progress, settings,
+    settle, step, taken, tenant, with_call,
 };
 
 const DIR: &str = "WEIR_STORES_CRASH_DIR";
@@ -223,7 +223,11 @@ fn nothing_acknowledged_is_lost() {
     // More rounds where the machine is so busy that the children hardly get to work.
     let kills = std::env::var(KILLS).map_or(KILLS_USUALLY, |kills| kills.parse().unwrap());
     for number in 0..4 * kills {
-        if number >= kills && steps(&acknowledged) > 100 && acknowledged.settled.len() > 10 && acknowledged.removed.len() > 5 {
+        if number >= kills
+            && steps(&acknowledged) > 100
+            && acknowledged.settled.len() > 10
+            && acknowledged.removed.len() > 5
+        {
             break;
         }
         // From the midst of opening to hundreds of commits.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::json;
 use weir_engine::ports::{GARBAGE_KEPT, Retention, RetentionTurn, Store};
-use weir_stores::{SledStore, VALUE_BYTES_MAX};
+use weir_stores::SledStore;
 
-use crate::support::{advance, at, begin, block_on, change, complete, open, step};
+use crate::support::{at, begin, block_on, change, complete, open, step};
 
 /// How many runs come and go at a time; set it for more.
 const RUNS: &str = "WEIR_SPACE_RUNS";
@@ -19,8 +19,7 @@ fn files_below(folder: &Path) -> (u64, u64) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
-        let (more, more_bytes) =
-            if metadata.is_dir() { files_below(&entry.path()) } else { (1, metadata.len()) };
+        let (more, more_bytes) = if metadata.is_dir() { files_below(&entry.path()) } else { (1, metadata.len()) };
         (files, bytes) = (files + more, bytes + more_bytes);
     }
     (files, bytes)
@@ -74,28 +73,6 @@ fn space_comes_back_when_runs_go() {
     // sled rewrites its segments when half of them are garbage; its bound is not the number of rounds.
     assert!(*most < SLED_BYTES_MAX + 2 * live_once, "{sizes:?}");
     eprintln!("sled's files after each round of {runs} runs: {sizes:?}");
-}
-
-/// Rows of the largest size, thousands of them, rewritten again and again: sled puts pages that grow too large into files
-/// in its folder `blobs`, which it never syncs.
-#[test]
-fn sled_makes_no_files_of_its_own_for_values() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    block_on(async {
-        let (mut run, lease) = begin(&store, "acme", "signup").await;
-        for number in 0..300 {
-            let value = json!("x".repeat(VALUE_BYTES_MAX - 20 - number % 7));
-            let key = format!("connectors.c{}", number % 100);
-            let commit = step(&run, &lease, advance(), vec![change(&key, value)]);
-            run = commit.run.clone();
-            store.commit_step(commit).await.unwrap();
-        }
-    });
-    drop(store);
-    drop(open(dir.path()));
-    let sleds_own = dir.path().join("sled/blobs");
-    assert!(!sleds_own.exists() || files_below(&sleds_own) == (0, 0), "{:?}", files_below(&sleds_own));
 }
 
 /// What sled takes for itself: its log begins with segments of half a MiB, and a snapshot.

@@ -12,8 +12,8 @@ use weir_engine::digest::Digest;
 use weir_engine::engine::SUSPENSION_EXPIRED;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    CallRoom, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Intervened, Intervention,
-    Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    CallRoom, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Intervened,
+    Intervention, Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{
     Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord,

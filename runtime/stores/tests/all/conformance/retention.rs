@@ -6,8 +6,8 @@ use weir_engine::run::Run;
 
 use crate::families::{begins, child_of, end, ended};
 use crate::support::{
-    at, begin, calls_of, change, claim, claim_calls, complete, first_page, new_run, progress, settle, step,
-    taken, tenant, with_call,
+    at, begin, calls_of, change, claim, claim_calls, complete, first_page, new_run, progress, settle, step, taken,
+    tenant, with_call,
 };
 
 super::on_every_back_end!(
