@@ -114,15 +114,27 @@ pub(crate) struct Outcome {
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started_at = attempt.ports.clock.now();
     let started = Instant::now();
-    let done = match &attempt.step.kind {
+    let done = match steps::passed_over(attempt) {
+        Some(done) => done,
+        None => run_kind(attempt).await,
+    };
+    conclude(attempt, done, started_at, started.elapsed())
+}
+
+/// What the step does, by its kind.
+async fn run_kind(attempt: &Attempt<'_>) -> Done {
+    match &attempt.step.kind {
         StepKind::Call(call) => steps::run_call(attempt, call).await,
         StepKind::Action(action) => steps::run_action(attempt, action).await,
         StepKind::Condition(branches) => steps::run_condition(attempt, branches),
-        StepKind::Claims(claims) => steps::run_claims(attempt, claims),
+        StepKind::Claims(claims) => steps::run_claims(attempt, claims).await,
+        StepKind::Set(templates) => steps::run_set(attempt, templates),
+        StepKind::Transform(transform) => steps::run_transform(attempt, transform).await,
+        StepKind::Wait(wait) => steps::run_wait(attempt, wait),
+        StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
-    };
-    conclude(attempt, done, started_at, started.elapsed())
+    }
 }
 
 /// From what a step did to what its commit says.
@@ -148,7 +160,11 @@ fn conclude(
         }
         StepOutcome::End(ending) => Event::Ended(ending.clone()),
     };
-    let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    let mut run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    run.keep_result(&record);
+    if attempt.step.common.visits_max.is_some() {
+        run.count_visit(attempt.run, &attempt.step.id);
+    }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
         sequence: run.revision,

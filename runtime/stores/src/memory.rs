@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ports::{Health, StoreError};
 
+use crate::backup::{BackupError, Contents, Copied, Report, Source, load};
 use crate::records::{Backend, BlobRef, Blobs, Changes, Draft, Pinned, Pins, Records, RemoveBlob, Row, Rows};
 
 /// A store in memory.
@@ -17,6 +19,18 @@ pub type MemoryStore = Records<Memory>;
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new(Memory::default())
+    }
+}
+
+impl MemoryStore {
+    /// A store with the content of a backup, of whatever back end that was made. Waits for the disk.
+    ///
+    /// # Errors
+    /// The file is not as it was made, or was made of a damaged store.
+    pub async fn restored(file: &Path) -> Result<(Self, Report), BackupError> {
+        let store = Self::default();
+        let report = load(&store, &Contents::open(file)?, false).await?;
+        Ok((store, report))
     }
 }
 
@@ -32,10 +46,13 @@ pub struct Memory {
 struct MemoryBlobs {
     kept: Mutex<HashMap<Digest, Bytes>>,
     pins: Arc<Pins>,
+    /// Read-locked while values must stay.
+    staying: RwLock<()>,
 }
 
 impl RemoveBlob for MemoryBlobs {
     fn remove(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        let Ok(_nobody_holds) = self.staying.try_write() else { return Ok(None) };
         let removed = self.pins.unless_pinned(digest, || lock(&self.kept).remove(digest));
         Ok(removed.flatten().map(|blob| blob.len() as u64))
     }
@@ -91,6 +108,21 @@ impl Backend for Memory {
     fn health(&self) -> Health {
         let notes = vec!["nothing survives the process".to_owned()];
         Health { backend: "memory".to_owned(), writable: true, notes, bytes_on_disk: None, bytes_free: None }
+    }
+}
+
+impl Source for Memory {
+    fn copy_rows(&self, each: &mut dyn FnMut(Copied) -> Result<(), BackupError>) -> Result<(), BackupError> {
+        let rows = lock(&self.rows).clone();
+        each(Copied::Rows(rows.into_iter().collect()))
+    }
+
+    fn hold(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        Some(self.blobs.staying.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        self
     }
 }
 

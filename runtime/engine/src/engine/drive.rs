@@ -9,13 +9,14 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::slots::Slot;
+use super::visits::within_visits;
 use super::{Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
@@ -142,6 +143,7 @@ impl Engine {
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
             RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
+            RunState::Waiting { step, on: Waits::Timer, until } if self.ports.clock.now() >= *until => step.clone(),
             RunState::Waiting { .. } | RunState::Paused { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
@@ -171,7 +173,7 @@ impl Engine {
             return Err(Left::Rests);
         }
         let message =
-            format!("nobody resumed the run until {until}; `time-to-live` of the action says how long it waits");
+            format!("nobody resumed the run until {until}; `time-to-live` of the step says how long it waits");
         self.commit(claimed, abandon(claimed, &step, step_error(SUSPENSION_EXPIRED, message), now)).await
     }
 
@@ -190,24 +192,29 @@ impl Engine {
             let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
             return Err(step_error("run.too-many-steps", message).into());
         }
-        if self.ports.clock.now() >= run.deadline {
-            let message = format!("the run was not done by its deadline, {}", run.deadline);
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
-        Ok(position.ok_or_else(|| {
+        let (flow, step) = position.ok_or_else(|| {
             step_error(
                 "flow.unknown",
                 format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
             )
-        })?)
+        })?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
     }
 
     /// Runs a step, and keeps the lease alive while it takes.
     async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
-        let budget = claimed.run.deadline.since(self.ports.clock.now());
+        let now = self.ports.clock.now();
+        let budget = claimed.run.deadline_at(now).since(now);
         let this = Attempt {
             ports: &self.ports,
             flow,

@@ -15,7 +15,8 @@ mod slots; // how many runs at a time
 mod start;
 mod try_action;
 mod try_call;
-mod verdict; // what an exchange in the background comes to
+mod verdict;
+mod visits; // what an exchange in the background comes to
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -36,7 +37,9 @@ pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};
+use crate::ports::{
+    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError,
+};
 use crate::run::{DiagnosticFilter, Run, RunState};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
@@ -54,6 +57,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What is encrypted for the other side of an action.
     pub encryption: Arc<dyn Encryption>,
+    /// What signs the claims of runs.
+    pub signer: Arc<dyn Signer>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What tenants have defined.
@@ -124,7 +129,9 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| !matches!(run.state, RunState::Ready { .. }));
+            let is_over = found
+                .as_ref()
+                .is_none_or(|run| !matches!(run.state, RunState::Ready { .. } | RunState::Waiting { .. }));
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

@@ -49,6 +49,9 @@ pub struct EngineSettings {
     /// run's deadline stands still meanwhile. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub suspension_max: Duration,
+    /// The longest time that a `wait` step lets a run rest. The run's deadline stands still meanwhile. 30 days by default.
+    #[serde(with = "crate::duration_text")]
+    pub wait_max: Duration,
     /// How often one step may suspend its run. 10 by default.
     pub suspensions_per_step_max: u32,
     /// How long a call that is only tried may take, its hooks included (C-16). 30 s by default.
@@ -95,6 +98,7 @@ impl Default for EngineSettings {
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
             suspension_max: Duration::from_secs(86_400),
+            wait_max: Duration::from_secs(30 * 86_400),
             suspensions_per_step_max: 10,
             test_call_timeout: Duration::from_secs(30),
             background_calls_max: 64,
@@ -119,18 +123,24 @@ pub struct InvalidSettings {
     pub wanted: &'static str,
 }
 
-/// How a step may suspend its run.
+/// How a step may suspend its run, and let it rest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SuspensionLimits {
     /// How long at most.
     pub(crate) longest: Duration,
     /// How often.
     pub(crate) per_step_max: u32,
+    /// How long a `wait` may take.
+    pub(crate) wait_max: Duration,
 }
 
 impl EngineSettings {
     pub(super) fn suspensions(&self) -> SuspensionLimits {
-        SuspensionLimits { longest: self.suspension_max, per_step_max: self.suspensions_per_step_max }
+        SuspensionLimits {
+            longest: self.suspension_max,
+            per_step_max: self.suspensions_per_step_max,
+            wait_max: self.wait_max,
+        }
     }
 
     /// How many runs of one tenant are driven at a time.
@@ -160,6 +170,7 @@ impl EngineSettings {
             ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
             ("suspension-max", "at least 1s", self.suspension_max >= Duration::from_secs(1)),
+            ("wait-max", "at least 1s", self.wait_max >= Duration::from_secs(1)),
             ("suspensions-per-step-max", "at least 1", self.suspensions_per_step_max >= 1),
             ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
             ("background-calls-max", "from 1 to 100000", (1..=100_000).contains(&self.background_calls_max)),

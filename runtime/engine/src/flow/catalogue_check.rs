@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
+use super::kinds::signing;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
+use super::type_check;
 use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
@@ -21,10 +23,21 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         match &step.kind {
             StepKind::Call(call) => checker.call(&step.pointer, call),
             StepKind::Action(action) => checker.action(&step.pointer, action),
-            StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
+            StepKind::Transform(transform) => {
+                checker.hook(&format!("{}/transform", step.pointer), &transform.hook, HookKind::PostResponse);
+            }
+            StepKind::Condition(_)
+            | StepKind::Claims(_)
+            | StepKind::Set(_)
+            | StepKind::Wait(_)
+            | StepKind::Redirect(_)
+            | StepKind::Fail { .. }
+            | StepKind::End => {}
         }
     }
+    signing::check(flow, document, faults);
     context_check::check(flow, document, catalogue, faults);
+    type_check::check(flow, document, catalogue, faults);
 }
 
 /// Adds a fault for everything that an action names and the tenant does not have.

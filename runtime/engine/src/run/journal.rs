@@ -14,6 +14,7 @@ use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::Claim;
 use crate::run::state::{Ending, Waits};
+use crate::run::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 use crate::time::Timestamp;
 
 /// What one step did, committed together with the context that it changed (F-06).
@@ -113,6 +114,19 @@ pub enum StepRecord {
     Action(Box<ActionRecord>),
     /// Claims.
     Claims(ClaimRecord),
+    /// Values of the context were assigned.
+    Set,
+    /// A plugin made a value of others.
+    Transform(Box<TransformRecord>),
+    /// The run rests, or has rested.
+    Wait(WaitRecord),
+    /// The end user is sent elsewhere, or has come back.
+    Redirect(RedirectRecord),
+    /// The step was passed over: its `when` does not hold.
+    Skipped {
+        /// The expression.
+        when: String,
+    },
     /// A `fail` step.
     Fail,
     /// An `end` step.
@@ -327,4 +341,8 @@ pub enum OperationResult {
 pub struct ClaimRecord {
     /// In the order of the document.
     pub claims: Vec<Claim>,
+    /// The signature of all claims until then, where the step signs. A replay takes it from here: some signatures
+    /// differ each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedRecord>,
 }

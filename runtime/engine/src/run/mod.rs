@@ -7,7 +7,9 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod rounds; // how often a run comes to a step
 mod state;
+mod step_records; // what the journal keeps of simple steps
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
@@ -21,3 +23,4 @@ pub use self::journal::{
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};

@@ -1,5 +1,7 @@
 //! The life of a run. `apply` is pure: somebody else does the I/O.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,6 +62,15 @@ pub struct Run {
     /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_as: Option<Box<Ending>>,
+    /// How often it has come to each step that bounds that (F-03).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub visits: BTreeMap<StepId, u32>,
+    /// The JWT over its claims, where a step has signed them: a part of its result (F-08).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<String>,
+    /// Where its end user is sent with its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -118,6 +129,9 @@ impl Run {
             children: None,
             compensations: Vec::new(),
             ends_as: None,
+            visits: BTreeMap::new(),
+            jwt: None,
+            redirect: None,
         }
     }
 
@@ -142,9 +156,7 @@ impl Run {
         if matches!(self.state, RunState::Ended { .. }) {
             return self;
         }
-        if self.state.is_still() {
-            self.deadline = self.deadline.after(now.since(self.updated_at));
-        }
+        self.deadline = self.deadline_at(now);
         match event {
             Event::Advanced(_) => (self.resumptions, self.attempts) = (0, 0),
             Event::Resumed(_) => {

@@ -8,7 +8,13 @@ mod condition;
 mod diagnostics; // what people are told of a step
 mod ending;
 mod hooks;
+mod redirect;
 mod result;
+mod set;
+mod signing; // of claims
+mod transform;
+mod wait;
+mod when; // whether a step runs at all
 
 pub(crate) use self::action::{run_action, tell};
 pub(crate) use self::call::{Called, make_call, run_call};
@@ -17,3 +23,8 @@ pub(crate) use self::condition::run_condition;
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
 pub(crate) use self::hooks::{Prepared, prepare};
+pub(crate) use self::redirect::run_redirect;
+pub(crate) use self::set::run_set;
+pub(crate) use self::transform::run_transform;
+pub(crate) use self::wait::run_wait;
+pub(crate) use self::when::passed_over;

@@ -262,6 +262,7 @@ impl House {
             store: self.store.clone(),
             clock: self.clock.clone(),
             encryption: Arc::new(super::encrypted_actions::Mirror),
+            signer: Arc::new(super::signed_claims::Clerk),
             definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };

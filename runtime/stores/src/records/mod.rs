@@ -33,8 +33,14 @@ pub use self::frame::VALUE_BYTES_MAX;
 pub use self::verbs::Records;
 
 pub(crate) use self::backend::{Backend, Blobs, RemoveBlob};
-pub(crate) use self::frame::{BlobRef, open as open_frame, record};
+pub(crate) use self::frame::{BlobRef, Payload, blobs_named_by, open as open_frame, record};
 pub(crate) use self::keys::own as own_record;
 pub(crate) use self::pins::{Pinned, Pins};
+pub(crate) use self::references::is_count;
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};
 pub(crate) use self::upgrade::to_format_2;
+
+/// The format of the rows that this program writes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 2;
+/// Names of the store's own records that belong to the back end which wrote them, and not to its content.
+pub(crate) const OWN_OF_BACK_END: [&str; 2] = ["format", "commits"];

@@ -20,6 +20,11 @@ pub(crate) fn may_name(key: &[u8]) -> bool {
     matches!(key.first(), Some(b'R' | b'X' | b'J' | b'B' | b'E' | b'D' | b'A'))
 }
 
+/// Whether a row is such a count.
+pub(crate) fn is_count(key: &[u8]) -> bool {
+    key.first() == Some(&b'b')
+}
+
 /// By how much changes change the counts: what they write and remove, against what was there.
 pub(crate) fn shifts(before: &dyn Rows, changes: &Changes) -> Result<BTreeMap<Digest, i64>, StoreError> {
     let mut shifts: BTreeMap<Digest, i64> = BTreeMap::new();

@@ -27,7 +27,7 @@ pub(super) struct RunView {
     /// The next step; absent when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_step: Option<String>,
-    /// Where its end user is sent, while it is suspended.
+    /// Where its end user is sent, while it is suspended, or with its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<RedirectView>,
     /// What it waits for, besides its end user.
@@ -43,6 +43,9 @@ pub(super) struct RunView {
     /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<ClaimView>>,
+    /// The claims as a signed JWT, where a step has signed them and it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt: Option<String>,
     /// What the end user may read, where it has failed for a business reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureView>,
@@ -68,9 +71,10 @@ pub(super) struct RunView {
 pub(super) struct RedirectView {
     /// Where the end user is to be sent.
     url: String,
-    /// When the run ends as an error if nobody resumes it.
-    #[schema(value_type = String, format = DateTime)]
-    until: Timestamp,
+    /// When the run ends as an error if nobody resumes it; absent where it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
 }
 
 /// One claim.
@@ -159,6 +163,7 @@ impl RunView {
             paused_until: None,
             cancelled: None,
             claims: None,
+            jwt: None,
             failure: None,
             error: None,
             client_result: None,
@@ -170,7 +175,7 @@ impl RunView {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
             RunState::Suspended { step, redirect, until } => {
                 view.next_step = Some(step.to_string());
-                view.redirect = Some(RedirectView { url: redirect, until });
+                view.redirect = Some(RedirectView { url: redirect, until: Some(until) });
             }
             RunState::Waiting { step, on, until } => {
                 view.next_step = Some(step.to_string());
@@ -183,6 +188,8 @@ impl RunView {
             }
             RunState::Ended { ending: Ending::Completed { claims } } => {
                 view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
+                view.jwt = run.jwt;
+                view.redirect = run.redirect.map(|url| RedirectView { url, until: None });
             }
             RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
                 view.failure = Some(FailureView { step: step.to_string(), reason, description });

@@ -3,6 +3,7 @@
 mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
+mod simple; // set, transform, wait, redirect, signatures
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -66,6 +67,11 @@ impl Page {
             StepRecord::Condition(_) => "condition".to_owned(),
             StepRecord::Action(action) => format!("action {}", action.event.action_type),
             StepRecord::Claims(_) => "claims".to_owned(),
+            StepRecord::Set => "set".to_owned(),
+            StepRecord::Transform(_) => "transform".to_owned(),
+            StepRecord::Wait(_) => "wait".to_owned(),
+            StepRecord::Redirect(_) => "redirect".to_owned(),
+            StepRecord::Skipped { .. } => "passed over".to_owned(),
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
@@ -83,9 +89,14 @@ impl Page {
             }
             StepRecord::Claims(record) => {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
+                self.signed(record.signed.as_ref());
             }
+            StepRecord::Transform(transform) => self.transform(transform),
+            StepRecord::Wait(wait) => self.wait(wait),
+            StepRecord::Redirect(redirect) => self.redirect(redirect),
+            StepRecord::Skipped { when } => self.put(1, Some(Style::Dim), &format!("`{when}` does not hold")),
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
-            StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Set | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
@@ -266,43 +277,6 @@ impl Page {
                 self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
                 error.detail.iter().for_each(|detail| self.put(2, Some(Style::Dim), detail));
             }
-        }
-    }
-
-    fn run(&mut self, run: &Value) {
-        let state = table::text(run, "state");
-        let style = match state.as_str() {
-            "completed" => Style::Good,
-            "failed" => Style::Warning,
-            "error" => Style::Bad,
-            _ => Style::Bold,
-        };
-        let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
-        self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
-        if let Some(redirect) = run.get("redirect") {
-            let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
-            self.put(1, None, &format!("its end user is sent to {url}"));
-            self.put(1, Some(Style::Dim), &format!("waits until {until}; `weir run resume {id}` goes on"));
-        }
-        let claims = run.get("claims").and_then(Value::as_array);
-        for claim in claims.into_iter().flatten() {
-            let value = claim.get("value").cloned().unwrap_or_default();
-            self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));
-        }
-        for (member, names) in [("failure", ["step", "reason", "description"]), ("error", ["step", "code", "message"])]
-        {
-            let Some(why) = run.get(member) else { continue };
-            for name in names {
-                let text = table::text(why, name);
-                if !text.is_empty() {
-                    self.put(1, None, &format!("{name}: {text}"));
-                }
-            }
-        }
-        if let Some(result) = run.get("client_result") {
-            let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
-            let body = result.get("body").unwrap_or(&Value::Null);
-            self.put(1, None, &format!("a client of `{endpoint}` gets {status} {body}"));
         }
     }
 }

@@ -49,6 +49,14 @@ fn count_entry(entry: &JournalEntry) {
         }
         StepRecord::Condition(_) => "condition",
         StepRecord::Claims(_) => "claims",
+        StepRecord::Set => "set",
+        StepRecord::Transform(transform) => {
+            transform.hook.iter().for_each(|hook| count_hook(HookKind::PostResponse, hook));
+            "transform"
+        }
+        StepRecord::Wait(_) => "wait",
+        StepRecord::Redirect(_) => "redirect",
+        StepRecord::Skipped { .. } => "skipped",
         StepRecord::Fail => "fail",
         StepRecord::End => "end",
         StepRecord::Resumed { .. } => "resumed",
