@@ -33,6 +33,7 @@ mod responses;
 mod retention;
 mod saved_actions;
 mod secrets;
+mod simple_steps;
 mod suspended;
 mod templates;
 mod tenants;

@@ -19,7 +19,8 @@ use crate::ids::ConnectorName;
 use crate::message::Failure;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord, Waits,
+    Awaits, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -46,6 +47,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) sensitive_names: &'a [String],
     /// How it may suspend the run.
     pub(crate) suspensions: SuspensionLimits,
+    /// What tells its calls from those of its step: none where they are the step's own.
+    pub(crate) reminder: Option<String>,
     /// What hooks see; made when the first one asks.
     pub(crate) shown: OnceCell<Shown>,
 }
@@ -74,10 +77,12 @@ pub(crate) enum Way {
     Failure(Failure),
     /// A technical error.
     Error(StepError),
-    /// The end user is sent elsewhere; the step runs again when the run is resumed.
+    /// Somebody is to answer, or to come back; the step runs again when the run is resumed.
     Suspend {
-        /// Where to.
-        redirect: String,
+        /// For what the run waits.
+        awaits: Awaits,
+        /// The first call that reminds somebody, where there is one.
+        remind: Option<Reminder>,
         /// How long the run waits.
         until: Timestamp,
     },
@@ -114,9 +119,10 @@ pub(crate) struct Outcome {
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started_at = attempt.ports.clock.now();
     let started = Instant::now();
-    let done = match steps::passed_over(attempt) {
-        Some(done) => done,
-        None => run_kind(attempt).await,
+    let done = match (steps::passed_over(attempt), attempt.step.common.deadline) {
+        (Some(done), _) => done,
+        (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
+        (None, None) => run_kind(attempt).await,
     };
     conclude(attempt, done, started_at, started.elapsed())
 }
@@ -132,6 +138,7 @@ async fn run_kind(attempt: &Attempt<'_>) -> Done {
         StepKind::Transform(transform) => steps::run_transform(attempt, transform).await,
         StepKind::Wait(wait) => steps::run_wait(attempt, wait),
         StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
+        StepKind::Prompt(prompt) => steps::run_prompt(attempt, prompt),
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
     }
@@ -146,11 +153,16 @@ fn conclude(
 ) -> Result<Outcome, StoreError> {
     let Done { record, way, mut changes } = done;
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
+    if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
+        // The next attempt finds what this one found.
+        changes.clear();
+    }
     changes.extend(left_behind);
     let event = match &outcome {
         StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { redirect, until } => {
-            Event::Suspended { step: attempt.step.id.clone(), redirect: redirect.clone(), until: *until }
+        StepOutcome::Suspended { awaits, remind, until } => {
+            let (step, awaits) = (attempt.step.id.clone(), awaits.clone());
+            Event::Suspended { step, awaits, remind: *remind, until: *until }
         }
         StepOutcome::Waiting { on, until, .. } => {
             Event::Waiting { step: attempt.step.id.clone(), on: *on, until: *until }
@@ -200,13 +212,16 @@ fn lead_on(
             }
         }
         Way::Error(error) => {
+            if let Some(rests) = steps::rest_after(attempt, &error) {
+                return Ok((rests, None));
+            }
             let left_behind = left(json!({ "error": { "code": error.code, "message": error.message } }));
             match &transitions.on_error {
                 Some(target) => (target.clone(), None, Some(error), left_behind),
                 None => return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind)),
             }
         }
-        Way::Suspend { redirect, until } => return Ok((StepOutcome::Suspended { redirect, until }, None)),
+        Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
         Way::Later(error) => return Err(error),
     };
@@ -275,6 +290,9 @@ impl Attempt<'_> {
     /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
     /// again because its run was resumed makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
+        if let Some(reminder) = &self.reminder {
+            return format!("{}.{}.{reminder}{call}", self.run.id, self.step.id);
+        }
         match self.run.resumptions {
             0 => format!("{}.{}{call}", self.run.id, self.step.id),
             round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),

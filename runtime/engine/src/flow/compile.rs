@@ -145,6 +145,7 @@ impl<'a> Compiler<'a> {
             "transform" => self.transform(pointer, following),
             "wait" => self.wait(pointer, following),
             "redirect" => self.redirect(pointer, following),
+            "prompt" => self.prompt(pointer, following),
             "fail" => self.fail(pointer, following),
             _ => self.end(pointer, following),
         }?;
@@ -281,11 +282,20 @@ impl<'a> Compiler<'a> {
         let [on_failure, on_error] = caught;
         let on_failure = on_failure.and_then(|text| self.target(&format!("{pointer}/on-failure"), &text));
         let on_error = on_error.and_then(|text| self.target(&format!("{pointer}/on-error"), &text));
-        Transitions { next: next.unwrap_or(following), on_failure, on_error }
+        Transitions { next: next.unwrap_or(following), on_failure, on_error, on_expiry: None }
     }
 
     pub(super) fn values(&mut self, pointer: &str, value: &Value) -> Option<ValueTemplate> {
-        match ValueTemplate::parse(value) {
+        self.parsed_values(pointer, value, ValueTemplate::parse(value))
+    }
+
+    pub(super) fn parsed_values(
+        &mut self,
+        pointer: &str,
+        value: &Value,
+        parsed: Result<ValueTemplate, Vec<(String, TemplateFault)>>,
+    ) -> Option<ValueTemplate> {
+        match parsed {
             Ok(template) => Some(template),
             Err(faults) => {
                 for (inner, fault) in faults {

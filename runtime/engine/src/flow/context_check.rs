@@ -205,6 +205,13 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
         StepKind::Wait(WaitStep::For(_)) => Vec::new(),
         StepKind::Wait(WaitStep::Until(until)) => of_text("wait/until", until),
         StepKind::Redirect(redirect) => of_text("redirect/url", &redirect.url),
+        StepKind::Prompt(prompt) => {
+            let arguments = prompt
+                .calls
+                .iter()
+                .flat_map(|it| it.call.arguments.expressions_at(&format!("{step}/{}/arguments", it.place)));
+            prompt.text.iter().flat_map(|text| of_text("prompt/text", text)).chain(arguments).collect()
+        }
         StepKind::Fail { reason, description } => {
             let description = description.iter().flat_map(|text| of_text("fail/description", text));
             of_text("fail/reason", reason).into_iter().chain(description).collect()

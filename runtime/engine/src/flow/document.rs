@@ -14,6 +14,7 @@ use super::kinds::redirect::RedirectDocument;
 use super::kinds::set::SetDocument;
 use super::kinds::transform::TransformDocument;
 use super::kinds::wait::WaitDocument;
+use super::prompt::PromptStepDocument;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::document::schema_of;
 use crate::ids::{FlowName, StepId};
@@ -191,7 +192,7 @@ pub(super) struct Empty {}
 type Kind = (&'static str, fn() -> Value);
 
 /// Every kind of step.
-pub(super) const KINDS: [Kind; 10] = [
+pub(super) const KINDS: [Kind; 11] = [
     ("call", schema_of::<CallDocument>),
     ("condition", schema_of::<ConditionDocument>),
     ("action", schema_of::<ActionDocument>),
@@ -200,6 +201,7 @@ pub(super) const KINDS: [Kind; 10] = [
     ("transform", schema_of::<TransformDocument>),
     ("wait", schema_of::<WaitDocument>),
     ("redirect", schema_of::<RedirectDocument>),
+    ("prompt", schema_of::<PromptStepDocument>),
     ("fail", schema_of::<FailDocument>),
     ("end", schema_of::<EndDocument>),
 ];

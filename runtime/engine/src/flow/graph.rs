@@ -41,7 +41,8 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
         | StepKind::Set(_)
         | StepKind::Transform(_)
         | StepKind::Wait(_)
-        | StepKind::Redirect(_) => vec![&step.transitions.next],
+        | StepKind::Redirect(_)
+        | StepKind::Prompt(_) => vec![&step.transitions.next],
     };
     if step.common.when.is_some() {
         targets.push(step.otherwise());
@@ -49,6 +50,7 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
     targets.extend(&step.common.otherwise);
     targets.extend(&step.transitions.on_failure);
     targets.extend(&step.transitions.on_error);
+    targets.extend(&step.transitions.on_expiry);
     ids(targets)
 }
 

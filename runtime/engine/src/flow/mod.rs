@@ -14,6 +14,7 @@ mod cycle; // what goes round without a bound
 mod input;
 mod kinds;
 mod model;
+mod prompt;
 mod reference;
 mod response_shape;
 mod type_check;
@@ -39,4 +40,5 @@ pub use self::kinds::{
     ClaimTemplate, ClaimsStep, RedirectStep, RegisteredClaim, SetPath, SetTemplate, Signing, TransformStep, WaitStep,
 };
 pub use self::model::{Branch, CallStep, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::prompt::{PromptCall, PromptStep};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

@@ -10,6 +10,7 @@ use super::action::{ActionStep, EncryptionRules};
 use super::block::Block;
 use super::common::Common;
 use super::kinds::{ClaimsStep, RedirectStep, SetTemplate, Signing, TransformStep, WaitStep};
+use super::prompt::PromptStep;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
@@ -54,6 +55,7 @@ impl Flow {
             }
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
             StepKind::Transform(transform) => transform.hook.grants.iter().collect(),
+            StepKind::Prompt(prompt) => prompt.calls.iter().map(|it| &it.call.function).collect(),
             StepKind::Condition(_)
             | StepKind::Claims(_)
             | StepKind::Set(_)
@@ -123,6 +125,7 @@ impl Step {
             | StepKind::Transform(_)
             | StepKind::Wait(_)
             | StepKind::Redirect(_)
+            | StepKind::Prompt(_)
             | StepKind::Fail { .. }
             | StepKind::End => Vec::new(),
         };
@@ -139,11 +142,13 @@ pub struct Transitions {
     pub on_failure: Option<Target>,
     /// After a technical error; the run ends as an error without.
     pub on_error: Option<Target>,
+    /// Where nobody resumed the run in time; it ends as an error without.
+    pub on_expiry: Option<Target>,
 }
 
 impl Transitions {
     /// Of a step that leads nowhere.
-    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None };
+    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None, on_expiry: None };
 }
 
 /// A step, or the end of the run.
@@ -174,6 +179,8 @@ pub enum StepKind {
     Wait(WaitStep),
     /// Sends the end user elsewhere.
     Redirect(RedirectStep),
+    /// Asks somebody.
+    Prompt(Box<PromptStep>),
     /// Ends the run as failed.
     Fail {
         /// Why.

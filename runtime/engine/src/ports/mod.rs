@@ -12,6 +12,7 @@ mod retention;
 mod signer;
 mod store;
 mod store_error;
+mod tokens;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
@@ -34,3 +35,4 @@ pub use self::store::{
     PageRequest, RunFilter, Started, Store,
 };
 pub use self::store_error::StoreError;
+pub use self::tokens::{PromptRef, PromptToken, Tokens};

@@ -34,6 +34,7 @@ impl JournalEntry {
                 });
             }),
             StepRecord::Resumed { input } => names.mask_json(input),
+            StepRecord::Reminder(reminder) => reminder.call.iter_mut().for_each(|call| call.mask(names)),
             StepRecord::Condition(_)
             | StepRecord::Set
             | StepRecord::Wait(_)
@@ -41,6 +42,8 @@ impl JournalEntry {
             | StepRecord::Skipped { .. }
             | StepRecord::Fail
             | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
             | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {

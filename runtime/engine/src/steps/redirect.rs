@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::action::check_redirect_url;
 use crate::expression::to_text;
 use crate::flow::{RedirectStep, Target};
-use crate::run::{RedirectRecord, StepError, StepRecord};
+use crate::run::{Awaits, RedirectRecord, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
@@ -30,7 +30,7 @@ pub(crate) fn run_redirect(attempt: &Attempt<'_>, redirect: &RedirectStep) -> Do
     }
     let waits = redirect.time_to_live.min(attempt.suspensions.longest);
     let until = attempt.ports.clock.now().after(waits);
-    done(Some(url.clone()), Way::Suspend { redirect: url, until })
+    done(Some(url.clone()), Way::Suspend { awaits: Awaits::Redirect(url), remind: None, until })
 }
 
 fn url(attempt: &Attempt<'_>, redirect: &RedirectStep) -> Result<String, StepError> {

@@ -23,14 +23,17 @@ mod connector_tests;
 mod background_calls;
 mod backup; // of the whole store, for operators
 mod connectors;
+mod continue_run;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
+mod flow_signing; // what flows sign with
 mod flows;
 mod health;
 mod identities;
 mod keys;
 mod openapi;
 mod plugins;
+mod prompts; // for holders of tokens
 mod run_events;
 mod run_removal;
 mod resume;
@@ -103,6 +106,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get, run_removal::delete))
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
+        .routes(routes!(continue_run::continue_run))
+        .routes(routes!(prompts::get, prompts::answer))
         .routes(routes!(runs::journal))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use weir_engine::ids::StepId;
 use weir_engine::message::Failure;
-use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError, Waits};
+use weir_engine::ports::PromptToken;
+use weir_engine::run::{Awaits, Claim, Ending, Prompt, Run, RunState, RunStateKind, StepError, Waits};
 use weir_engine::time::Timestamp;
 
 use super::client_result::ClientResultView;
@@ -30,6 +31,9 @@ pub(super) struct RunView {
     /// Where its end user is sent, while it is suspended, or with its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<RedirectView>,
+    /// What it asks somebody, while it waits for the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<RunPromptView>,
     /// What it waits for, besides its end user.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<WaitingView>,
@@ -75,6 +79,26 @@ pub(super) struct RedirectView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
+}
+
+/// What a suspended run asks.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RunPromptView {
+    /// The JSON Schema that the answer is held against.
+    #[schema(value_type = Object)]
+    form: Value,
+    /// What is asked, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// When the run goes on without an answer, or ends as an error.
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+    /// Lets somebody without an API key answer: for keys with the permission `runs.start`, and not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// One claim.
@@ -159,6 +183,7 @@ impl RunView {
             revision: run.revision,
             next_step: None,
             redirect: None,
+            prompt: None,
             waiting: None,
             paused_until: None,
             cancelled: None,
@@ -173,9 +198,15 @@ impl RunView {
         };
         match run.state {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
-            RunState::Suspended { step, redirect, until } => {
+            RunState::Suspended { step, awaits, until, .. } => {
                 view.next_step = Some(step.to_string());
-                view.redirect = Some(RedirectView { url: redirect, until: Some(until) });
+                match awaits {
+                    Awaits::Redirect(url) => view.redirect = Some(RedirectView { url, until: Some(until) }),
+                    Awaits::Prompt(prompt) => {
+                        let Prompt { form, text } = *prompt;
+                        view.prompt = Some(RunPromptView { form, text, until, token: None, url: None });
+                    }
+                }
             }
             RunState::Waiting { step, on, until } => {
                 view.next_step = Some(step.to_string());
@@ -202,6 +233,14 @@ impl RunView {
             }
         }
         view
+    }
+
+    /// The same with what lets somebody answer its prompt.
+    pub(super) fn with_token(mut self, token: Option<PromptToken>) -> Self {
+        if let (Some(prompt), Some(PromptToken { token, url })) = (&mut self.prompt, token) {
+            (prompt.token, prompt.url) = (Some(token), Some(url));
+        }
+        self
     }
 
     /// The same with what its client gets.

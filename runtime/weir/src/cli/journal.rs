@@ -4,6 +4,7 @@ mod action; // what an action was asked, and what became of its answer
 mod background;
 mod diagnostics;
 mod simple; // set, transform, wait, redirect, signatures
+mod lifecycle;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -11,7 +12,6 @@ use weir_engine::ports::{HookError, HookReport, PostResponseDecision, PreCallDec
 use weir_engine::run::{CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 use crate::output::{self, Colours, Style, printable};
-use crate::table;
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
@@ -75,6 +75,11 @@ impl Page {
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
+            StepRecord::Prompt { answered: false } => "prompt".to_owned(),
+            StepRecord::Prompt { answered: true } => "prompt, answered".to_owned(),
+            StepRecord::Reminder(reminder) => format!("reminder {}", reminder.index),
+            StepRecord::Continued { flow_version: None } => "goes on".to_owned(),
+            StepRecord::Continued { flow_version: Some(version) } => format!("goes on with version {version}"),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -96,14 +101,20 @@ impl Page {
             StepRecord::Redirect(redirect) => self.redirect(redirect),
             StepRecord::Skipped { when } => self.put(1, Some(Style::Dim), &format!("`{when}` does not hold")),
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
-            StepRecord::Set | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => self.reminder(reminder),
+            StepRecord::Set
+            | StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
         self
     }
 
-    fn call(&mut self, call: &CallRecord) {
+    pub(super) fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
         for hook in &call.pre_call {
@@ -251,22 +262,8 @@ impl Page {
                 }
                 self.put(1, Some(Style::Dim), &format!("→ {step}"));
             }
-            StepOutcome::Suspended { redirect, until } => {
-                self.put(
-                    1,
-                    Some(Style::Warning),
-                    &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
-                );
-            }
-            StepOutcome::Waiting { until, error, .. } => {
-                if let Some(error) = error {
-                    self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
-                }
-                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
-            }
-            StepOutcome::Paused { error, until } => {
-                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
-                self.put(1, Some(Style::Warning), &format!("→ paused until {until}"));
+            StepOutcome::Suspended { .. } | StepOutcome::Waiting { .. } | StepOutcome::Paused { .. } => {
+                self.rests(outcome);
             }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),

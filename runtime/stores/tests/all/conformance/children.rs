@@ -70,7 +70,7 @@ async fn children_show_in_no_listing(store: &dyn Store) {
     let claimed = claim(store, 5_000, 10).await;
     end(store, &children[0].run, &find(&claimed, &children[0].run).lease).await;
     let flow = Some(run.flow.clone());
-    for filter in [RunFilter::default(), RunFilter { flow, state: None }] {
+    for filter in [RunFilter::default(), RunFilter { flow, ..RunFilter::default() }] {
         let listed = store.runs(&tenant("acme"), &filter, &first_page(10)).await.unwrap();
         assert_eq!(listed.items.iter().map(|run| run.id).collect::<Vec<_>>(), [run.id]);
     }

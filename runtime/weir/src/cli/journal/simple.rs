@@ -45,6 +45,7 @@ impl Page {
         };
         let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
         self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
+        self.prompt_of(run);
         if let Some(redirect) = run.get("redirect") {
             let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
             self.put(1, None, &format!("its end user is sent to {url}"));
