@@ -123,7 +123,7 @@ impl fmt::Display for Role {
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::ManageTenants,
         Self::ManageKeys,
         Self::ReadMetrics,
