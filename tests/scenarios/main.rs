@@ -32,6 +32,7 @@ mod identities;
 mod prompts;
 mod real_world; // systems that others have written
 mod responses;
+mod retention;
 mod saved_actions;
 mod secrets;
 mod simple_steps;

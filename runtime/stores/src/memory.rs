@@ -1,16 +1,17 @@
 //! Rows in memory: for tests, trials and the debug mode. Nothing survives the process.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ports::{Health, StoreError};
 
 use crate::backup::{BackupError, Contents, Copied, Report, Source, load};
-use crate::records::{Backend, BlobRef, Blobs, Changes, Draft, Records, Row, Rows};
+use crate::records::{Backend, BlobRef, Blobs, Changes, Draft, Pinned, Pins, Records, RemoveBlob, Row, Rows};
 
 /// A store in memory.
 pub type MemoryStore = Records<Memory>;
@@ -37,7 +38,24 @@ impl MemoryStore {
 #[derive(Debug, Default)]
 pub struct Memory {
     rows: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
-    blobs: Mutex<HashMap<Digest, Bytes>>,
+    blobs: Arc<MemoryBlobs>,
+}
+
+/// Large values.
+#[derive(Debug, Default)]
+struct MemoryBlobs {
+    kept: Mutex<HashMap<Digest, Bytes>>,
+    pins: Arc<Pins>,
+    /// Read-locked while values must stay.
+    staying: RwLock<()>,
+}
+
+impl RemoveBlob for MemoryBlobs {
+    fn remove(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        let Ok(_nobody_holds) = self.staying.try_write() else { return Ok(None) };
+        let removed = self.pins.unless_pinned(digest, || lock(&self.kept).remove(digest));
+        Ok(removed.flatten().map(|blob| blob.len() as u64))
+    }
 }
 
 /// Changes are applied whole or not at all, so that a panic elsewhere leaves nothing half done.
@@ -63,7 +81,7 @@ impl Backend for Memory {
         let group = Changes::new();
         let mut draft = Draft::new(&*rows, &group);
         let outcome = verb(&mut draft)?;
-        for (key, change) in draft.into_changes() {
+        for (key, change) in draft.finish()? {
             match change {
                 Some(value) => rows.insert(key, value),
                 None => rows.remove(&key),
@@ -72,14 +90,19 @@ impl Backend for Memory {
         Ok(outcome)
     }
 
-    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Vec<Digest>, StoreError> {
-        let mut kept = lock(&self.blobs);
-        let mut keep = |bytes: Bytes| {
-            let digest = Digest::of(&bytes);
-            kept.insert(digest, bytes);
-            digest
-        };
-        Ok(blobs.into_iter().map(&mut keep).collect())
+    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Pinned, StoreError> {
+        let pinned = self.blobs.pins.pin(blobs.iter().map(|blob| Digest::of(blob)).collect());
+        lock(&self.blobs.kept).extend(pinned.digests().iter().copied().zip(blobs));
+        Ok(pinned)
+    }
+
+    async fn blobs_beginning(&self, first: u8) -> Result<Vec<Digest>, StoreError> {
+        let kept = lock(&self.blobs.kept);
+        Ok(kept.keys().filter(|digest| digest.as_bytes().first() == Some(&first)).copied().collect())
+    }
+
+    fn remover(&self) -> Arc<dyn RemoveBlob> {
+        Arc::clone(&self.blobs) as Arc<dyn RemoveBlob>
     }
 
     fn health(&self) -> Health {
@@ -94,9 +117,8 @@ impl Source for Memory {
         each(Copied::Rows(rows.into_iter().collect()))
     }
 
-    /// Nothing is ever removed from memory.
     fn hold(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        None
+        Some(self.blobs.staying.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn blobs(&self) -> &dyn Blobs {
@@ -120,7 +142,7 @@ impl Rows for BTreeMap<Vec<u8>, Vec<u8>> {
 
 impl Blobs for Memory {
     fn load(&self, blob: &BlobRef) -> Result<Bytes, StoreError> {
-        lock(&self.blobs).get(&blob.digest).cloned().ok_or_else(|| StoreError::Corrupt {
+        lock(&self.blobs.kept).get(&blob.digest).cloned().ok_or_else(|| StoreError::Corrupt {
             place: format!("value {}", blob.digest),
             what: "it is not in memory".to_owned(),
         })

@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 
+use super::slots::Slot;
 use super::visits::within_visits;
 use super::{Driver, Engine, Trouble};
 use crate::expression::Scope;
@@ -59,27 +60,29 @@ impl Engine {
     pub(super) async fn claim(self: &Arc<Self>) -> Result<usize, StoreError> {
         let mut claimed = 0;
         loop {
-            let free = self.slots.available_permits();
+            let room = self.slots.room();
+            let free = room.calls;
             if free == 0 || *self.draining.borrow() {
                 self.queued.store(free == 0, Ordering::Relaxed);
                 return Ok(claimed);
             }
             let now = self.ports.clock.now();
-            let runs = self.ports.store.claim_runs(&self.owner, now, self.settings.lease, free).await?;
+            let runs = self.ports.store.claim_runs_within(&self.owner, now, self.settings.lease, room).await?;
             if runs.is_empty() {
+                // What waits behind its tenant's bound finds none free either when it starts.
                 self.queued.store(false, Ordering::Relaxed);
                 return Ok(claimed);
             }
             claimed += runs.len();
             for run in runs {
-                let Ok(slot) = self.slots.clone().acquire_owned().await else { return Ok(claimed) };
+                let Some(slot) = self.slots.take(&run.run.tenant).await else { return Ok(claimed) };
                 self.spawn(run, slot);
             }
         }
     }
 
     /// Drives a run in a task of its own.
-    pub(super) fn spawn(self: &Arc<Self>, claimed: ClaimedRun, slot: OwnedSemaphorePermit) {
+    pub(super) fn spawn(self: &Arc<Self>, claimed: ClaimedRun, slot: Slot) {
         let id = claimed.run.id;
         match self.driven.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
             Entry::Vacant(entry) => {
@@ -409,7 +412,7 @@ pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now
 struct Driven<'a> {
     engine: &'a Arc<Engine>,
     run: RunId,
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Option<Slot>,
     /// The run is nobody's here any more; it may have another driver already.
     is_over: bool,
 }

@@ -14,7 +14,9 @@ mod resting; // what becomes of runs that rest
 mod resume;
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
+mod retention; // what need not be kept
 mod settings;
+mod slots; // how many runs at a time
 mod start;
 mod try_action;
 mod try_call;
@@ -27,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 pub use self::cancel::{CancelError, CancelRun, CancelledRun};
 pub(crate) use self::children::LOOK_AT_LATEST;
@@ -54,6 +56,7 @@ use crate::sensitive::SensitiveNames;
 use background::Outbound;
 use feed::Feed;
 use progress::Progress;
+use slots::Slots;
 
 /// The outside, as the engine sees it.
 pub struct Ports {
@@ -90,8 +93,8 @@ pub struct Engine {
     ports: Ports,
     settings: EngineSettings,
     owner: OwnerId,
-    /// One permit for each run that this process drives at a time.
-    slots: Arc<Semaphore>,
+    /// Room for the runs that this process drives at a time.
+    slots: Arc<Slots>,
     progress: Progress,
     feed: Feed,
     /// The runs that this process drives now: a claim never drives one of them a second time, but leaves what it
@@ -109,7 +112,7 @@ impl Engine {
     /// An engine that has not begun to work: call [`Engine::recover`], then spawn [`Engine::work`].
     pub fn new(settings: EngineSettings, ports: Ports) -> Arc<Self> {
         Arc::new(Self {
-            slots: Arc::new(Semaphore::new(settings.runs_driven_max)),
+            slots: Slots::new(&settings),
             owner: OwnerId(uuid::Uuid::now_v7().to_string()),
             progress: Progress::default(),
             feed: Feed::default(),
@@ -131,6 +134,11 @@ impl Engine {
     /// How many runs this process drives now.
     pub fn driven(&self) -> usize {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How many runs this process drives of the tenant of which it drives the most.
+    pub fn driven_of_one_tenant(&self) -> usize {
+        self.slots.most_of_one_tenant()
     }
 
     /// Waits until a run has ended, is suspended or is paused, but at most so long. `None` where the tenant has no such run.
@@ -193,7 +201,7 @@ impl Engine {
 
     /// Claims and drives runs, and sends calls in the background, until the process drains. Spawn it once.
     pub async fn work(self: Arc<Self>) {
-        tokio::join!(self.work_on_runs(), self.work_in_background());
+        tokio::join!(self.work_on_runs(), self.work_in_background(), self.work_on_retention());
     }
 
     /// Stops to begin steps and to send calls in the background, and waits until the steps that run are committed and
@@ -201,8 +209,7 @@ impl Engine {
     /// then; the next start goes on with them, and with the calls.
     pub async fn drain(&self, grace: Duration) -> usize {
         self.draining.send_replace(true);
-        let all = u32::try_from(self.settings.runs_driven_max).unwrap_or(u32::MAX);
-        let steps = tokio::time::timeout(grace, self.slots.acquire_many(all));
+        let steps = self.slots.drain(grace);
         let (_, calls) = tokio::join!(steps, self.outbound.drain(grace));
         if calls > 0 {
             tracing::warn!(calls, "calls in the background were still out; the next start sends them again");

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Engine;
+use super::slots::Slot;
 use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
@@ -212,7 +212,7 @@ impl Engine {
         diagnostics.intervened(event, message, request, input);
         let (diagnostics, diagnostics_dropped) = diagnostics.take();
         let waits = self.queued.load(Ordering::Relaxed);
-        let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
+        let slot = if waits { None } else { self.slots.try_take(&tenant) };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let entry = JournalEntry {
             sequence: run.revision,
@@ -240,12 +240,7 @@ impl Engine {
     }
 
     /// Drives it at once where there is room; else it waits in the store.
-    fn take_up(
-        self: &Arc<Self>,
-        (run, context): (Run, RunContext),
-        lease: Option<Lease>,
-        slot: Option<OwnedSemaphorePermit>,
-    ) {
+    fn take_up(self: &Arc<Self>, (run, context): (Run, RunContext), lease: Option<Lease>, slot: Option<Slot>) {
         match (slot, lease) {
             (Some(slot), Some(lease)) => self.spawn(ClaimedRun { run, context, lease }, slot),
             _ => {

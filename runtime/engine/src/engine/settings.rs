@@ -15,6 +15,14 @@ const TEST_CALL_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_se
 pub struct EngineSettings {
     /// Most runs that this process drives at a time; more wait in the store. 256 by default.
     pub runs_driven_max: usize,
+    /// Most of them that are one tenant's, so that one whose calls are slow leaves room for others. 0, the default,
+    /// stands for three quarters of `runs-driven-max`.
+    pub runs_driven_per_tenant_max: usize,
+    /// How long a run that has ended is kept (F-14). 30 days by default.
+    #[serde(with = "crate::duration_text")]
+    pub keep_ended_for: Duration,
+    /// How many runs that have ended a tenant keeps; of more, those that ended first are removed. 100,000 by default.
+    pub keep_ended_max: u64,
     /// How long a process may be silent before others go on with its runs. 30 s by default.
     #[serde(with = "crate::duration_text")]
     pub lease: Duration,
@@ -84,6 +92,9 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             runs_driven_max: 256,
+            runs_driven_per_tenant_max: 0,
+            keep_ended_for: Duration::from_secs(30 * 86_400),
+            keep_ended_max: 100_000,
             lease: Duration::from_secs(30),
             claim_interval: Duration::from_secs(1),
             event_bytes_max: 256 << 10,
@@ -156,10 +167,24 @@ impl EngineSettings {
         }
     }
 
+    /// How many runs of one tenant are driven at a time.
+    pub(super) fn runs_driven_of_one_tenant(&self) -> usize {
+        match self.runs_driven_per_tenant_max {
+            0 => self.runs_driven_max.saturating_sub(self.runs_driven_max / 4).max(1),
+            most => most,
+        }
+    }
+
     /// Every setting that the engine could not work with.
     pub fn faults(&self) -> Vec<InvalidSettings> {
         let checks = [
             ("runs-driven-max", "from 1 to 100000", (1..=100_000).contains(&self.runs_driven_max)),
+            (
+                "runs-driven-per-tenant-max",
+                "at most `runs-driven-max`",
+                self.runs_driven_per_tenant_max <= self.runs_driven_max,
+            ),
+            ("keep-ended-for", "at least 1s", self.keep_ended_for >= Duration::from_secs(1)),
             ("lease", "at least 1s", self.lease >= Duration::from_secs(1)),
             ("claim-interval", "at least 10ms", self.claim_interval >= Duration::from_millis(10)),
             ("event-bytes-max", "at least 1", self.event_bytes_max >= 1),

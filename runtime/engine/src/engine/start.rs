@@ -138,7 +138,7 @@ impl Engine {
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does
         // this one: the store knows whose turn it is.
         let waits = self.queued.load(Ordering::Relaxed);
-        let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
+        let slot = if waits { None } else { self.slots.try_take(&run.tenant) };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let new = NewRun { run: run.clone(), context: context.clone(), client_key: start.client_key, lease };
         match self.ports.store.start_run(new).await? {

@@ -8,6 +8,7 @@ mod intervention;
 mod lease;
 mod outbox;
 mod plugins;
+mod retention;
 mod signer;
 mod store;
 mod store_error;
@@ -27,6 +28,7 @@ pub use self::plugins::{
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
+pub use self::retention::{GARBAGE_KEPT, Removal, Retained, Retention, RetentionTurn, Swept};
 pub use self::signer::{NoSigner, Signer, SigningError, TokenToSign};
 pub use self::store::{
     ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::intervention::{Intervened, Intervention};
 use super::lease::{Lease, OwnerId};
-use super::outbox::Outbox;
+use super::outbox::{CallRoom, Outbox};
+use super::retention::Retention;
 use super::store_error::StoreError;
 use crate::digest::Digest;
 use crate::ids::{FlowName, RunId, TenantId};
@@ -193,7 +194,7 @@ pub struct Health {
 /// What survives. Nothing of one tenant is ever returned for another, and nothing is ever returned that a crash could
 /// still undo. Dropping the future of a verb does not stop the verb.
 #[async_trait]
-pub trait Store: Outbox + Send + Sync {
+pub trait Store: Outbox + Retention + Send + Sync {
     /// Begins a run, or finds the one that the same client key began. Without a lease the run is queued.
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError>;
 
@@ -209,6 +210,18 @@ pub trait Store: Outbox + Send + Sync {
         now: Timestamp,
         lease: Duration,
         limit: usize,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        self.claim_runs_within(owner, now, lease, CallRoom::of(limit)).await
+    }
+
+    /// The same, as far as there is `room` (of runs, here): runs of a tenant that has as many out as it may wait,
+    /// without standing before those of others.
+    async fn claim_runs_within(
+        &self,
+        owner: &OwnerId,
+        now: Timestamp,
+        lease: Duration,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError>;
 
     /// Ends every lease, also those of calls in the background. For a back end that one process owns alone, at its start: no other owner can be alive.

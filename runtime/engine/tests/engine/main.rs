@@ -25,6 +25,7 @@ mod prompts;
 mod responses;
 mod recovery;
 mod retries;
+mod retention;
 mod rounds;
 mod saved_actions;
 mod signed_claims;

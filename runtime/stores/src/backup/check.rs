@@ -100,8 +100,9 @@ impl Check {
         let kind = KINDS.iter().find(|(known, _)| *known == table).map_or(OTHER, |(_, kind)| *kind);
         *self.report.counts.entry(kind).or_default() += 1;
         match records::open_frame(key, value) {
-            Ok(Payload::Blob(blob)) => {
-                self.named.insert(blob.digest, blob.bytes);
+            Ok(Payload::Blob(_) | Payload::Parted(_)) => {
+                let named = records::blobs_named_by(key, value).unwrap_or_default();
+                self.named.extend(named.into_iter().map(|blob| (blob.digest, blob.bytes)));
             }
             // A row whose key says everything has no value.
             Ok(Payload::Inline(json)) if json.is_empty() => {}

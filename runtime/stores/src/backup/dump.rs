@@ -9,7 +9,7 @@ use weir_engine::time::Timestamp;
 
 use super::part::{Head, Kind, PartWriter, Totals};
 use super::{BackupError, Copied, Source, failed};
-use crate::records::{self, BlobRef, Payload, Row};
+use crate::records::{self, BlobRef, Row};
 
 /// Content of a part is kept near this many bytes; a single row has at most a few KiB.
 const PART_BYTES: usize = 512 * 1024;
@@ -85,9 +85,8 @@ impl Dump<'_> {
 
     /// A damaged row is copied as it is: who reads it learns of the damage, as in the store.
     fn note_blob(&mut self, key: &[u8], value: &[u8]) {
-        if let Ok(Payload::Blob(blob)) = records::open_frame(key, value) {
-            self.blobs.insert(blob.digest, blob.bytes);
-        }
+        let named = records::blobs_named_by(key, value).unwrap_or_default();
+        self.blobs.extend(named.into_iter().map(|blob| (blob.digest, blob.bytes)));
     }
 
     fn large_values(&mut self, source: &impl Source) -> Result<(), BackupError> {
@@ -130,7 +129,8 @@ impl Dump<'_> {
 
 /// Whether a row is what tenants and operators have, and not what a back end keeps for itself.
 pub(super) fn is_content(key: &[u8]) -> bool {
-    records::OWN_OF_BACK_END.iter().all(|name| *key != *records::own_record(name))
+    // How many rows name a large value is counted anew by whoever takes the rows in.
+    !records::is_count(key) && records::OWN_OF_BACK_END.iter().all(|name| *key != *records::own_record(name))
 }
 
 /// The entries of a part; `None` where it is malformed.

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use weir_engine::ports::{Lease, OwnerId, StoreError};
+use weir_engine::ports::{CallRoom, Lease, OwnerId, StoreError};
 use weir_engine::time::Timestamp;
 
 use super::intervention;
 use super::keys::{self, RunKey};
-use super::rows::{self, Draft};
+use super::rows::{self, Draft, Rows};
 use super::standing::{self, Place, Standing};
 
 /// How many runs one claim takes at most, and how many ended leases one verb looks at.
 pub(crate) const RUNS_MAX: usize = 1024;
+
+/// How many runs of tenants that have as many out as they may one claim looks at. Where they are more than half of
+/// that, those whose turn is over leave the front of the queue, so that they never fill it.
+const HELD_MAX: usize = 128;
 
 /// A claim about to be made.
 pub(crate) struct Claim {
@@ -24,16 +28,34 @@ pub(crate) struct Claim {
 impl Claim {
     /// Queues the runs whose leases are over, and those that rest and whose time is, then takes the first runs of the
     /// queue.
-    pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Vec<(RunKey, Lease)>, StoreError> {
+    pub(crate) fn apply(self, draft: &mut Draft<'_>, room: &CallRoom) -> Result<Vec<(RunKey, Lease)>, StoreError> {
         end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
         intervention::wake(draft, self.now)?;
         let before = standing::served_pass(draft)?;
         let mut served = before;
         let mut claimed = Vec::new();
-        for (key, _) in rows::take(draft, keys::QUEUE, keys::QUEUE, self.limit.min(RUNS_MAX))? {
+        let mut out = room.out.clone();
+        let mut held = Vec::new();
+        let limit = self.limit.min(RUNS_MAX);
+        let mut from = keys::QUEUE.to_vec();
+        while claimed.len() < limit && held.len() < HELD_MAX {
+            let Some((key, _)) = draft.next(&from, &rows::end_of(keys::QUEUE))? else { break };
+            from = rows::after(&key);
+            let tenant = RunKey::at_end(&key, keys::QUEUE_SKIP).ok().map(|run| run.tenant);
+            let of_tenant = tenant.map(|tenant| out.entry(tenant).or_default());
+            if of_tenant.as_ref().is_some_and(|out| **out >= room.per_tenant) {
+                held.push(key);
+                continue;
+            }
             let Some((run, lease, pass)) = self.claim(draft, key)? else { continue };
+            if let Some(out) = of_tenant {
+                *out = out.saturating_add(1);
+            }
             served = served.max(pass);
             claimed.push((run, lease));
+        }
+        if held.len() > HELD_MAX / 2 {
+            hold_back(draft, held, served)?;
         }
         if served > before {
             standing::set_served_pass(draft, served)?;
@@ -67,6 +89,23 @@ impl Claim {
         after.write(draft, &run, Some(&before))?;
         Ok(Some((run, lease, before.pass)))
     }
+}
+
+/// Gives runs that wait for others of their tenant, and whose turn is over, a new one, behind everything that the tenant
+/// has in the queue. Those whose turn comes stand before nobody.
+fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>, served: u64) -> Result<(), StoreError> {
+    for key in held.into_iter().filter(|key| keys::pass(key) <= served) {
+        let Some(run) = run_of(draft, &key, keys::QUEUE_SKIP) else { continue };
+        // What is damaged is set aside by the claim that may take it.
+        if let Ok(Some(before)) = Standing::read(draft, &run)
+            && before.place_key(&run).as_ref() == Some(&key)
+        {
+            let pass = standing::take_turn(draft, &run)?;
+            let after = Standing { pass, ..before.clone() };
+            after.write(draft, &run, Some(&before))?;
+        }
+    }
+    Ok(())
 }
 
 /// Queues the runs whose leases lie before the key `end`, in the turns that they had. Says how many it looked at:

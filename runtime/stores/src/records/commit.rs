@@ -86,9 +86,7 @@ impl Commit {
             let expected = self.revision.saturating_sub(1);
             return Err(StoreError::RevisionConflict { run: self.run.run, stored: before.revision, expected });
         }
-        for (key, value) in self.values {
-            draft.put(key, &value);
-        }
+        self.values.put(draft);
         if let Some((call, created_at)) = &self.handed_over {
             outbox::hand_over(draft, call, *created_at)?;
         }
@@ -106,6 +104,9 @@ impl Commit {
         if !matches!(after.place, Place::Leased { .. }) {
             after.owner = None;
             after.signalled = false;
+        }
+        if self.state.is_ended() {
+            after.ended_at = Some(self.updated_at);
         }
         after.write(draft, &self.run, Some(&before))?;
         for child in self.children {

@@ -1,5 +1,6 @@
 //! How a value lies on disk: one byte of format version, one byte that says where the payload is, four bytes of
-//! checksum (CRC-32, little endian, over the key, the place byte and the payload), then the payload, which is JSON.
+//! checksum (CRC-32, little endian, over the key, the place byte and the payload), then the payload, which is JSON: in
+//! the row, or in a file, or in the row or a file with its large parts in files of their own.
 //!
 //! The checksum covers the key, so that a value which lands under another key is seen as damage.
 
@@ -20,6 +21,9 @@ const FORMAT: u8 = 1;
 const HEADER_BYTES: usize = 6;
 const INLINE: u8 = 0;
 const BLOB: u8 = 1;
+const PARTED: u8 = 2;
+/// Most bytes that the names of a value's parts take in its row.
+const NAMES_BYTES_MAX: usize = 2048;
 
 /// A value of a row, where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,45 @@ pub(crate) enum Payload {
     Inline(Vec<u8>),
     /// In a content-addressed file.
     Blob(BlobRef),
+    /// In several of them.
+    Parted(Parted),
+}
+
+/// A value with parts in files of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parted {
+    /// The parts in their order.
+    pub parts: Vec<Part>,
+    /// The JSON text without them.
+    pub rest: Rest,
+}
+
+/// What is left of a value without its parts, where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// In the row.
+    Inline(Vec<u8>),
+    /// In a file.
+    Blob(BlobRef),
+}
+
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    /// Where it begins in the whole JSON text.
+    pub at: u64,
+    /// The file.
+    pub blob: BlobRef,
+}
+
+/// The files of a parted value, as they stand before its rest.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Names {
+    parts: Vec<Part>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<BlobRef>,
 }
 
 /// A content-addressed file.
@@ -45,12 +88,33 @@ pub(crate) fn fits_in_row(payload_bytes: usize) -> bool {
     payload_bytes + HEADER_BYTES <= VALUE_BYTES_MAX
 }
 
+/// Whether the rest of a value lies in its row, beside the names of its parts.
+pub(crate) fn rest_fits_in_row(rest_bytes: usize) -> bool {
+    fits_in_row(rest_bytes + NAMES_BYTES_MAX)
+}
+
+/// The files that a row names: what backs rows up and what counts references needs nothing else of them.
+pub(crate) fn blobs_named_by(key: &[u8], framed: &[u8]) -> Result<Vec<BlobRef>, StoreError> {
+    Ok(match open(key, framed)? {
+        Payload::Inline(_) => Vec::new(),
+        Payload::Blob(blob) => vec![blob],
+        Payload::Parted(Parted { parts, rest }) => {
+            let rest = match rest {
+                Rest::Inline(_) => None,
+                Rest::Blob(blob) => Some(blob),
+            };
+            parts.into_iter().map(|part| part.blob).chain(rest).collect()
+        }
+    })
+}
+
 /// The framed value.
 pub(crate) fn seal(key: &[u8], payload: &Payload) -> Vec<u8> {
     let (place, body) = match payload {
         Payload::Inline(json) => (INLINE, json.clone()),
         // A digest and a number: this cannot fail, and would read back as damage if it did.
         Payload::Blob(blob) => (BLOB, serde_json::to_vec(blob).unwrap_or_default()),
+        Payload::Parted(parted) => (PARTED, seal_parted(parted)),
     };
     let mut framed = Vec::with_capacity(HEADER_BYTES + body.len());
     framed.extend([FORMAT, place]);
@@ -76,8 +140,31 @@ pub(crate) fn open(key: &[u8], framed: &[u8]) -> Result<Payload, StoreError> {
     match place {
         INLINE => Ok(Payload::Inline(body.to_vec())),
         BLOB => decode(key, body).map(Payload::Blob),
+        PARTED => open_parted(key, body).map(Payload::Parted),
         _ => Err(damaged(key, "the payload is in a place that this program does not know; run a newer one")),
     }
+}
+
+/// The length of the names in four bytes, little endian, the names as JSON, then the rest, unless that is in a file.
+fn seal_parted(Parted { parts, rest }: &Parted) -> Vec<u8> {
+    let (blob, inline) = match rest {
+        Rest::Inline(text) => (None, text.as_slice()),
+        Rest::Blob(blob) => (Some(blob.clone()), [].as_slice()),
+    };
+    let names = serde_json::to_vec(&Names { parts: parts.clone(), rest: blob }).unwrap_or_default();
+    let mut body = u32::try_from(names.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    body.extend(names);
+    body.extend(inline);
+    body
+}
+
+fn open_parted(key: &[u8], body: &[u8]) -> Result<Parted, StoreError> {
+    let cut_short = || damaged(key, "the names of its parts are cut short; restore the store from a backup");
+    let (length, body) = body.split_first_chunk::<4>().ok_or_else(cut_short)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| cut_short())?;
+    let (names, inline) = body.split_at_checked(length).ok_or_else(cut_short)?;
+    let Names { parts, rest } = decode(key, names)?;
+    Ok(Parted { parts, rest: rest.map_or_else(|| Rest::Inline(inline.to_vec()), Rest::Blob) })
 }
 
 fn checksum(key: &[u8], place: u8, body: &[u8]) -> u32 {
@@ -110,7 +197,9 @@ pub(crate) fn record<T: DeserializeOwned>(rows: &dyn Rows, key: &[u8]) -> Result
     let Some(framed) = rows.get(key)? else { return Ok(None) };
     match open(key, &framed)? {
         Payload::Inline(json) => decode(key, &json).map(Some),
-        Payload::Blob(_) => Err(damaged(key, "the record should not be in a file; restore the store from a backup")),
+        Payload::Blob(_) | Payload::Parted(_) => {
+            Err(damaged(key, "the record should not be in a file; restore the store from a backup"))
+        }
     }
 }
 

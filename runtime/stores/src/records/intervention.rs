@@ -72,9 +72,7 @@ impl Change {
         if before.state.is_ended() || !self.from.contains(&before.state) {
             return Err(StoreError::UnexpectedState { run: self.run.run, state: before.state });
         }
-        for (key, value) in self.values {
-            draft.put(key, &value);
-        }
+        self.values.put(draft);
         if let Some(key) = self.client_key {
             draft.put_record(key, &self.revision)?;
         }

@@ -28,6 +28,11 @@
 //! | `N` | tenant, kind, name | newest and live version of a definition |
 //! | `D` | tenant, kind, name, version | one version of a definition |
 //! | `T` | tenant, kind, name | the last version of a removed definition |
+//! | `b` | SHA-256 | how many rows name this large value |
+//! | `c` | partition, tenant, run, child run | nothing: the child goes with the run |
+//! | `d` | partition, tenant, run | nothing: the run was removed, and some of its rows may be left |
+//! | `e` | tenant, end, run | nothing: a run that somebody started has ended then |
+//! | `n` | tenant | how many of them there are |
 //!
 //! Everything of a run lies in the partition `hash(tenant, run) % 4096`, the unit in which work can be divided among
 //! machines. The queue is ordered by pass before that, so that the next run to claim is one read away.
@@ -39,6 +44,9 @@ use weir_engine::run::{ContextKey, RunStateKind};
 use weir_engine::time::Timestamp;
 
 use super::frame::damaged;
+pub(crate) use super::retention_keys::{
+    ENDED, REMOVED, REMOVED_SKIP, child_run, ended_count, ended_of, ended_run, references,
+};
 
 /// How many partitions there are. Part of the format.
 const PARTITIONS: u32 = 4096;
@@ -186,6 +194,11 @@ pub(crate) fn resting_until(until: Timestamp) -> Vec<u8> {
     key
 }
 
+/// The pass in a key of the queue.
+pub(crate) fn pass(key: &[u8]) -> u64 {
+    u64::from_be_bytes(key.get(1..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default())
+}
+
 /// The instant that a key begins with.
 pub(crate) fn lease_end(key: &[u8]) -> Timestamp {
     let millis = key.get(1..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default();
@@ -217,9 +230,9 @@ pub(crate) fn runs_by_flow(tenant: &TenantId, flow: &FlowName, state: RunStateKi
     key
 }
 
-pub(crate) fn client_key(tenant: &TenantId, client_key: &str) -> Vec<u8> {
+pub(crate) fn client_key(tenant: &TenantId, client_key: &Digest) -> Vec<u8> {
     let mut key = of_tenant(b'K', tenant);
-    key.extend(Digest::of(client_key.as_bytes()).as_bytes());
+    key.extend(client_key.as_bytes());
     key
 }
 

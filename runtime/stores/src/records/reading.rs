@@ -1,10 +1,11 @@
 //! Reading runs: first the rows, at one instant, then the large values, without holding writes up.
 
+use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{RunFilter, StoreError};
 use weir_engine::run::{JournalEntry, Run, RunContext};
 
-use super::backend::{Blobs, Prepared, value};
+use super::backend::{Blobs, Found as Values, value};
 use super::frame::{self, Payload, damaged};
 use super::keys::{self, RunKey, STATES};
 use super::rows::{self, Rows};
@@ -21,13 +22,13 @@ pub(crate) fn run(blobs: &dyn Blobs, key: &RunKey, found: &Payload) -> Result<Ru
     value(blobs, &key.record(), found)
 }
 
-pub(crate) fn find_context(rows: &dyn Rows, run: &RunKey) -> Result<Prepared, StoreError> {
+pub(crate) fn find_context(rows: &dyn Rows, run: &RunKey) -> Result<Values, StoreError> {
     let prefix = run.context();
     let found = rows::take(rows, &prefix, &prefix, usize::MAX)?;
     found.into_iter().map(|(key, framed)| frame::open(&key, &framed).map(|payload| (key, payload))).collect()
 }
 
-pub(crate) fn context(blobs: &dyn Blobs, run: &RunKey, found: Prepared) -> Result<RunContext, StoreError> {
+pub(crate) fn context(blobs: &dyn Blobs, run: &RunKey, found: Values) -> Result<RunContext, StoreError> {
     let before = run.context().len();
     let entry = |(key, payload): (Vec<u8>, Payload)| {
         let name = key.get(before..).and_then(|name| std::str::from_utf8(name).ok()?.parse().ok());
@@ -37,20 +38,26 @@ pub(crate) fn context(blobs: &dyn Blobs, run: &RunKey, found: Prepared) -> Resul
     found.into_iter().map(entry).collect()
 }
 
-pub(crate) fn find_journal(rows: &dyn Rows, run: &RunKey, after: u64, limit: usize) -> Result<Prepared, StoreError> {
+pub(crate) fn find_journal(rows: &dyn Rows, run: &RunKey, after: u64, limit: usize) -> Result<Values, StoreError> {
     let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
+    // Of a run that was removed there may be rows left.
+    if rows.get(&run.record())?.is_none() {
+        return Ok(Vec::new());
+    }
     let found = rows::take(rows, &run.journal(), &run.journal_entry(first), limit)?;
     found.into_iter().map(|(key, framed)| frame::open(&key, &framed).map(|payload| (key, payload))).collect()
 }
 
-pub(crate) fn journal(blobs: &dyn Blobs, found: &Prepared) -> Result<Vec<JournalEntry>, StoreError> {
+pub(crate) fn journal(blobs: &dyn Blobs, found: &Values) -> Result<Vec<JournalEntry>, StoreError> {
     found.iter().map(|(key, payload)| value(blobs, key, payload)).collect()
 }
 
 /// The run that a client key began, where the rest of the filter lets it pass.
 fn of_client_key(rows: &dyn Rows, tenant: &TenantId, filter: &RunFilter) -> Result<Option<RunId>, StoreError> {
     let Some(client_key) = &filter.client_key else { return Ok(None) };
-    let Some(run) = frame::record::<RunId>(rows, &keys::client_key(tenant, client_key))? else { return Ok(None) };
+    let Some(run) = frame::record::<RunId>(rows, &keys::client_key(tenant, &Digest::of(client_key.as_bytes())))? else {
+        return Ok(None);
+    };
     let Some(standing) = Standing::read(rows, &RunKey::new(tenant, run))? else { return Ok(None) };
     let passes = filter.flow.as_ref().is_none_or(|flow| *flow == standing.flow)
         && filter.state.is_none_or(|state| state == standing.state)

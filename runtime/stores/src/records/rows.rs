@@ -6,6 +6,7 @@ use serde::Serialize;
 use weir_engine::ports::StoreError;
 
 use super::frame::{self, Payload};
+use super::{keys, references};
 
 /// A key with its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
@@ -36,9 +37,22 @@ impl<'a> Draft<'a> {
         Self { base, group, own: Changes::new() }
     }
 
-    /// What the verb changed.
-    pub(crate) fn into_changes(self) -> Changes {
-        self.own
+    /// What the verb changed, and how often the large values are named after it.
+    pub(crate) fn finish(mut self) -> Result<Changes, StoreError> {
+        let before = Draft { base: self.base, group: self.group, own: Changes::new() };
+        for (digest, by) in references::shifts(&before, &self.own)? {
+            let key = keys::references(&digest);
+            match references::count(&before, &digest)?.saturating_add_signed(by) {
+                0 => self.remove(key),
+                count => self.put_record(key, &count)?,
+            }
+        }
+        Ok(self.own)
+    }
+
+    /// The rows without what is not durable yet.
+    pub(crate) fn durable(&self) -> &dyn Rows {
+        self.base
     }
 
     /// Sets a row to a payload that was prepared before the verb began.

@@ -5,7 +5,8 @@
 //! tenant with 10,000 queued runs so stands before another's single one by one run, not by 10,000.
 
 use serde::{Deserialize, Serialize};
-use weir_engine::ids::FlowName;
+use weir_engine::digest::Digest;
+use weir_engine::ids::{FlowName, TenantId};
 use weir_engine::ports::{Lease, OwnerId, StoreError};
 use weir_engine::run::RunStateKind;
 use weir_engine::time::Timestamp;
@@ -35,6 +36,12 @@ pub(crate) struct Standing {
     /// Whether something has happened since it was claimed for which somebody must look at it again.
     #[serde(default)]
     pub(crate) signalled: bool,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_at: Option<Timestamp>,
+    /// The digest of the client key that started it, which is free again when the run is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key: Option<Digest>,
 }
 
 /// Where a run is.
@@ -83,7 +90,34 @@ impl Standing {
             draft.put_key(run.by_state(self.state));
             draft.put_key(run.by_flow(&self.flow, self.state));
         }
+        if let Some(at) = self.ended_at
+            && !self.is_child
+            && before.is_none_or(|before| before.ended_at.is_none())
+        {
+            draft.put_key(run.ended(at));
+            count_ended(draft, run, |count| count.saturating_add(1))?;
+        }
         draft.put_record(run.standing(), self)
+    }
+
+    /// Removes it, and what is found by it.
+    pub(crate) fn remove(&self, draft: &mut Draft<'_>, run: &RunKey) -> Result<(), StoreError> {
+        if let Some(key) = self.place_key(run) {
+            draft.remove(key);
+        }
+        if let Some(client_key) = &self.client_key {
+            draft.remove(keys::client_key(&run.tenant, client_key));
+        }
+        if !self.is_child {
+            draft.remove(run.by_state(self.state));
+            draft.remove(run.by_flow(&self.flow, self.state));
+            if let Some(at) = self.ended_at {
+                draft.remove(run.ended(at));
+                count_ended(draft, run, |count| count.saturating_sub(1))?;
+            }
+        }
+        draft.remove(run.standing());
+        Ok(())
     }
 
     /// Whether work under the lease may still go on.
@@ -94,6 +128,19 @@ impl Standing {
             Err(StoreError::StaleLease { run: run.run, fence: lease.fence })
         }
     }
+}
+
+/// How many runs of the tenant have ended.
+pub(crate) fn ended_count(rows: &dyn Rows, tenant: &TenantId) -> Result<u64, StoreError> {
+    Ok(frame::record(rows, &keys::ended_count(tenant))?.unwrap_or(0))
+}
+
+fn count_ended(draft: &mut Draft<'_>, run: &RunKey, change: impl Fn(u64) -> u64) -> Result<(), StoreError> {
+    match change(ended_count(draft, &run.tenant)?) {
+        0 => draft.remove(keys::ended_count(&run.tenant)),
+        count => draft.put_record(keys::ended_count(&run.tenant), &count)?,
+    }
+    Ok(())
 }
 
 /// Tells a run that something has happened which concerns it: one that rests is queued, one that somebody works on is
@@ -118,6 +165,15 @@ pub(crate) fn signal(draft: &mut Draft<'_>, run: &RunKey, since: Timestamp) -> R
         Place::Queued { .. } | Place::Ended => return Ok(()),
     };
     after.write(draft, run, Some(&before))
+}
+
+/// The next turn of the run's tenant.
+pub(crate) fn take_turn(draft: &mut Draft<'_>, run: &RunKey) -> Result<u64, StoreError> {
+    let key = keys::tenant_pass(&run.tenant);
+    let last: u64 = frame::record(draft, &key)?.unwrap_or(0);
+    let pass = next_pass(last, served_pass(draft)?);
+    draft.put_record(key, &pass)?;
+    Ok(pass)
 }
 
 /// The highest pass that was claimed.

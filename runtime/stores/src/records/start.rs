@@ -1,5 +1,6 @@
 //! Starting a run.
 
+use weir_engine::digest::Digest;
 use weir_engine::ids::{FlowName, RunId};
 use weir_engine::ports::{Lease, NewRun, OwnerId, StoreError};
 use weir_engine::run::RunStateKind;
@@ -18,9 +19,9 @@ pub(crate) struct Start {
     revision: u64,
     state: RunStateKind,
     created_at: Timestamp,
-    client_key: Option<Vec<u8>>,
+    client_key: Option<Digest>,
     lease: Option<(OwnerId, Timestamp)>,
-    is_child: bool,
+    parent: Option<RunKey>,
     pub(crate) values: Prepared,
 }
 
@@ -44,19 +45,20 @@ impl Start {
     pub(crate) fn of(new: NewRun, values: Prepared) -> Self {
         Self {
             run: RunKey::new(&new.run.tenant, new.run.id),
-            client_key: new.client_key.map(|key| keys::client_key(&new.run.tenant, &key)),
+            client_key: new.client_key.map(|key| Digest::of(key.as_bytes())),
+            parent: new.run.parent.as_ref().map(|parent| RunKey::new(&new.run.tenant, parent.run)),
             revision: new.run.revision,
             state: new.run.state_kind(),
             flow: new.run.flow,
             created_at: new.run.created_at,
             lease: new.lease,
-            is_child: new.run.parent.is_some(),
             values,
         }
     }
 
     pub(crate) fn apply(self, draft: &mut Draft<'_>) -> Result<Begun, StoreError> {
-        if let Some(key) = &self.client_key
+        let client_key = self.client_key.as_ref().map(|key| keys::client_key(&self.run.tenant, key));
+        if let Some(key) = &client_key
             && let Some(run) = frame::record(draft, key)?
         {
             return Ok(Begun::Existing(run));
@@ -64,12 +66,13 @@ impl Start {
         if Standing::read(draft, &self.run)?.is_some() {
             return Ok(Begun::Existing(self.run.run));
         }
-        if let Some(key) = self.client_key {
+        if let Some(key) = client_key {
             draft.put_record(key, &self.run.run)?;
         }
-        for (key, value) in self.values {
-            draft.put(key, &value);
+        if let Some(parent) = &self.parent {
+            draft.put_key(parent.child(self.run.run));
         }
+        self.values.put(draft);
         let last: u64 = frame::record(draft, &keys::tenant_pass(&self.run.tenant))?.unwrap_or(0);
         let pass = standing::next_pass(last, standing::served_pass(draft)?);
         let (place, owner) = match self.lease {
@@ -89,8 +92,10 @@ impl Start {
             owner,
             pass,
             place,
-            is_child: self.is_child,
+            is_child: self.parent.is_some(),
             signalled: false,
+            ended_at: self.state.is_ended().then_some(self.created_at),
+            client_key: self.client_key,
         };
         standing.write(draft, &self.run, None)?;
         Ok(Begun::New(match (standing.owner, standing.place) {

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Intervened, Intervention, Lease,
+    CallRoom, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, Intervened, Intervention, Lease,
     NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{JournalEntry, Run, RunContext};
 use weir_engine::time::Timestamp;
 
-use super::backend::{Backend, Blobs, Prepared, prepare};
+use super::backend::{Backend, Blobs, Found as Values, prepare};
 use super::claim::{self, Claim};
 use super::commit::{self, Commit};
 use super::definitions::{self, Listed, Names};
@@ -23,17 +23,19 @@ use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
+use super::sweep::Sweeper;
 use super::{cursor, outbox, rows};
 
 /// A store whose back end keeps rows in order.
 pub struct Records<B> {
     pub(crate) backend: B,
     pub(super) left_out: LeftOut,
+    pub(super) sweeper: Sweeper,
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, left_out: LeftOut::default() }
+        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default() }
     }
 }
 
@@ -43,7 +45,7 @@ async fn load_claimed<B: Backend>(
     store: &Records<B>,
     claimed: Vec<(RunKey, Lease)>,
 ) -> Result<Vec<ClaimedRun>, StoreError> {
-    type Part = (RunKey, Lease, Result<(Found, Prepared), StoreError>);
+    type Part = (RunKey, Lease, Result<(Found, Values), StoreError>);
     let left_out = store.left_out.clone();
     let collect = |rows: &dyn super::Rows| -> Result<Vec<Part>, StoreError> {
         let part = |(run, lease)| {
@@ -99,15 +101,15 @@ impl<B: Backend> Store for Records<B> {
         }
     }
 
-    async fn claim_runs(
+    async fn claim_runs_within(
         &self,
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
-        let claim = Claim { owner: owner.clone(), now, lease, limit };
-        let claimed = self.backend.write(|draft| claim.apply(draft)).await?;
+        let claim = Claim { owner: owner.clone(), now, lease, limit: room.calls };
+        let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
         if claimed.is_empty() { Ok(Vec::new()) } else { load_claimed(self, claimed).await }
     }
 
@@ -221,11 +223,13 @@ impl<B: Backend> Store for Records<B> {
     async fn put_artifact(&self, tenant: &TenantId, bytes: Bytes) -> Result<Digest, StoreError> {
         let length = bytes.len() as u64;
         let missing = || StoreError::Backend { verb: "keep an artifact", source: "it was not kept".into() };
-        let digest = self.backend.keep_blobs(vec![bytes]).await?.pop().ok_or_else(missing)?;
+        let pinned = self.backend.keep_blobs(vec![bytes]).await?;
+        let digest = *pinned.digests().first().ok_or_else(missing)?;
         let (key, payload) = (keys::artifact(tenant, &digest), Payload::Blob(BlobRef { digest, bytes: length }));
         self.backend
             .write(move |draft| {
                 draft.put(key, &payload);
+                drop(pinned);
                 Ok(())
             })
             .await?;
@@ -240,7 +244,9 @@ impl<B: Backend> Store for Records<B> {
                 move |rows| frame::payload(rows, &found),
                 move |found, blobs| match found {
                     Some(Payload::Blob(blob)) => blobs.load(&blob).map(Some),
-                    Some(Payload::Inline(_)) => Err(frame::damaged(&key, "it names no file; restore from a backup")),
+                    Some(Payload::Inline(_) | Payload::Parted(_)) => {
+                        Err(frame::damaged(&key, "it names no file; restore from a backup"))
+                    }
                     None => Ok(None),
                 },
             )
@@ -252,7 +258,7 @@ impl<B: Backend> Store for Records<B> {
         let key = definition_key(&new.tenant, new.kind, &new.name);
         let prepared = prepare(&self.backend, vec![(key.versions(), definitions::body(&new)?)]).await?;
         let put = move |draft: &mut super::Draft<'_>| match prepared.first() {
-            Some((_, payload)) => definitions::put(draft, &key, payload, expected),
+            Some(payload) => definitions::put(draft, &key, payload, expected),
             None => Err(StoreError::NotFound("definition")),
         };
         let version = self.backend.write(put).await?;

@@ -32,11 +32,18 @@ where
     fn run(&mut self, rows: &dyn Rows, group: &Changes) -> Option<Changes> {
         let verb = self.verb.take()?;
         let mut draft = Draft::new(rows, group);
-        let outcome = match contain(|| Ok::<_, SledError>(verb(&mut draft))) {
+        let work = || {
+            let outcome = verb(&mut draft)?;
+            Ok((outcome, draft.finish()?))
+        };
+        let outcome = match contain(|| Ok::<_, SledError>(work())) {
             Ok(outcome) => outcome,
             Err(panic) => Err(StoreError::Backend { verb: "change records", source: panic.into() }),
         };
-        let changes = outcome.is_ok().then(|| draft.into_changes());
+        let (outcome, changes) = match outcome {
+            Ok((outcome, changes)) => (Ok(outcome), Some(changes)),
+            Err(error) => (Err(error), None),
+        };
         self.outcome = Some(outcome);
         changes
     }

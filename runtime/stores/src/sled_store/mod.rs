@@ -1,4 +1,16 @@
 //! The store on one machine's disk: rows in sled, large values in files, one process at a time.
+//!
+//! The traps of sled 0.34.7 (design, section 6), where each is answered, and what fails if it is not:
+//!
+//! | trap | code | test |
+//! | --- | --- | --- |
+//! | 1: `flush()` does not reach the disk | `database.rs`: `sync`; `writer.rs` acknowledges after it | `disk_trials::power_cut`, which also takes our syncs away and must see the loss; `tests.rs`: `a_failed_sync_is_not_acknowledged_and_the_store_opens_anew` |
+//! | 2: pages over 128 KiB go to files that are never synced | `records/frame.rs`: `VALUE_BYTES_MAX`; `blobs.rs` | `frame.rs`: `the_largest_value_in_a_row`; `crowd.rs`: `sled_never_needs_files_of_its_own_for_large_pages` |
+//! | 3: `snap.*.generating`, damaged snapshots | `ladder.rs` | `damage::log`: `an_unfinished_snapshot_is_removed`, `a_damaged_snapshot_is_set_aside_and_the_log_replayed` |
+//! | 4: one lock for all batches | `writer.rs`: one thread, group commit | `crowd.rs` |
+//! | 5: a full disk sticks; failed syncs are only logged | `shared.rs`: `check_space`; `writer.rs`: `fail`, `reopen` | `disk_trials::failing_calls`; `damage::folder`: `below_the_floor_reads_go_on_and_writes_do_not`; `tests.rs`: `the_store_opens_anew_however_long_the_disk_fails` |
+//! | 6: many times the live data | `records/removal.rs`, `records/sweep.rs`; `gauge.rs` | `space.rs`: `space_comes_back_when_runs_go` |
+//! | 7: the cache's size; two processes | `database.rs`: `open`; `opening.rs`: `enter` | `crash.rs`: `a_second_process_is_refused` |
 
 mod opening; // the folder: lock, format, mark
 mod ladder; // sled after whatever happened
@@ -31,7 +43,7 @@ use self::job::{Call, Job};
 use self::opening::Home;
 use self::shared::Shared;
 use self::writer::Writer;
-use crate::records::{Backend, Blobs, Draft, Records, Rows};
+use crate::records::{Backend, Blobs, Draft, Pinned, Records, RemoveBlob, Rows};
 use crate::settings::SledSettings;
 
 pub use self::opening::{OpenError, unfinished_restore};
@@ -135,7 +147,7 @@ impl Backend for Sled {
         told.await.map_err(stopped)?
     }
 
-    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Vec<Digest>, StoreError> {
+    async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Pinned, StoreError> {
         let shared = Arc::clone(&self.shared);
         let keep = move || {
             shared.check_space(blobs.iter().map(|blob| blob.len() as u64).sum())?;
@@ -145,6 +157,16 @@ impl Backend for Sled {
                 .map_err(|source| StoreError::Backend { verb: "keep a large value", source: source.into() })
         };
         blocking("keep a large value", keep).await
+    }
+
+    async fn blobs_beginning(&self, first: u8) -> Result<Vec<Digest>, StoreError> {
+        let blobs = Arc::clone(&self.shared.blobs);
+        let failed = |source: std::io::Error| StoreError::Backend { verb: "list large values", source: source.into() };
+        blocking("list large values", move || blobs.beginning(first).map_err(failed)).await
+    }
+
+    fn remover(&self) -> Arc<dyn RemoveBlob> {
+        Arc::clone(&self.shared.blobs) as Arc<dyn RemoveBlob>
     }
 
     fn health(&self) -> Health {

@@ -18,8 +18,10 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use weir_engine::ports::StoreError;
+use weir_engine::time::Timestamp;
 
 use super::blobs::FileBlobs;
 use super::database::{Database, SledError};
@@ -81,6 +83,12 @@ impl OpenError {
             Self::Store(error) => error.code(),
         }
     }
+}
+
+/// The clock of the machine: for an upgrade alone.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(0).after(since_epoch)
 }
 
 /// The folder in which a restore makes what shall be the store in `dir`.
@@ -170,6 +178,11 @@ impl Home {
         if stored > FORMAT {
             return Err(OpenError::NewerFormat { dir: self.dir.clone(), stored, known: FORMAT });
         }
+        if stored < FORMAT {
+            self.upgrade(&database)?;
+            repairs.push(format!("the store had format {stored} and was brought to format {FORMAT}"));
+            self.write_format_file().map_err(|source| self.folder_error(source))?;
+        }
         if !marked {
             if has_database {
                 repairs.push("the file `FORMAT` was missing and was written anew".to_owned());
@@ -189,7 +202,7 @@ impl Home {
         let mut first = Draft::new(database, &group);
         first.put_record(records::own_record("format"), &FORMAT)?;
         first.put_record(records::own_record("commits"), &0_u64)?;
-        let changes = first.into_changes();
+        let changes = first.finish()?;
         database.apply(changes).map_err(|error| self.not_opened(error))?;
         let sync = || {
             database.sync()?;
@@ -199,6 +212,18 @@ impl Home {
         };
         sync().map_err(|source| self.folder_error(source))?;
         Ok(FORMAT)
+    }
+
+    /// Makes what the program that wrote the store did not. Only the last write says so: what is cut off begins anew.
+    fn upgrade(&self, database: &Database) -> Result<(), OpenError> {
+        tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
+        let apply = |changes| database.apply(changes).map_err(|error| self.not_opened(error));
+        records::to_format_2(database, now(), apply)?;
+        let group = Changes::new();
+        let mut last = Draft::new(database, &group);
+        last.put_record(records::own_record("format"), &FORMAT)?;
+        apply(last.finish()?)?;
+        database.sync().map_err(|source| self.folder_error(source))
     }
 
     /// Whether the file `FORMAT` is there.

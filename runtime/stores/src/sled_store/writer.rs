@@ -223,7 +223,7 @@ fn count(database: &Database, commits: u64) -> Result<Changes, StoreError> {
     let group = Changes::new();
     let mut draft = Draft::new(database, &group);
     draft.put_record(records::own_record("commits"), &commits)?;
-    Ok(draft.into_changes())
+    draft.finish()
 }
 
 fn refused(why: String) -> StoreError {

@@ -1,7 +1,7 @@
-//! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13, C-11
+//! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13, F-14, C-11
 //!
 //! The test starts itself again as a child, which commits steps, some with a call that they hand over, settles such
-//! calls, and says so after each acknowledgement; the parent kills it and looks whether everything is there that was
+//! calls, removes runs and what nothing names, and says so after each acknowledgement; the parent kills it and looks whether everything is there that was
 //! acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use weir_engine::ids::RunId;
-use weir_engine::ports::{Started, Store};
+use weir_engine::ports::{GARBAGE_KEPT, Removal, Retention, Started, Store};
 use weir_engine::run::BackgroundState;
 
 use crate::support::{
-    advance, again, at, begin, block_on, change, claim_calls, new_run, open, owner, progress, settings, settle, step,
-    taken, tenant, with_call,
+    advance, again, at, begin, block_on, change, claim_calls, complete, new_run, open, owner, progress, settings,
+    settle, step, taken, tenant, with_call,
 };
 
 const DIR: &str = "WEIR_STORES_CRASH_DIR";
@@ -36,6 +36,9 @@ pub(crate) struct Acknowledged {
     pub(crate) revisions: BTreeMap<RunId, u64>,
     /// The calls that were settled for good.
     settled: BTreeSet<(RunId, u64)>,
+    /// The runs that have ended, and those of them that were removed.
+    ended: BTreeSet<RunId>,
+    removed: BTreeSet<RunId>,
     /// Runs that were suspended, resumed, and those after which a definition is named.
     pub(crate) suspended: BTreeSet<RunId>,
     pub(crate) resumed: BTreeSet<RunId>,
@@ -50,7 +53,9 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut workers: Vec<_> = (0..WORKERS).map(|n| tokio::spawn(work(std::sync::Arc::clone(&store), n))).collect();
-        workers.push(tokio::spawn(send(store)));
+        workers.push(tokio::spawn(send(std::sync::Arc::clone(&store))));
+        workers.push(tokio::spawn(remove(std::sync::Arc::clone(&store))));
+        workers.push(tokio::spawn(sweep(store)));
         for worker in workers {
             worker.await.unwrap();
         }
@@ -93,6 +98,31 @@ async fn send(store: std::sync::Arc<weir_stores::SledStore>) {
     }
 }
 
+/// Runs that end and are removed, and share large values with those that stay.
+async fn remove(store: std::sync::Arc<weir_stores::SledStore>) {
+    loop {
+        let (run, lease) = begin(&*store, "globex", "signup").await;
+        let body = json!({ "run": run.id.to_string(), "text": "x".repeat(6_000) });
+        let commit = step(&run, &lease, complete(), vec![change("connectors.last", body)]);
+        store.commit_step(commit).await.unwrap();
+        tell("ended", run.id, 1);
+        assert_eq!(store.remove_run(&run.tenant, run.id).await.unwrap(), Removal::Removed);
+        tell("removed", run.id, 1);
+    }
+}
+
+/// As if ten minutes went by with each look: what nothing names goes at the second one.
+async fn sweep(store: std::sync::Arc<weir_stores::SledStore>) {
+    let mut now = at(0);
+    loop {
+        for _ in 0..256 {
+            store.sweep(now).await.unwrap();
+        }
+        now = now.after(GARBAGE_KEPT);
+        tokio::task::yield_now().await;
+    }
+}
+
 fn say(run: RunId, revision: u64) {
     tell("ack", run, revision);
 }
@@ -116,6 +146,12 @@ pub(crate) fn heard(output: &str, acknowledged: &mut Acknowledged) {
             }
             "settled" => {
                 acknowledged.settled.insert((run, number));
+            }
+            "ended" => {
+                acknowledged.ended.insert(run);
+            }
+            "removed" => {
+                acknowledged.removed.insert(run);
             }
             "suspended" => drop(acknowledged.suspended.insert(run)),
             "resumed" => drop(acknowledged.resumed.insert(run)),
@@ -170,6 +206,17 @@ pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
             assert!(!(settled && is_pending), "{id}: call {} was settled", call.entry.sequence);
         }
     }
+    let globex = tenant("globex");
+    for id in &acknowledged.ended {
+        match store.run(&globex, *id).await.unwrap() {
+            Some(_) => {
+                assert!(!acknowledged.removed.contains(id), "{id} was removed");
+                assert!(store.run_context(&globex, *id).await.unwrap().is_some(), "{id} is whole");
+                assert_eq!(store.journal(&globex, *id, 0, 9).await.unwrap().len(), 1, "{id} is whole");
+            }
+            None => assert!(store.journal(&globex, *id, 0, 9).await.unwrap().is_empty(), "{id} is gone"),
+        }
+    }
     // A run that was begun and not acknowledged may have calls too.
     let backlog = store.background_backlog().await.unwrap();
     assert!(backlog.pending >= pending, "{} are counted, {pending} are pending", backlog.pending);
@@ -184,7 +231,11 @@ fn nothing_acknowledged_is_lost() {
     // More rounds where the machine is so busy that the children hardly get to work.
     let kills = std::env::var(KILLS).map_or(KILLS_USUALLY, |kills| kills.parse().unwrap());
     for number in 0..4 * kills {
-        if number >= kills && steps(&acknowledged) > 100 && acknowledged.settled.len() > 10 {
+        if number >= kills
+            && steps(&acknowledged) > 100
+            && acknowledged.settled.len() > 10
+            && acknowledged.removed.len() > 5
+        {
             break;
         }
         // From the midst of opening to hundreds of commits.
@@ -192,6 +243,7 @@ fn nothing_acknowledged_is_lost() {
         block_on(check(&open(dir.path()), &acknowledged));
     }
     assert!(steps(&acknowledged) > 100, "the children did not get to work");
+    assert!(acknowledged.removed.len() > 5, "the children did not get to remove runs");
     assert!(acknowledged.settled.len() > 10, "the children did not get to settle calls");
 }
 

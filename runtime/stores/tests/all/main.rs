@@ -8,8 +8,10 @@
 )]
 
 mod support; // runs, steps and stores to test with
+mod families; // child runs to test with
 mod conformance; // the meaning of every verb, case by case
 mod model; // random verbs against a simple model
+mod space; // files and bytes come back
 mod crowd; // many callers at once
 mod crash; // kill -9, and open again
 mod disk_trials; // power cuts, and calls that fail

@@ -103,7 +103,7 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         Event::Reminded { .. } => panic!("a reminder is no step"),
         Event::Waiting { on, until, .. } => StepOutcome::Waiting { on: *on, until: *until, error: None },
         Event::Paused { error, until, .. } => StepOutcome::Paused { error: error.clone(), until: *until },
-        Event::Ended(ending) => StepOutcome::End(ending.clone()),
+        Event::Cancelled(ending) | Event::Ended(ending) => StepOutcome::End(ending.clone()),
     };
     let run = run.clone().apply(event, at(1_000 + run.revision));
     let entry = JournalEntry {

@@ -82,6 +82,7 @@ pub(super) async fn open_metrics(State(app): State<Arc<App>>) -> ([(HeaderName, 
 async fn exposition(app: &App) -> ([(HeaderName, &'static str); 1], String) {
     let health = app.store.health().await;
     metrics::gauge!("weir_runs_driven").set(precise(app.engine.driven() as u64));
+    metrics::gauge!("weir_runs_driven_of_one_tenant").set(precise(app.engine.driven_of_one_tenant() as u64));
     metrics::gauge!("weir_store_writable").set(f64::from(u8::from(health.writable)));
     // A store that does not answer leaves the last figures; `weir_store_writable` says so.
     if let Ok(backlog) = app.store.background_backlog().await {

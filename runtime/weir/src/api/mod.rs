@@ -37,6 +37,7 @@ mod prompts; // for holders of tokens
 mod run_events;
 mod cancel;
 mod relatives; // of a run
+mod run_removal;
 mod resume;
 mod runs;
 mod schemas;
@@ -104,7 +105,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(flows::set_live))
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))
-        .routes(routes!(runs::get))
+        .routes(routes!(runs::get, run_removal::delete))
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
         .routes(routes!(continue_run::continue_run))

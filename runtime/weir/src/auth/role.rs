@@ -53,6 +53,8 @@ pub(crate) enum Permission {
     InspectRuns,
     /// Ask plugins as external action services.
     ServeActions,
+    /// Remove runs that have ended.
+    DeleteRuns,
 }
 
 impl Role {
@@ -75,6 +77,7 @@ impl Role {
                 P::ReadRuns,
                 P::InspectRuns,
                 P::ServeActions,
+                P::DeleteRuns,
             ],
             Self::Author => &[
                 P::WriteDefinitions,
@@ -120,7 +123,7 @@ impl fmt::Display for Role {
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::ManageTenants,
         Self::ManageKeys,
         Self::ReadMetrics,
@@ -133,6 +136,7 @@ impl Permission {
         Self::ReadRuns,
         Self::InspectRuns,
         Self::ServeActions,
+        Self::DeleteRuns,
     ];
 
     /// The name as OpenAPI and problems write it.
@@ -150,6 +154,7 @@ impl Permission {
             Self::ReadRuns => "runs.read",
             Self::InspectRuns => "runs.inspect",
             Self::ServeActions => "actions.serve",
+            Self::DeleteRuns => "runs.delete",
         }
     }
 }
@@ -187,7 +192,8 @@ mod tests {
             runs.start: admin author runner
             runs.read: admin author runner viewer
             runs.inspect: admin author viewer
-            actions.serve: admin author runner"#]]
+            actions.serve: admin author runner
+            runs.delete: admin"#]]
         .assert_eq(&table.join("\n"));
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use weir_engine::duration_text;
 
 use super::Common;
 use super::error::CliError;
@@ -72,6 +73,7 @@ fn machine(config: &Config) -> Vec<Finding> {
         findings
             .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
     }
+    findings.extend(store_space(config));
     findings.extend(store_folder(config));
     findings.extend(config.templates_dir.as_deref().map(templates));
     findings.extend(config.types_dir.as_deref().map(action_types));
@@ -163,6 +165,32 @@ fn tempfile_in(dir: &Path) -> std::io::Result<()> {
     let path = dir.join(format!(".doctor-{}", std::process::id()));
     private_file::create(&path, b"")?;
     std::fs::remove_file(path)
+}
+
+/// What the store takes, where there is one.
+fn store_space(config: &Config) -> Option<Finding> {
+    let folder = config.data.dir.join("store");
+    if config.data.store == StoreKind::Memory || !folder.is_dir() {
+        return None;
+    }
+    let [database, values] = ["sled", "blobs"].map(|name| bytes_in(&folder.join(name)) >> 20);
+    let (keep_for, keep_max) = (duration_text::to_text(config.engine.keep_ended_for), config.engine.keep_ended_max);
+    let text = format!(
+        "the database takes {database} MiB, large values {values} MiB; ended runs are kept for {keep_for}, at most \
+         {keep_max} of a tenant"
+    );
+    Some(Finding::ok("store space", text))
+}
+
+/// Bytes of the files in a folder and below; what cannot be read counts nothing.
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
 }
 
 fn free_space(config: &Config) -> Finding {

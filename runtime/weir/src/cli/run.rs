@@ -94,6 +94,11 @@ pub(super) enum Command {
     /// List runs, newest first
     #[command(visible_alias = "search")]
     List(Search),
+    /// Remove a run that has ended, with all that it held; its idempotency key is free again
+    Delete {
+        /// The run
+        id: RunId,
+    },
     /// Show each step as soon as it is committed, until the run has ended
     Watch {
         /// The run
@@ -153,6 +158,11 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
         }
         Command::Show { id } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),
+        Command::Delete { id } => {
+            client.call("DELETE", &format!("/v1/runs/{id}"), &Sent::default())?;
+            output::remark(&format!("run {id} is removed"));
+            Ok(Exit::Done)
+        }
         Command::Continue { id, flow_version, wait, revision, idempotency_key } => {
             let body = json!({ "flow_version": flow_version, "revision": revision });
             let path = format!("/v1/runs/{id}/continue");

@@ -70,6 +70,8 @@ codes! {
     NO_CLIENT_RESULT = "run.no-client-result" 409 "There is nothing for a client";
     INVALID_INPUT = "run.invalid-input" 422 "The input of the resume cannot be taken";
     NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";
+    NOT_ENDED = "run.not-ended" 409 "The run has not ended";
+    RUN_HELD = "run.held" 409 "Something of the run is not done";
     RESUME_AMBIGUOUS = "run.resume-ambiguous" 409 "The resume does not say which suspension it means";
     NOT_CANCELLABLE = "run.not-cancellable" 409 "The run cannot be cancelled any more";
     RUN_CHANGED = "run.changed" 409 "The run is at another revision";

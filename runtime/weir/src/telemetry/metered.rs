@@ -12,8 +12,8 @@ use weir_engine::digest::Digest;
 use weir_engine::engine::SUSPENSION_EXPIRED;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
-    ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Intervened, Intervention,
-    Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
+    CallRoom, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health, HookReport, Intervened,
+    Intervention, Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{
     Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord, Waits,
@@ -179,14 +179,14 @@ impl Store for MeteredStore {
         self.inner.intervened_with(tenant, run, client_key).await
     }
 
-    async fn claim_runs(
+    async fn claim_runs_within(
         &self,
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
-        self.inner.claim_runs(owner, now, lease, limit).await
+        self.inner.claim_runs_within(owner, now, lease, room).await
     }
 
     async fn end_orphaned_leases(&self) -> Result<(), StoreError> {

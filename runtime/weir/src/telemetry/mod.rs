@@ -5,6 +5,7 @@ mod log;
 mod metered;
 pub(crate) mod otlp; // diagnostic entries as OpenTelemetry logs
 mod metered_outbox; // calls in the background
+mod metered_retention; // what is removed
 mod recorder;
 
 pub(crate) use self::log::start as start_log;

@@ -90,6 +90,10 @@ fn describe() {
     gauge!("weir_action_types", "Types of actions by origin: shipped, operator.");
     gauge!("weir_identities", "Stored TLS identities by state: valid, expiring (within 30 days), expired.");
     gauge!("weir_runs_driven", "Runs that this process drives now.");
+    gauge!("weir_runs_driven_of_one_tenant", "Those of the tenant that has the most of them.");
+    counter!("weir_runs_removed_total", "Ended runs that were removed, by what: retention, request.");
+    counter!("weir_store_values_removed_total", "Large values that nothing named any more and that were removed.");
+    counter!("weir_store_values_removed_bytes_total", "Their bytes.");
     gauge!("weir_store_writable", "1 where the store takes writes.");
     gauge!("weir_store_bytes_on_disk", "Bytes of the store on disk.");
     gauge!("weir_store_bytes_free", "Bytes free on the store's disk.");

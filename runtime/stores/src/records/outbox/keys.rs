@@ -76,6 +76,11 @@ pub(crate) fn entries(run: &RunKey) -> Vec<u8> {
     run.of(b'B')
 }
 
+/// Where all calls of a run stand.
+pub(crate) fn standings(run: &RunKey) -> Vec<u8> {
+    run.of(b'G')
+}
+
 /// All calls that are due and wait to be claimed.
 pub(crate) const QUEUE: &[u8] = b"H";
 /// Bytes of a queue key before the call.

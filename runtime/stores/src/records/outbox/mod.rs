@@ -40,6 +40,18 @@ fn load(blobs: &dyn Blobs, call: &CallKey, (entry, progress): Found) -> Result<B
     Ok(BackgroundCall { entry, progress })
 }
 
+/// Whether no call of a run is still to be sent.
+pub(super) fn all_done(rows: &dyn Rows, run: &RunKey) -> Result<bool, StoreError> {
+    let prefix = keys::standings(run);
+    for (key, _) in rows::take(rows, &prefix, &prefix, usize::MAX)? {
+        let standing: Option<standing::CallStanding> = frame::record(rows, &key)?;
+        if standing.is_some_and(|standing| standing.place != standing::CallPlace::Done) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Ends the leases of every call.
 pub(super) async fn end_orphaned_leases<B: Backend>(backend: &B) -> Result<(), StoreError> {
     let all = || rows::end_of(keys::LEASED);
@@ -98,9 +110,7 @@ impl<B: Backend> Outbox for Records<B> {
         let lease = lease.clone();
         let settle = move |draft: &mut super::Draft<'_>| {
             claim::give_back(draft, &call, &lease, next_at)?;
-            for (key, value) in values {
-                draft.put(key, &value);
-            }
+            values.put(draft);
             Ok(())
         };
         self.backend.write(settle).await
@@ -116,6 +126,10 @@ impl<B: Backend> Outbox for Records<B> {
         let run = RunKey::new(tenant, run);
         let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
         let collect = move |rows: &dyn Rows| -> Result<Vec<(CallKey, Found)>, StoreError> {
+            // Of a run that was removed there may be rows left.
+            if rows.get(&run.record())?.is_none() {
+                return Ok(Vec::new());
+            }
             let from = CallKey::new(run.clone(), first).entry();
             let listed = rows::take(rows, &keys::entries(&run), &from, limit)?;
             let found = |(key, _): rows::Row| {

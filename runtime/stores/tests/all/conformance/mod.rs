@@ -9,6 +9,9 @@ mod suspended;
 mod listings;
 mod definitions;
 mod values;
+mod children;
+mod retention;
+mod room;
 mod tenants;
 
 macro_rules! on_every_back_end {

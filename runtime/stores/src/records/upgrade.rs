@@ -1,0 +1,82 @@
+//! Rows that an older program did not write: counts of large values, and what is found by the end of a run.
+
+use weir_engine::ids::RunId;
+use weir_engine::ports::StoreError;
+use weir_engine::time::Timestamp;
+
+use super::keys::{self, RunKey};
+use super::rows::{self, Changes, Draft, Row, Rows};
+use super::standing::Standing;
+use super::{frame, references};
+
+/// How many rows one batch looks at.
+const ROWS_MAX: usize = 1024;
+
+/// The tables that this makes. A try before may have been cut off, so that it begins with none.
+const MADE: [u8; 3] = *b"ben";
+
+/// Makes the rows of format 2 in batches; `apply` makes one of them. Runs that had ended count as ended at `now`.
+pub(crate) fn to_format_2<E: From<StoreError>>(
+    rows: &dyn Rows,
+    now: Timestamp,
+    mut apply: impl FnMut(Changes) -> Result<(), E>,
+) -> Result<(), E> {
+    for table in MADE {
+        loop {
+            let old = rows::take(rows, &[table], &[table], ROWS_MAX)?;
+            if old.is_empty() {
+                break;
+            }
+            apply(old.into_iter().map(|(key, _)| (key, None)).collect())?;
+        }
+    }
+    let mut from = vec![0];
+    loop {
+        let piece = rows::take_until(rows, &from, &[255], ROWS_MAX)?;
+        let Some((last, _)) = piece.last() else { return Ok(()) };
+        from = rows::after(last);
+        apply(made_of(rows, piece, now)?)?;
+    }
+}
+
+fn made_of(rows: &dyn Rows, piece: Vec<Row>, now: Timestamp) -> Result<Changes, StoreError> {
+    let group = Changes::new();
+    let mut draft = Draft::new(rows, &group);
+    for (key, framed) in &piece {
+        match key.first() {
+            Some(b'O') => end_run(&mut draft, key, now)?,
+            Some(b'K') => keep_client_key(&mut draft, key)?,
+            _ if references::may_name(key) => {
+                for blob in frame::blobs_named_by(key, framed).unwrap_or_default() {
+                    let count = references::count(&draft, &blob.digest)?.saturating_add(1);
+                    draft.put_record(keys::references(&blob.digest), &count)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    draft.finish()
+}
+
+/// What is damaged stays as it is.
+fn end_run(draft: &mut Draft<'_>, key: &[u8], now: Timestamp) -> Result<(), StoreError> {
+    let Ok(run) = RunKey::at_end(key, 1) else { return Ok(()) };
+    let Ok(Some(before)) = Standing::read(draft, &run) else { return Ok(()) };
+    if !before.state.is_ended() {
+        return Ok(());
+    }
+    let before = Standing { ended_at: None, ..before };
+    Standing { ended_at: Some(now), ..before.clone() }.write(draft, &run, Some(&before))
+}
+
+fn keep_client_key(draft: &mut Draft<'_>, key: &[u8]) -> Result<(), StoreError> {
+    let Some((tenant, digest)) = key.get(1..).and_then(|rest| rest.split_last_chunk::<32>()) else { return Ok(()) };
+    let tenant = tenant.strip_suffix(&[0]).and_then(|tenant| std::str::from_utf8(tenant).ok()?.parse().ok());
+    let (Some(tenant), Ok(digest)) = (tenant, format!("sha256:{}", hex::encode(digest)).parse()) else { return Ok(()) };
+    let Ok(Some(run)) = frame::record::<RunId>(draft, key) else { return Ok(()) };
+    let run = RunKey::new(&tenant, run);
+    if let Ok(Some(standing)) = Standing::read(draft, &run) {
+        draft.put_record(run.standing(), &Standing { client_key: Some(digest), ..standing })?;
+    }
+    Ok(())
+}
