@@ -80,8 +80,12 @@ impl Expression {
         let (tree, places) = parsed.map_err(|errors| parse_fault(source, &errors))?;
         let at = |(message, id): (String, u64)| ExpressionFault { message, offset: place::start(source, &places, id) };
         check_shape(&Shape::of(&tree))?;
-        let roots = names::roots(known, &tree).map_err(at)?;
-        names::check_functions(&tree).map_err(at)?;
+        let roots = match (names::check_functions(&tree), names::roots(known, &tree)) {
+            // A loop that is not called as one binds nothing.
+            (Err(fault), Err(_)) if fault.0.contains("is called as") => return Err(at(fault)),
+            (_, Err(fault)) | (Err(fault), Ok(_)) => return Err(at(fault)),
+            (Ok(()), Ok(roots)) => roots,
+        };
         let patterns = pattern::compile(&tree).map_err(at)?;
         let running = instrumented(&tree);
         Ok(Self(Arc::new(Parsed { source: source.to_owned(), tree, places, running, roots, patterns })))

@@ -22,7 +22,9 @@ impl Type {
 fn has_ids(schema: &Value) -> bool {
     match schema {
         Value::Object(keywords) => {
-            keywords.contains_key("$id") || keywords.contains_key("id") || keywords.values().any(has_ids)
+            // A property may have this name too; its value is a schema.
+            let is_id = |name: &str| keywords.get(name).is_some_and(Value::is_string);
+            is_id("$id") || is_id("id") || keywords.values().any(has_ids)
         }
         Value::Array(list) => list.iter().any(has_ids),
         _ => false,
