@@ -175,19 +175,6 @@ pub enum StepRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<RunStateKind>,
     },
-    /// A `prompt` step: it asked, or has its answer.
-    Prompt {
-        /// Whether the answer is there.
-        answered: bool,
-    },
-    /// A call that reminded somebody of a suspended run.
-    Reminder(Box<ReminderRecord>),
-    /// Somebody let a paused run go on.
-    Continued {
-        /// The version of the flow that it goes on with, where that is another one than before.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        flow_version: Option<u32>,
-    },
     /// The step was not run: the run could not go on.
     NotRun,
 }

@@ -174,7 +174,9 @@ async fn a_redirect_suspends_the_run_and_a_resume_leads_to_the_next_step() {
     let house = House::new(&flow(REDIRECT), Script::default()).await;
     let engine = house.engine();
     let run = resting(&house, &engine, json!({ "who": "a b&c" })).await;
-    let RunState::Suspended { redirect, until, .. } = &run.state else { panic!("{run:?}") };
+    let RunState::Suspended { awaits: weir_engine::run::Awaits::Redirect(redirect), until, .. } = &run.state else {
+        panic!("{run:?}")
+    };
     assert_eq!(redirect, "https://pin.test/enter?for=a%20b%26c", "a value stays a value");
     assert_eq!(*until, run.updated_at.after(Duration::from_secs(300)));
     let back = Resume {
