@@ -11,8 +11,8 @@ use weir_engine::digest::Digest;
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{
     Backlog, CallRoom, ClaimedCall, ClaimedRun, CommitStep, Definition, DefinitionKind, Expectation, Health,
-    Intervened, Intervention, Lease, NewDefinition, NewRun, Outbox, OwnerId, Page, PageRequest, RunFilter, Started,
-    Store, StoreError,
+    Intervened, Intervention, Lease, NewDefinition, NewRun, Outbox, OwnerId, Page, PageRequest, Removal, Retained,
+    Retention, RetentionTurn, RunFilter, Started, Store, StoreError, Swept,
 };
 use weir_engine::run::{BackgroundCall, BackgroundProgress, JournalEntry, Run, RunContext};
 use weir_engine::time::Timestamp;
@@ -58,6 +58,21 @@ impl DyingStore {
 }
 
 #[async_trait]
+impl Retention for DyingStore {
+    async fn remove_ended(&self, turn: RetentionTurn) -> Result<Retained, StoreError> {
+        self.write(self.inner.remove_ended(turn)).await
+    }
+
+    async fn remove_run(&self, tenant: &TenantId, run: RunId) -> Result<Removal, StoreError> {
+        self.write(self.inner.remove_run(tenant, run)).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        self.write(self.inner.sweep(now)).await
+    }
+}
+
+#[async_trait]
 impl Store for DyingStore {
     async fn start_run(&self, new: NewRun) -> Result<Started, StoreError> {
         self.write(self.inner.start_run(new)).await
@@ -80,14 +95,14 @@ impl Store for DyingStore {
         self.inner.intervened_with(tenant, run, client_key).await
     }
 
-    async fn claim_runs(
+    async fn claim_runs_within(
         &self,
         owner: &OwnerId,
         now: Timestamp,
         lease: Duration,
-        limit: usize,
+        room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
-        self.write(self.inner.claim_runs(owner, now, lease, limit)).await
+        self.write(self.inner.claim_runs_within(owner, now, lease, room)).await
     }
 
     async fn end_orphaned_leases(&self) -> Result<(), StoreError> {

@@ -21,6 +21,7 @@ mod dying_store;
 mod families_after_crashes;
 mod house;
 mod lifecycle;
+mod model;
 mod prompts;
 mod responses;
 mod recovery;

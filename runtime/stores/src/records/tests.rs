@@ -25,7 +25,7 @@ fn sled(dir: &tempfile::TempDir) -> SledStore {
 }
 
 async fn all_rows<B: Backend>(store: &Records<B>) -> Vec<Row> {
-    let all = |rows: &dyn Rows| super::rows::take_until(rows, &[0], &[255], usize::MAX);
+    let all = |rows: &dyn Rows| rows::take_until(rows, &[0], &[255], usize::MAX);
     store.backend.read(all, |rows, _| Ok(rows)).await.unwrap()
 }
 
@@ -151,9 +151,9 @@ async fn nothing_of_a_removed_run_is_left_on_disk() {
 async fn a_removal_that_was_cut_off_goes_on_and_shows_nothing_meanwhile() {
     let store = MemoryStore::default();
     let run = lived(&store, "k").await;
-    let key = super::keys::RunKey::new(&run.tenant, run.id);
+    let key = keys::RunKey::new(&run.tenant, run.id);
     let cut_off = key.clone();
-    store.backend.write(move |draft| super::removal::take_away(draft, &cut_off)).await.unwrap();
+    store.backend.write(move |draft| removal::take_away(draft, &cut_off)).await.unwrap();
     assert!(all_rows(&store).await.iter().any(|(row, _)| row.starts_with(&key.journal())));
     assert_eq!(store.run(&run.tenant, run.id).await.unwrap(), None);
     assert_eq!(store.journal(&run.tenant, run.id, 0, 9).await.unwrap(), []);
