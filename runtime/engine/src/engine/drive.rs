@@ -14,7 +14,7 @@ use super::{Driver, Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
-use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
+use crate::ports::{ClaimedRun, CommitStep, StoreError};
 use crate::run::{
     ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits,
 };
@@ -111,7 +111,6 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
-                // Its lease is given back: whoever claims it next goes on.
                 Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
@@ -264,48 +263,6 @@ impl Engine {
         };
         claimed.lease = lease;
         outcome
-    }
-
-    /// Returns when somebody has changed the run from outside since the present step began.
-    async fn changed_from_outside(&self, run: &Run) {
-        let changes = {
-            let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-            driven.get(&run.id).map(|driver| driver.changed_at.subscribe())
-        };
-        let since = run.revision;
-        if let Some(mut changes) = changes
-            && changes.wait_for(|revision| *revision > since).await.is_ok()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
-
-    /// Prolongs a lease again and again; returns only when another process has the run.
-    pub(super) async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
-        loop {
-            tokio::time::sleep(self.settings.lease / 3).await;
-            let until = self.ports.clock.now().after(self.settings.lease);
-            match self.ports.store.renew_lease(&run.tenant, run.id, lease, until).await {
-                Ok(renewed) => *lease = renewed,
-                Err(error @ (StoreError::StaleLease { .. } | StoreError::NotFound(_))) => match self.newer_lease(run) {
-                    Some(newer) => *lease = newer,
-                    None => return error,
-                },
-                // The step goes on: a lease that has run out is good until somebody claims the run.
-                Err(error) => {
-                    let run = run.id;
-                    tracing::warn!(%run, error = &error as &dyn std::error::Error, code = error.code(), "lease not prolonged");
-                }
-            }
-        }
-    }
-
-    /// The lease of a claim that this process made while it drove the run. A resume is more than a lease.
-    fn newer_lease(&self, run: &Run) -> Option<Lease> {
-        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = driven.get_mut(&run.id)?.claimed.take_if(|claimed| claimed.run.revision == run.revision)?;
-        Some(claimed.lease)
     }
 
     /// An outcome whose changes would make the context too large becomes an error of its step.

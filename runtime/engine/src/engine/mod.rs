@@ -7,6 +7,7 @@ mod background_entries; // diagnostic entries of calls in the background
 mod continue_run; // a paused one
 mod definitions;
 mod drive;
+mod holding; // leases of what is driven
 mod feed; // diagnostic entries, live
 mod progress;
 mod prompts; // for those who have a token

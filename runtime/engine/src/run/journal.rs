@@ -12,10 +12,9 @@ use crate::ports::{
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
-use crate::run::family::{Children, Part};
 use crate::run::record::Claim;
 use crate::run::state::{Ending, RunStateKind, Waits};
-use crate::run::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+use crate::run::step_records::{ChildrenRecord, RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 use crate::run::suspension::{Awaits, Reminder};
 use crate::time::Timestamp;
 
@@ -190,41 +189,6 @@ pub struct ReminderRecord {
     /// Why nobody may have been reminded. The run stays suspended all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
-}
-
-/// Child runs of a step, see [`super::Children`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChildrenRecord {
-    /// What they run.
-    pub part: Part,
-    /// How many there are to be.
-    pub total: u32,
-    /// The revision of the run that began the first of them: their ids follow from it.
-    pub since: u64,
-    /// How many had been begun until then.
-    pub begun: u32,
-    /// How many had completed until then.
-    pub completed: u32,
-    /// How many had ended in another way until then.
-    pub not_completed: u32,
-    /// Whether those that still ran were cancelled.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cancelling: bool,
-}
-
-impl ChildrenRecord {
-    /// Where they stand.
-    pub fn of(children: &Children) -> Self {
-        Self {
-            part: children.part,
-            total: children.total,
-            since: children.since,
-            begun: children.begun,
-            completed: children.completed,
-            not_completed: children.not_completed,
-            cancelling: children.cancelling,
-        }
-    }
 }
 
 /// A connector call with its hooks (F-05, F-09).

@@ -19,11 +19,11 @@ pub use self::diagnostic::{
 };
 pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
 pub use self::journal::{
-    ActionRecord, BranchRecord, CallRecord, ChildrenRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord,
-    JournalEntry, OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError,
-    StepOutcome, StepRecord,
+    ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
+    OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome,
+    StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
-pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+pub use self::step_records::{ChildrenRecord, RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

@@ -1,5 +1,6 @@
 //! What the journal keeps of the simple kinds of steps.
 
+use super::family::{Children, Part};
 use serde::{Deserialize, Serialize};
 
 use super::journal::HookRecord;
@@ -46,4 +47,39 @@ pub struct RedirectRecord {
     /// Whether the run ends with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
+}
+
+/// Child runs of a step, see [`Children`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildrenRecord {
+    /// What they run.
+    pub part: Part,
+    /// How many there are to be.
+    pub total: u32,
+    /// The revision of the run that began the first of them: their ids follow from it.
+    pub since: u64,
+    /// How many had been begun until then.
+    pub begun: u32,
+    /// How many had completed until then.
+    pub completed: u32,
+    /// How many had ended in another way until then.
+    pub not_completed: u32,
+    /// Whether those that still ran were cancelled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
+}
+
+impl ChildrenRecord {
+    /// Where they stand.
+    pub fn of(children: &Children) -> Self {
+        Self {
+            part: children.part,
+            total: children.total,
+            since: children.since,
+            begun: children.begun,
+            completed: children.completed,
+            not_completed: children.not_completed,
+            cancelling: children.cancelling,
+        }
+    }
 }
