@@ -125,15 +125,15 @@ fn templates() {
     check(
         with_function(with(document("https://a.com"), headers), function),
         expect![[r#"
-        /headers/0/name [connector.document.header] header `content-length` belongs to the connection or to the host and cannot be set
-        /headers/1/name [connector.document.header] the connector's `authentication` sets `authorization`; leave one of the two out
-        /functions/0/headers/0/name [connector.document.header] header `host` belongs to the connection or to the host and cannot be set
-        /functions/0/headers/1/value [connector.document.template] this `${` has no matching `}`; write `$${` where the characters are meant (at byte 0)
-        /functions/0/headers/2/name [connector.document.header] `y z` is not a header name (RFC 9110 token)
-        /functions/0/headers/3/value [connector.document.header] the value of header `x` holds a control character
-        /functions/0/endpoint [connector.document.template] `nope` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at byte 5)
-        /functions/0/body [connector.document.body] a GET request has no body; a body goes with POST, PUT and PATCH
-        /functions/0/body/a~1b/0 [connector.document.template] this is not a CEL expression: Syntax error: no viable alternative at input '.' (at byte 8)"#]],
+            /headers/0/name [connector.document.header] header `content-length` belongs to the connection or to the host and cannot be set
+            /headers/1/name [connector.document.header] the connector's `authentication` sets `authorization`; leave one of the two out
+            /functions/0/headers/0/name [connector.document.header] header `host` belongs to the connection or to the host and cannot be set
+            /functions/0/headers/1/value [connector.document.template] this `${` has no matching `}`; write `$${` where the characters are meant (at byte 0)
+            /functions/0/headers/2/name [connector.document.header] `y z` is not a header name (RFC 9110 token)
+            /functions/0/headers/3/value [connector.document.header] the value of header `x` holds a control character
+            /functions/0/endpoint [connector.document.template] `nope` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run`, `item` (at byte 5)
+            /functions/0/body [connector.document.body] a GET request has no body; a body goes with POST, PUT and PATCH
+            /functions/0/body/a~1b/0 [connector.document.template] this is not a CEL expression: Syntax error: no viable alternative at input '.' (at byte 8)"#]],
     );
     for endpoint in ["x", "${event.x}", "/a#b", "/../a"] {
         let document = serde_json::from_value(with_function(document("https://a.com"), json!({"endpoint": endpoint})));

@@ -184,8 +184,8 @@ fn steps_have_one_kind_and_known_fields() {
     faults_of(
         "  - id: a\n  - id: b\n    end: {}\n    fail: { reason: x }\n  - id: C\n    end: {}\n    colour: red\n  - 7\n",
         &expect![[r#"
-            3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `fail`, `end`)
-            4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `fail`, `end`)
+            3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `prompt`, `parallel`, `for-each`, `call-flow`, `fail`, `end`)
+            4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `prompt`, `parallel`, `for-each`, `call-flow`, `fail`, `end`)
             7:9 flow.shape [C] "C" does not match "^[a-z][a-z0-9_-]{0,63}$"
             9:5 flow.shape [C] `colour` is not known here (known are `description`, `end`, `id`)
             10:5 flow.shape [-] a step must be an object with `id` and a kind
@@ -213,7 +213,7 @@ fn expressions_and_context_reads_are_checked() {
     faults_of(
         "  - id: a\n    claims:\n      - { key: k, type: string, value: '${connectors.nope.body}' }\n      - { key: l, type: string, value: 'x ${user.id}' }\n      - { key: m, type: string, value: 'x ${event.a' }\n",
         &expect![[r#"
-            6:45 flow.expression [a] `user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run` (at `user.id}`)
+            6:45 flow.expression [a] `user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run`, `item` (at `user.id}`)
             7:43 flow.expression [a] this `${` has no matching `}`; write `$${` where the characters are meant (at `${event.a`)
         "#]],
     );

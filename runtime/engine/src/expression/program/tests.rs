@@ -36,7 +36,7 @@ fn faults_say_what_and_where() {
     let fault = |source: &str| Expression::parse(source).expect_err(source);
     assert_eq!(
         fault("user.id == 1").message,
-        "`user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run`"
+        "`user` is not known here; an expression sees `event`, `connectors`, `steps`, `claims`, `args`, `run`, `item`"
     );
     assert_eq!(fault("event.a ==").offset, "event.a ==".len());
     assert!(fault("event.l.map(a, event.l.map(b, event.l.map(c, c)))").message.contains("3 deep"));
