@@ -15,8 +15,9 @@ use crate::connector::Connector;
 use crate::engine::{Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
-use crate::ids::ConnectorName;
+use crate::ids::{ConnectorName, StepId};
 use crate::message::Failure;
+use crate::outside::Outside;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
     ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord, Waits,
@@ -29,6 +30,8 @@ use crate::time::Timestamp;
 /// Everything that a step may use.
 pub(crate) struct Attempt<'a> {
     pub(crate) ports: &'a Ports,
+    /// What time and chance give it.
+    pub(crate) outside: Outside<'a>,
     pub(crate) flow: &'a Flow,
     pub(crate) step: &'a Step,
     pub(crate) run: &'a Run,
@@ -112,7 +115,6 @@ pub(crate) struct Outcome {
 
 /// Runs a step, once. An error of the store leaves nothing to commit.
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
-    let started_at = attempt.ports.clock.now();
     let started = Instant::now();
     let done = match &attempt.step.kind {
         StepKind::Call(call) => steps::run_call(attempt, call).await,
@@ -122,46 +124,45 @@ pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
     };
-    conclude(attempt, done, started_at, started.elapsed())
+    conclude(attempt, done, started.elapsed())
 }
 
 /// From what a step did to what its commit says.
-fn conclude(
-    attempt: &Attempt<'_>,
-    done: Done,
-    started_at: Timestamp,
-    elapsed: Duration,
-) -> Result<Outcome, StoreError> {
+fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outcome, StoreError> {
     let Done { record, way, mut changes } = done;
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
     changes.extend(left_behind);
-    let event = match &outcome {
-        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { redirect, until } => {
-            Event::Suspended { step: attempt.step.id.clone(), redirect: redirect.clone(), until: *until }
-        }
-        StepOutcome::Waiting { on, until, .. } => {
-            Event::Waiting { step: attempt.step.id.clone(), on: *on, until: *until }
-        }
-        StepOutcome::Paused { error, until } => {
-            Event::Paused { step: attempt.step.id.clone(), error: error.clone(), until: *until }
-        }
-        StepOutcome::End(ending) => Event::Ended(ending.clone()),
-    };
-    let run = attempt.run.clone().apply(event, attempt.ports.clock.now());
+    let event = event_of(&attempt.step.id, &outcome);
+    let (recorded, done_at) = attempt.outside.conclude(attempt.sensitive_names);
+    let run = attempt.run.clone().apply(event, done_at);
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
         sequence: run.revision,
         step: attempt.step.id.clone(),
-        started_at,
+        started_at: attempt.outside.began(),
         elapsed_us: micros(elapsed),
         record,
         outcome,
         changes: changes.clone(),
         diagnostics,
         diagnostics_dropped,
+        recorded,
     };
     Ok(Outcome { run, entry, changes, children: Vec::new() })
+}
+
+/// What an outcome of a step is to its run.
+pub(crate) fn event_of(step: &StepId, outcome: &StepOutcome) -> Event {
+    let step = step.clone();
+    match outcome {
+        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
+        StepOutcome::Suspended { redirect, until } => {
+            Event::Suspended { step, redirect: redirect.clone(), until: *until }
+        }
+        StepOutcome::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
+        StepOutcome::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
+        StepOutcome::End(ending) => Event::Ended(ending.clone()),
+    }
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -213,7 +214,7 @@ impl Attempt<'_> {
     pub(crate) async fn connector(&self, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
         match self.tried {
             Some(tried) if tried.document.connector == *name => Ok(tried.clone()),
-            _ => self.ports.definitions.connector(&self.run.tenant, name).await,
+            _ => self.ports.definitions.connector(&self.run.tenant, name, self.outside.versions()).await,
         }
     }
 
@@ -247,7 +248,8 @@ impl Attempt<'_> {
 
     async fn shown(&self) -> Result<&Shown, StoreError> {
         let make = async || {
-            let mut names = self.ports.definitions.marked_names(&self.run.tenant, self.flow).await?;
+            let (definitions, versions) = (&self.ports.definitions, self.outside.versions());
+            let mut names = definitions.marked_names(&self.run.tenant, self.flow, versions).await?;
             let tried = self.tried.into_iter().flat_map(|connector| &connector.document.sensitive);
             names.mark(tried.chain(self.sensitive_names).chain(&self.run.sensitive).map(String::as_str));
             let scope = self.scope.masked(&names);

@@ -12,9 +12,10 @@ use super::{Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
+use crate::outside::Outside;
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
@@ -207,6 +208,7 @@ impl Engine {
         let budget = claimed.run.deadline.since(self.ports.clock.now());
         let this = Attempt {
             ports: &self.ports,
+            outside: Outside::live(&*self.ports.clock),
             flow,
             step,
             run: &claimed.run,
@@ -262,6 +264,8 @@ impl Engine {
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
         over.entry.record = outcome.entry.record;
+        over.entry.recorded = outcome.entry.recorded;
+        over.entry.started_at = outcome.entry.started_at;
         over.entry.diagnostics = outcome.entry.diagnostics;
         over.entry.diagnostics_dropped = outcome.entry.diagnostics_dropped;
         over
@@ -287,7 +291,8 @@ impl Engine {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
-        let Outcome { run, entry, changes, children } = outcome;
+        let Outcome { run, mut entry, changes, children } = outcome;
+        entry.recorded.replaced = claimed.context.replaced_by(&changes);
         let mut run = Run { fence: claimed.lease.fence, ..run };
         if let StepRecord::Action(action) = &entry.record {
             run.keep_sensitive(&action.encrypted_names);
@@ -321,7 +326,7 @@ impl Engine {
 }
 
 /// What the expressions of a step see.
-pub(super) fn scope_of(run: &Run, context: &RunContext) -> Scope {
+pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
     let about = serde_json::json!({
         "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
         "created_at": run.created_at, "deadline": run.deadline,
@@ -351,6 +356,7 @@ fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp
         changes: Vec::new(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: Recorded::default(),
     };
     Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
 }

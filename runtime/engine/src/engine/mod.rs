@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
+pub(crate) use self::definitions::{Trouble, Versions};
 pub use self::drive::SUSPENSION_EXPIRED;
+pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::resume::{Resume, ResumeError, ResumedRun};
 pub use self::serve_action::{ServeAction, ServeActionError};
@@ -146,7 +147,7 @@ impl Engine {
     pub async fn hidden_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
         let definitions = &self.ports.definitions;
         let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await {
-            Ok(Some((_, flow))) => definitions.marked_names(&run.tenant, &flow).await?,
+            Ok(Some((_, flow))) => definitions.marked_names(&run.tenant, &flow, &Versions::default()).await?,
             Err(StoreError::Unreadable { .. }) => definitions.all_marked_names(&run.tenant).await?,
             Err(error) => return Err(error),
             Ok(None) => SensitiveNames::default(),

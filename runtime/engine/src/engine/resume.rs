@@ -11,7 +11,8 @@ use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, Event, JournalEntry, Run, RunContext, RunState, RunStateKind, StepOutcome, StepRecord,
+    ContextChange, ContextKey, Event, JournalEntry, Recorded, Run, RunContext, RunState, RunStateKind, StepOutcome,
+    StepRecord,
 };
 use crate::time::Timestamp;
 
@@ -149,10 +150,12 @@ impl Engine {
         let waits = self.queued.load(Ordering::Relaxed);
         let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
+        let replaced = context.replaced_by(std::slice::from_ref(&change));
+        let recorded = Recorded { replaced, ..Recorded::default() };
         let commit = Intervention {
             run: run.clone(),
             changes: vec![change.clone()],
-            entry: entry_of(&run, step, resume.input.clone(), change.clone(), now),
+            entry: entry_of(&run, (step, resume.input.clone()), change.clone(), recorded, now),
             client_key: resume.client_key.clone(),
             lease,
             from: vec![RunStateKind::Suspended],
@@ -242,7 +245,13 @@ fn not_suspended(run: &Run, wanted: Option<u64>) -> ResumeError {
     ResumeError::NotSuspended { run: run.id, state: run.state_kind(), revision: run.revision, wanted }
 }
 
-fn entry_of(run: &Run, step: StepId, input: Value, change: ContextChange, now: Timestamp) -> JournalEntry {
+fn entry_of(
+    run: &Run,
+    (step, input): (StepId, Value),
+    change: ContextChange,
+    recorded: Recorded,
+    now: Timestamp,
+) -> JournalEntry {
     JournalEntry {
         sequence: run.revision,
         step: step.clone(),
@@ -253,6 +262,7 @@ fn entry_of(run: &Run, step: StepId, input: Value, change: ContextChange, now: T
         changes: vec![change],
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded,
     }
 }
 

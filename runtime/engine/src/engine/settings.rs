@@ -118,7 +118,7 @@ pub(crate) struct SuspensionLimits {
 }
 
 impl EngineSettings {
-    pub(super) fn suspensions(&self) -> SuspensionLimits {
+    pub(crate) fn suspensions(&self) -> SuspensionLimits {
         SuspensionLimits { longest: self.suspension_max, per_step_max: self.suspensions_per_step_max }
     }
 

@@ -15,6 +15,29 @@ pub struct EncryptionError {
     pub message: String,
 }
 
+impl EncryptionError {
+    /// The code of what cannot be read now.
+    pub(crate) const UNAVAILABLE: &str = "action.encryption-unavailable";
+
+    const CODES: [&str; 10] = [
+        Self::UNAVAILABLE,
+        "action.no-certificate",
+        "action.certificate-expired",
+        "action.encryption-key",
+        "action.encrypted-value-too-large",
+        "action.no-private-key",
+        "action.not-decrypted",
+        "action.not-encrypted",
+        "run.deadline",
+        "action.encrypted-values",
+    ];
+
+    /// A code as the journal has it.
+    pub(crate) fn known(code: &str) -> &'static str {
+        Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::UNAVAILABLE)
+    }
+}
+
 /// Encrypts to certificates and decrypts with private keys, both stored as TLS identities.
 #[async_trait]
 pub trait Encryption: Send + Sync {

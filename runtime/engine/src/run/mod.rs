@@ -7,6 +7,7 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod recorded; // what a replay needs besides
 mod state;
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
@@ -20,4 +21,6 @@ pub use self::journal::{
     OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
+pub(crate) use self::recorded::DONE;
+pub use self::recorded::{Given, Recorded};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};

@@ -47,7 +47,7 @@ impl Acting<'_> {
         };
         let waits = self.set_up.time_to_live.min(self.attempt.suspensions.longest);
         tracing::debug!(run = %self.attempt.run.id, waits = duration_text::to_text(waits), "the run is suspended");
-        Ok(Way::Suspend { redirect, until: self.attempt.ports.clock.now().after(waits) })
+        Ok(Way::Suspend { redirect, until: self.attempt.outside.after("until", waits) })
     }
 
     fn may_suspend_again(&self, index: usize) -> Result<(), Refused> {
