@@ -20,10 +20,12 @@ mod demo_flow;
 mod diagnostics;
 mod durability;
 mod encrypted_actions;
+mod flow_runner;
 mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;
 mod identities;
+mod replay; // runs, executed again from their journals
 mod real_world; // systems that others have written
 mod responses;
 mod saved_actions;

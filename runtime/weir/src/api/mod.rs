@@ -30,6 +30,7 @@ mod identities;
 mod keys;
 mod openapi;
 mod plugins;
+mod run_debug; // the flow runner
 mod run_events;
 mod resume;
 mod runs;
@@ -101,6 +102,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
         .routes(routes!(runs::journal))
+        .routes(routes!(run_debug::debug))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))
         .routes(routes!(run_events::events))

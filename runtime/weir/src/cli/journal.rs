@@ -2,7 +2,9 @@
 
 mod action; // what an action was asked, and what became of its answer
 mod background;
+mod context;
 mod diagnostics;
+mod run; // how it stands or ended
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -10,7 +12,6 @@ use weir_engine::ports::{HookError, HookReport, PostResponseDecision, PreCallDec
 use weir_engine::run::{CallRecord, Ending, HookKind, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 use crate::output::{self, Colours, Style, printable};
-use crate::table;
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
@@ -34,17 +35,24 @@ pub(super) fn show_run(run: &Value) {
 pub(super) struct Page {
     colours: Colours,
     lines: Vec<String>,
+    /// With what hooks were given and what a step changed.
+    debugs: bool,
 }
 
 impl Page {
     /// An empty one.
     pub(super) fn new(colours: Colours) -> Self {
-        Self { colours, lines: Vec::new() }
+        Self { colours, lines: Vec::new(), debugs: false }
     }
 
     /// An empty one for standard output.
     pub(super) fn of_stdout() -> Self {
         Self::new(Colours::of_stdout())
+    }
+
+    /// The same, with what only somebody wants to see who looks for a fault.
+    pub(super) fn debugging(self) -> Self {
+        Self { debugs: true, ..self }
     }
 
     /// All of it.
@@ -60,7 +68,8 @@ impl Page {
         }
     }
 
-    fn entry(mut self, entry: &JournalEntry) -> Self {
+    /// A step.
+    pub(super) fn entry(mut self, entry: &JournalEntry) -> Self {
         let kind = match &entry.record {
             StepRecord::Call(call) => format!("call {}.{}", call.connector, call.function),
             StepRecord::Condition(_) => "condition".to_owned(),
@@ -86,6 +95,9 @@ impl Page {
             }
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
             StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+        }
+        if self.debugs {
+            self.context(entry);
         }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
@@ -135,9 +147,21 @@ impl Page {
     pub(super) fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
         let plugin = &hook.invocation.plugin;
         let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
-        let heading =
-            format!("{} {}@{}  {}  {fuel} fuel", kind.as_str(), plugin.name, plugin.version, time(*elapsed_us));
+        let of_most = match self.debugs {
+            true => format!(" of {}", hook.invocation.limits.fuel),
+            false => String::new(),
+        };
+        let took = time(*elapsed_us);
+        let heading = format!("{} {}@{}  {took}  {fuel}{of_most} fuel", kind.as_str(), plugin.name, plugin.version);
         self.put(1, Some(Style::Bold), &heading);
+        if self.debugs {
+            let invocation = &hook.invocation;
+            let given = [("input", &invocation.input), ("config", &invocation.config)];
+            for (name, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
+                self.put(2, Some(Style::Dim), name);
+                self.put(3, None, &Self::shortened(&pretty(value)));
+            }
+        }
         for log in logs {
             let fields: String = log.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
             self.put(2, Some(style_of(log.level)), &format!("log: {}{fields}", log.message));
@@ -149,6 +173,11 @@ impl Page {
             let outcome =
                 call.outcome.as_ref().map_or_else(ToString::to_string, |response| response.status.to_string());
             self.put(2, Some(Style::Dim), &format!("called {}.{}: {outcome}", call.connector, call.function));
+            if self.debugs {
+                call.sent_request.iter().for_each(|request| self.request("request of the plugin's call", request));
+                let came = call.exchange.iter().filter_map(|exchange| exchange.outcome.as_ref().ok());
+                came.for_each(|response| self.response("response to it", response));
+            }
         }
         match outcome {
             Ok(decided) => decision(decided, self),
@@ -266,43 +295,6 @@ impl Page {
                 self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
                 error.detail.iter().for_each(|detail| self.put(2, Some(Style::Dim), detail));
             }
-        }
-    }
-
-    fn run(&mut self, run: &Value) {
-        let state = table::text(run, "state");
-        let style = match state.as_str() {
-            "completed" => Style::Good,
-            "failed" => Style::Warning,
-            "error" => Style::Bad,
-            _ => Style::Bold,
-        };
-        let [id, flow, version] = ["id", "flow", "flow_version"].map(|member| table::text(run, member));
-        self.put(0, Some(style), &format!("run {id} of {flow}@{version}: {state}"));
-        if let Some(redirect) = run.get("redirect") {
-            let [url, until] = ["url", "until"].map(|member| table::text(redirect, member));
-            self.put(1, None, &format!("its end user is sent to {url}"));
-            self.put(1, Some(Style::Dim), &format!("waits until {until}; `weir run resume {id}` goes on"));
-        }
-        let claims = run.get("claims").and_then(Value::as_array);
-        for claim in claims.into_iter().flatten() {
-            let value = claim.get("value").cloned().unwrap_or_default();
-            self.put(1, None, &format!("{} = {value}", table::text(claim, "key")));
-        }
-        for (member, names) in [("failure", ["step", "reason", "description"]), ("error", ["step", "code", "message"])]
-        {
-            let Some(why) = run.get(member) else { continue };
-            for name in names {
-                let text = table::text(why, name);
-                if !text.is_empty() {
-                    self.put(1, None, &format!("{name}: {text}"));
-                }
-            }
-        }
-        if let Some(result) = run.get("client_result") {
-            let [endpoint, status] = ["endpoint", "status"].map(|member| table::text(result, member));
-            let body = result.get("body").unwrap_or(&Value::Null);
-            self.put(1, None, &format!("a client of `{endpoint}` gets {status} {body}"));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::output::{self, Colours, Style};
 
 /// Prints one call.
 pub(in crate::cli) fn show_call(call: &BackgroundCall) {
-    let page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
+    let page = Page::of_stdout();
     output::line(&page.background_call(call).lines.join("\n"));
 }
 
@@ -78,7 +78,7 @@ mod tests {
             "body_bytes_left_out": 7
         }))
         .unwrap();
-        let page = Page { colours: Colours::Off, lines: Vec::new() }.background_call(&call);
+        let page = Page::new(Colours::Off).background_call(&call);
         expect![[r#"
             2. notify  background call mail.send
               request
