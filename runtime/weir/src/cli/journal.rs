@@ -4,6 +4,7 @@ mod action; // what an action was asked, and what became of its answer
 mod background;
 mod context;
 mod diagnostics;
+mod folded; // JSON on few lines
 mod run; // how it stands or ended
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::output::{self, Colours, Style, printable};
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
+use self::folded::folded;
 
 /// Most of a body that is shown, in characters.
 const BODY_CHARS_MAX: usize = 2_000;
@@ -107,11 +109,15 @@ impl Page {
     fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
+        let mut asked = request;
         for hook in &call.pre_call {
-            self.hook(HookKind::PreCall, hook, |decision, page| match decision {
-                PreCallDecision::Call(request) => page.request("request, after the hook", request),
-                PreCallDecision::Respond(response) => page.response("answered by the hook, no call was made", response),
-                PreCallDecision::Fail(failure) => page.failure(failure),
+            let before = asked.filter(|_| self.debugs);
+            if let Ok(PreCallDecision::Call(request)) = &hook.report.outcome {
+                asked = Some(request);
+            }
+            self.hook(HookKind::PreCall, hook, |decision, page| match (decision, before) {
+                (PreCallDecision::Call(request), Some(before)) => page.changed_request(before, request),
+                (decision, _) => page.pre_call(decision),
             });
         }
         if !call.mode.is_wait() {
@@ -144,6 +150,14 @@ impl Page {
         }
     }
 
+    fn pre_call(&mut self, decision: &PreCallDecision) {
+        match decision {
+            PreCallDecision::Call(request) => self.request("request, after the hook", request),
+            PreCallDecision::Respond(response) => self.response("answered by the hook, no call was made", response),
+            PreCallDecision::Fail(failure) => self.failure(failure),
+        }
+    }
+
     pub(super) fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
         let plugin = &hook.invocation.plugin;
         let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
@@ -158,8 +172,7 @@ impl Page {
             let invocation = &hook.invocation;
             let given = [("input", &invocation.input), ("config", &invocation.config)];
             for (name, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
-                self.put(2, Some(Style::Dim), name);
-                self.put(3, None, &Self::shortened(&pretty(value)));
+                self.put(2, Some(Style::Dim), &format!("{name} {}", Self::shortened(&folded(value))));
             }
         }
         for log in logs {
@@ -229,7 +242,7 @@ impl Page {
     fn transformed_data(&mut self, response: &Response) {
         if let Some(data) = &response.transformed_data {
             self.put(2, Some(Style::Dim), "transformed_data");
-            self.put(3, None, &pretty(data));
+            self.put(3, None, &self.json(data));
         }
     }
 
@@ -242,8 +255,12 @@ impl Page {
 
     fn body(&mut self, body: &Octets) {
         let Some(text) = body.as_text() else { return self.put(2, Some(Style::Dim), &format!("{body:?}")) };
-        let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| pretty(&value));
+        let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| self.json(&value));
         self.put(2, None, &Self::shortened(&text));
+    }
+
+    fn json(&self, value: &Value) -> String {
+        if self.debugs { folded(value) } else { pretty(value) }
     }
 
     /// The beginning of a long text.

@@ -3,7 +3,7 @@
 use weir_engine::run::{BackgroundCall, BackgroundState, CallRecord};
 
 use super::{Page, time};
-use crate::output::{self, Colours, Style};
+use crate::output::{self, Style};
 
 /// Prints one call.
 pub(in crate::cli) fn show_call(call: &BackgroundCall) {

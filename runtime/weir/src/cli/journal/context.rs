@@ -54,11 +54,14 @@ impl Page {
             (None, None) => self.put(depth, Some(style), &format!("{mark} {name}")),
             (Some(only), None) | (None, Some(only)) => {
                 let value = diff.after.as_ref().or(diff.before.as_ref());
-                // What is too long for a line is written out below its name.
-                match value.filter(|_| only.ends_with('…')) {
-                    Some(value) => {
+                match value.and_then(Value::as_object).filter(|_| only.ends_with('…')) {
+                    // Most of it stands above already, where it came from.
+                    Some(members) => {
                         self.put(depth, Some(style), &format!("{mark} {name}"));
-                        self.put(depth + 1, Some(Style::Dim), &Self::shortened(&super::pretty(value)));
+                        let width = members.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+                        for (name, value) in members {
+                            self.put(depth + 1, Some(style), &format!("{mark} /{name:width$}  {}", on_a_line(value)));
+                        }
                     }
                     None => self.put(depth, Some(style), &format!("{mark} {name:width$}  {only}")),
                 }
