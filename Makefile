@@ -34,7 +34,8 @@ bench: guests ## Hooks against the raw engine, calls against bare reqwest, durab
 	$(CARGO) build --locked --release --workspace
 	$(CARGO) bench --locked --workspace --bench bench
 
-torture: ## The store under 1,000 kills, 500 power cuts and 300 failing disks; takes a quarter of an hour.
+torture: build ## 1,000 kills of the server, 1,000 of the store, 500 power cuts and 300 failing disks; half an hour.
+	WEIR_KILLS=1000 $(CARGO) test --locked --workspace --test torture -- --nocapture
 	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 $(CARGO) test --locked --workspace --test all -- crash disk_trials --nocapture
 
 guests: build ## Build the example plugins into components.

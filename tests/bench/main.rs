@@ -1,11 +1,15 @@
 //! `make bench`: one hook invocation against the raw engine, one connector call against bare reqwest, and durable steps
 //! against the disk, in one process, so that the ratios hold on any machine. Prints a table and writes
-//! `target/bench/report.json`. With `hooks`, `calls` or `steps` on its command line it measures only those.
+//! `target/bench/report.json`. With `hooks`, `calls`, `steps` or `stored` on its command line it measures only those.
 
 mod calls;
+mod floor; // what the disk can do
 mod hooks;
+mod nobody; // ports of an engine whose flows call nothing
 mod report;
 mod steps;
+mod store_alone; // the store's verbs without an engine
+mod stored; // many stored runs
 
 use report::Report;
 
@@ -26,6 +30,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("steps") {
         runtime.block_on(steps::measure(&mut report))?;
+    }
+    if wanted("stored") {
+        runtime.block_on(stored::measure(&mut report))?;
     }
     report.print();
     report.write()

@@ -27,12 +27,20 @@ impl Report {
         self.0.push(Row { name: name.into(), unit, value, ratio });
     }
 
+    /// Adds the rows of durations: half of them, and all but one in a hundred, lie below.
+    pub(crate) fn add_latencies(&mut self, name: &str, durations: &[Duration]) {
+        let mut durations = durations.to_vec();
+        for (percentile, share) in [("p50", 0.5), ("p99", 0.99)] {
+            self.add(format!("{name}, {percentile}"), "us", percentile_us(&mut durations, share), None);
+        }
+    }
+
     pub(crate) fn print(&self) {
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "\n{:<52} {:>12}  {:<9} ratio", "what", "value", "unit");
+        let _ = writeln!(out, "\n{:<66} {:>12}  {:<9} ratio", "what", "value", "unit");
         for row in &self.0 {
             let ratio = row.ratio.as_ref().map(|(name, ratio)| format!("{ratio:.2} x {name}")).unwrap_or_default();
-            let _ = writeln!(out, "{:<52} {:>12.1}  {:<9} {ratio}", row.name, row.value, row.unit);
+            let _ = writeln!(out, "{:<66} {:>12.1}  {:<9} {ratio}", row.name, row.value, row.unit);
         }
     }
 

@@ -10,6 +10,7 @@ mod action_services; // plugins for systems that call action services
 mod action_answers; // external services that answer badly
 mod action_types; // types that an operator adds, and what clients get
 mod api; // the API without its command line: answers to good and bad requests
+mod backup;
 mod background;
 mod bad_input;
 mod both_providers; // one action, served by a plugin and by an external service
@@ -21,6 +22,9 @@ mod diagnostics;
 mod durability;
 mod encrypted_actions;
 mod flow_runner;
+mod guarantees; // each clause has its test
+mod full_disk;
+mod expressions; // `weir eval`
 mod guest_actions; // the guest examples that serve actions
 mod hostile_guests;
 mod house;

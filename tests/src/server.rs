@@ -31,6 +31,35 @@ pub struct Server {
     log: Arc<(Mutex<String>, Condvar)>,
 }
 
+/// A server that was started, and may not serve yet. Killed when it is dropped.
+pub struct Starting {
+    server: Server,
+    serving: mpsc::Receiver<String>,
+}
+
+impl Starting {
+    /// The server, once it serves.
+    ///
+    /// # Errors
+    /// It does not start; the error has what it said.
+    pub fn serving(mut self) -> anyhow::Result<Server> {
+        match self.serving.recv_timeout(START_TIME_MAX) {
+            Ok(url) => self.server.url = url,
+            Err(_) => bail!("the server did not start:\n{}", self.server.log()),
+        }
+        Ok(self.server)
+    }
+
+    /// Ends it as a power switch would, wherever it is. Whether it had come so far as to serve.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn kill(self) -> std::io::Result<bool> {
+        self.server.kill()?;
+        Ok(self.serving.recv().is_ok())
+    }
+}
+
 impl Server {
     /// Starts a server on a free port, with its data in `folder`; waits until it serves. What is in the folder from
     /// an earlier server stays.
@@ -46,6 +75,26 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn start_with(folder: &Path, config: &str) -> anyhow::Result<Self> {
+        Self::start_among(folder, config, &[])
+    }
+
+    /// The same with further variables.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_among(folder: &Path, config: &str, variables: &[(String, String)]) -> anyhow::Result<Self> {
+        Self::spawn_among(folder, config, variables)?.serving()
+    }
+
+    /// A server that may not serve yet.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn spawn(folder: &Path, config: &str) -> anyhow::Result<Starting> {
+        Self::spawn_among(folder, config, &[])
+    }
+
+    fn spawn_among(folder: &Path, config: &str, variables: &[(String, String)]) -> anyhow::Result<Starting> {
         std::fs::create_dir_all(folder)?;
         let config_file = folder.join("weir.toml");
         std::fs::write(&config_file, format!("{config}\n{CONFIG}"))?;
@@ -55,6 +104,7 @@ impl Server {
             .arg("--data")
             .arg(folder.join("data"))
             .env("NO_COLOR", "1")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -75,12 +125,8 @@ impl Server {
                 kept.1.notify_all();
             }
         });
-        let mut server = Self { folder: folder.to_owned(), child, url: String::new(), log };
-        match serving.recv_timeout(START_TIME_MAX) {
-            Ok(url) => server.url = url,
-            Err(_) => bail!("the server did not start:\n{}", server.log()),
-        }
-        Ok(server)
+        let server = Self { folder: folder.to_owned(), child, url: String::new(), log };
+        Ok(Starting { server, serving })
     }
 
     /// What it has said so far.

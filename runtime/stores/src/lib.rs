@@ -8,9 +8,11 @@
 pub mod settings; // what an operator can choose
 mod causes; // errors in one line
 mod records; // the verbs, for every back end
+mod backup; // a whole store in one file
 mod memory; // rows in memory
 mod sled_store; // rows in sled, large values in files
 
+pub use self::backup::{BackupError, Backups, Dumped, PART_BYTES_MAX, Report, verify};
 pub use self::memory::MemoryStore;
 pub use self::records::{Records, VALUE_BYTES_MAX};
 pub use self::settings::SledSettings;

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLockReadGuard};
 
 use bytes::Bytes;
 use weir_engine::digest::Digest;
 use weir_engine::ports::{Health, StoreError};
 
+use crate::backup::{BackupError, Contents, Copied, Report, Source, load};
 use crate::records::{Backend, BlobRef, Blobs, Changes, Draft, Records, Row, Rows};
 
 /// A store in memory.
@@ -16,6 +18,18 @@ pub type MemoryStore = Records<Memory>;
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new(Memory::default())
+    }
+}
+
+impl MemoryStore {
+    /// A store with the content of a backup, of whatever back end that was made. Waits for the disk.
+    ///
+    /// # Errors
+    /// The file is not as it was made, or was made of a damaged store.
+    pub async fn restored(file: &Path) -> Result<(Self, Report), BackupError> {
+        let store = Self::default();
+        let report = load(&store, &Contents::open(file)?, false).await?;
+        Ok((store, report))
     }
 }
 
@@ -71,6 +85,22 @@ impl Backend for Memory {
     fn health(&self) -> Health {
         let notes = vec!["nothing survives the process".to_owned()];
         Health { backend: "memory".to_owned(), writable: true, notes, bytes_on_disk: None, bytes_free: None }
+    }
+}
+
+impl Source for Memory {
+    fn copy_rows(&self, each: &mut dyn FnMut(Copied) -> Result<(), BackupError>) -> Result<(), BackupError> {
+        let rows = lock(&self.rows).clone();
+        each(Copied::Rows(rows.into_iter().collect()))
+    }
+
+    /// Nothing is ever removed from memory.
+    fn hold(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        None
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        self
     }
 }
 

@@ -1,6 +1,5 @@
 //! What an action answered, whoever served it: one type for plugins and external services.
 
-mod json; // a body, strictly
 mod read; // from a response to an answer
 
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,9 @@
 //! What a caller of actions asks, read strictly (A-03): the envelope that an external service gets.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::operation::AllowedOperation;
+use super::strict_json;
 
 /// Most entries of `allowedOperations`, and most paths of one.
 const LISTED_MAX: usize = 1_000;
@@ -15,6 +13,9 @@ const PATHS_MAX: usize = 10_000;
 
 /// The longest `flowId` and `requestId`, in bytes. They are repeated in logs.
 const ID_BYTES_MAX: usize = 255;
+
+/// The deepest body, in levels of arrays and objects.
+const DEPTH_MAX: u16 = 100;
 
 /// What an action is asked by a caller of external services.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,13 +42,8 @@ pub struct InvalidActionRequest(pub String);
 /// # Errors
 /// The first thing that is wrong, and where.
 pub fn read_action_request(text: &str) -> Result<ActionRequest, InvalidActionRequest> {
-    let Unique(value) = serde_json::from_str(text).map_err(|error| {
-        let place = format!("at line {} column {}", error.line(), error.column());
-        InvalidActionRequest(match error.classify() {
-            serde_json::error::Category::Data => format!("The body has a name twice in one object {place}"),
-            _ => format!("The body is not JSON {place}"),
-        })
-    })?;
+    let value = strict_json::parse(text.as_bytes(), DEPTH_MAX);
+    let value = value.map_err(|problem| InvalidActionRequest(format!("The body {problem}")))?;
     let Value::Object(mut envelope) = value else { return Err(invalid("The body must be a JSON object")) };
     let flow_id = id(&mut envelope, "flowId")?;
     let request_id = id(&mut envelope, "requestId")?;
@@ -86,68 +82,6 @@ fn id(envelope: &mut Map<String, Value>, name: &str) -> Result<Option<String>, I
     }
 }
 
-/// A JSON value without a name twice in one object: two readers could take different ones of the two.
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Unique(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let Unique(value) = members.next_value()?;
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name stands here a second time"));
-            }
-        }
-        Ok(Value::Object(object))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +105,8 @@ mod tests {
         let whole = |event: &str, allowed: &str| {
             format!(r#"{{"actionType": "T", "event": {event}, "allowedOperations": {allowed}}}"#)
         };
-        assert_eq!(of("{"), "The body is not JSON at line 1 column 1");
+        assert!(of("{").starts_with("The body is refused as JSON: ") && of("{").ends_with("at line 1 column 1"));
+        assert_eq!(of(""), "The body is empty");
         assert_eq!(of("[]"), "The body must be a JSON object");
         assert_eq!(of(r#"{"event": {}, "allowedOperations": []}"#), "actionType must be a text");
         assert_eq!(of(&whole("[]", "[]")), "event must be an object");

@@ -21,7 +21,8 @@ mod serves;
 mod texts;
 mod selection;
 mod type_check;
-mod shown; // where an action sees what the run's event holds
+mod shown;
+mod strict_json; // bodies, read strictly // where an action sees what the run's event holds
 mod types;
 
 pub use self::answer::{

@@ -67,6 +67,21 @@ impl Faults {
         self.add(document, pointer, Severity::Warning, code, message.into())
     }
 
+    /// Adds a fault about a part of the text at a pointer: `length` bytes from `offset` on.
+    pub(crate) fn within(
+        &mut self,
+        document: &Document,
+        (pointer, offset, length): (&str, usize, usize),
+        severity: Severity,
+        code: &str,
+        message: impl Into<String>,
+    ) -> &mut Fault {
+        let Span { line, column, end_line, end_column } = document.span_within(pointer, offset, length);
+        let fault = self.add(document, pointer, severity, code, message.into());
+        (fault.line, fault.column, fault.end_line, fault.end_column) = (line, column, end_line, end_column);
+        fault
+    }
+
     #[expect(clippy::indexing_slicing, reason = "the fault has just been pushed")]
     fn add(
         &mut self,

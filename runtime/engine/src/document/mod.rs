@@ -2,6 +2,7 @@
 
 mod fault;
 mod parse;
+mod place;
 mod render;
 mod scalar;
 mod shape;

@@ -4,6 +4,7 @@
 //! document, and tags.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as SourceSpan};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub struct Document {
     /// What it says.
     pub value: Value,
     spans: HashMap<String, Span>,
+    /// As its author wrote it.
+    pub(super) source: Option<Arc<str>>,
 }
 
 impl Document {
@@ -75,14 +78,14 @@ impl Document {
             // JSON's own parser decides what JSON says; the other one only gives positions.
             (Some(value), Ok(document)) => Ok(Self { value, ..document }),
             (Some(_), Err(faults)) if faults.0.iter().any(|fault| fault.code != "document.syntax") => Err(faults),
-            (Some(value), Err(_)) => Ok(Self { value, spans: HashMap::new() }),
+            (Some(value), Err(_)) => Ok(Self { value, spans: HashMap::new(), source: None }),
             (None, parsed) => parsed,
         }
     }
 
     /// A document that was made by a program: it has no positions.
     pub fn of_value(value: Value) -> Self {
-        Self { value, spans: HashMap::new() }
+        Self { value, spans: HashMap::new(), source: None }
     }
 
     /// Where the node of a pointer stands; where its nearest ancestor does, if the node is missing.
@@ -152,11 +155,12 @@ struct Builder<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     spans: HashMap<String, Span>,
     pointer_bytes: usize,
+    source: &'a str,
 }
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str) -> Self {
-        Self { parser: Parser::new_from_str(text), spans: HashMap::new(), pointer_bytes: 0 }
+        Self { parser: Parser::new_from_str(text), spans: HashMap::new(), pointer_bytes: 0, source: text }
     }
 
     fn document(mut self) -> Result<Document, Faults> {
@@ -174,7 +178,7 @@ impl<'a> Builder<'a> {
             }
         }
         let value = value.ok_or_else(|| syntax("document.empty", "the document is empty".to_owned(), Span::START))?;
-        Ok(Document { value, spans: self.spans })
+        Ok(Document { value, spans: self.spans, source: Some(self.source.into()) })
     }
 
     fn next(&mut self) -> Result<(Event<'a>, SourceSpan), Faults> {

@@ -1,84 +1,87 @@
-//! The regular expressions of `matches`, known when an expression is saved: CEL compiles one at each use, however
-//! large it becomes (S-10).
+//! Regular expressions, known when an expression is saved: each is compiled once, and how large it becomes decides
+//! what its use costs (S-10).
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
+use super::cost::CostClass;
+use super::library::{self, Callee};
+use super::meter::{Pattern, Patterns};
 use super::tree::children;
-
-/// The function that takes a regular expression.
-pub(super) const MATCHES: &str = "matches";
 
 /// How large a pattern may be when it is compiled, in bytes: the steps in which that is found out.
 const SIZES: [usize; 3] = [4 << 10, 32 << 10, 256 << 10];
 
+/// What a pattern may remember while it is matched, in bytes.
+const MEMORY: usize = 1 << 20;
+
 /// Most patterns of one expression: each is compiled to see how large it is.
 const PATTERNS_MAX: usize = 8;
 
-/// Refuses patterns that only a run knows, faulty ones and large ones.
-pub(super) fn check(expression: &IdedExpr) -> Result<(), String> {
-    let mut calls = Vec::new();
-    collect(expression, &mut calls);
-    if calls.len() > PATTERNS_MAX {
-        let count = calls.len();
-        return Err(format!(
-            "the expression uses `{MATCHES}` {count} times; at most {PATTERNS_MAX} are allowed: join patterns with `|`"
-        ));
+/// Compiles the patterns of an expression. Refuses those that only a run knows, faulty ones and large ones: what is
+/// wrong, and the node that it is wrong with.
+pub(super) fn compile(expression: &IdedExpr) -> Result<Patterns, (String, u64)> {
+    let mut found = Vec::new();
+    collect(expression, &mut found);
+    if let Some((name, pattern)) = found.get(PATTERNS_MAX) {
+        let count = found.len();
+        let message = format!(
+            "the expression uses patterns {count} times, here in `{name}`; at most {PATTERNS_MAX} are allowed: join patterns with `|`"
+        );
+        return Err((message, pattern.id));
     }
-    for call in calls {
-        let Some(pattern) = literal(call) else {
-            return Err(format!(
-                "the pattern of `{MATCHES}` must stand here as a text in quotes; for texts that only a run knows there are `==`, `in`, `contains`, `startsWith` and `endsWith`"
-            ));
+    let mut patterns = HashMap::new();
+    for (name, pattern) in found {
+        let Expr::Literal(LiteralValue::String(text)) = &pattern.expr else {
+            let message = format!(
+                "the pattern of `{name}` must stand here as a text in quotes; for texts that only a run knows there are `==`, `in`, `contains`, `startsWith` and `endsWith`"
+            );
+            return Err((message, pattern.id));
         };
-        compiled_size(pattern)?;
+        let compiled = compiled(name, text.inner()).map_err(|message| (message, pattern.id))?;
+        patterns.insert(text.inner().to_owned(), Arc::new(compiled));
     }
-    Ok(())
+    Ok(Arc::new(patterns))
 }
 
-/// The size of what the pattern of a call is compiled to, in bytes, rounded up.
-pub(super) fn size(call: &CallExpr) -> u64 {
-    // One that `check` refuses never runs.
-    literal(call).and_then(|pattern| compiled_size(pattern).ok()).unwrap_or_default()
-}
-
-fn compiled_size(pattern: &str) -> Result<u64, String> {
+fn compiled(function: &str, pattern: &str) -> Result<Pattern, String> {
     let mut problem = String::new();
     for size in SIZES {
-        match regex::RegexBuilder::new(pattern).size_limit(size).build() {
-            Ok(_) => return Ok(size as u64),
+        match regex::RegexBuilder::new(pattern).size_limit(size).dfa_size_limit(MEMORY).build() {
+            Ok(regex) => return Ok(Pattern { regex, bytes: size as u64 }),
             Err(regex::Error::CompiledTooBig(limit)) => {
                 problem = format!(
-                    "a pattern of `{MATCHES}` takes more than {limit} bytes when it is compiled; repeat less in it, or write `[0-9]` for `\\d` and `[A-Za-z]` for letters"
+                    "a pattern of `{function}` takes more than {limit} bytes when it is compiled; repeat less in it, or write `[0-9]` for `\\d` and `[A-Za-z]` for letters"
                 );
             }
             Err(error) => {
                 // The last line says what is wrong, those before it where.
                 let text = error.to_string();
                 let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                return Err(format!("a pattern of `{MATCHES}` is no regular expression: {what}"));
+                return Err(format!("a pattern of `{function}` is no regular expression: {what}"));
             }
         }
     }
     Err(problem)
 }
 
-fn collect<'a>(expression: &'a IdedExpr, calls: &mut Vec<&'a CallExpr>) {
-    if let Expr::Call(call) = &expression.expr
-        && call.func_name == MATCHES
-    {
-        calls.push(call);
+/// The patterns, each with the function that takes it.
+fn collect<'a>(expression: &'a IdedExpr, found: &mut Vec<(&'static str, &'a IdedExpr)>) {
+    if let Expr::Call(call) = &expression.expr {
+        found.extend(pattern_of(call));
     }
     for child in children(expression) {
-        collect(child, calls);
+        collect(child, found);
     }
 }
 
-/// The pattern stands last, in `text.matches(pattern)` and in `matches(text, pattern)`.
-fn literal(call: &CallExpr) -> Option<&str> {
-    match &call.args.last()?.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
+/// The pattern stands second, in `text.matches(pattern)` and in `regex.extract(text, pattern)`.
+fn pattern_of(call: &CallExpr) -> Option<(&'static str, &IdedExpr)> {
+    let Callee::Function(number, given) = library::callee(call) else { return None };
+    let function = library::entry(number)?.function;
+    (function.cost == CostClass::Pattern).then_some((function.name, *given.get(1)?))
 }
 
 #[cfg(test)]
@@ -89,14 +92,17 @@ mod tests {
     #[test]
     fn patterns_stand_in_the_text_and_are_small() {
         // keeps S-10, F-04
-        let fault = |source: &str| Expression::parse(source).expect_err(source).message;
-        assert!(fault("'a'.matches(event.pattern)").contains("in quotes"));
-        assert!(fault("event.l.map(x, 'a'.matches(x))").contains("in quotes"));
-        assert!(fault("matches(event.text, 'a' + 'b')").contains("in quotes"));
-        assert!(fault("event.text.matches('(a{500}){200}')").contains("262144 bytes"));
-        let unclosed = fault("event.text.matches('(a')");
+        let fault = |source: &str| Expression::parse(source).expect_err(source);
+        let message = |source: &str| fault(source).message;
+        assert!(message("'a'.matches(event.pattern)").contains("in quotes"));
+        assert_eq!(fault("'a'.matches(event.pattern)").offset, "'a'.matches(".len());
+        assert!(message("event.l.map(x, 'a'.matches(x))").contains("in quotes"));
+        assert!(message("matches(event.text, 'a' + 'b')").contains("in quotes"));
+        assert!(message("regex.replace(event.text, event.pattern, '')").contains("in quotes"));
+        assert!(message("event.text.matches('(a{500}){200}')").contains("262144 bytes"));
+        let unclosed = message("event.text.matches('(a')");
         assert!(unclosed.contains("no regular expression: unclosed group"), "{unclosed}");
-        assert!(fault(&["event.text.matches('a')"; 9].join("||")).contains("9 times"));
+        assert!(message(&["event.text.matches('a')"; 9].join("||")).contains("9 times"));
         let scope = Scope::new([("event", json!({"text": "a-1@example.org", "l": ["a", "b"]}))]);
         let value = |source: &str| Expression::parse(source).expect(source).evaluate(&scope).expect(source);
         assert_eq!(value(r"event.text.matches('^[\\w-]+@\\w+\\.org$')"), json!(true));
@@ -114,6 +120,13 @@ mod tests {
         let large = r"event.text.matches('\\w{4}')";
         assert_eq!(evaluate(large, 64 << 10), Ok(json!(true)));
         assert!(evaluate(large, 1_000_000).expect_err("costly").contains("operations"));
-        assert!(evaluate(r"event.l.all(x, '1'.matches('\\w{4}'))", 1).expect_err("costly").contains("operations"));
+        assert_eq!(evaluate(r"event.l.all(x, '1111'.matches('\\w{4}'))", 1), Ok(json!(true)));
+        let looped = r"event.l.all(x, event.text.matches('\\w{4}'))";
+        assert!(evaluate(looped, 1_000).expect_err("costly").contains("operations"));
+        // Each of many matches may have looked at all that was left.
+        assert_eq!(evaluate("size(regex.extractAll(event.text, 'a'))", 1_000), Ok(json!(1_000)));
+        assert!(
+            evaluate("size(regex.extractAll(event.text, 'a'))", 100_000).expect_err("costly").contains("operations")
+        );
     }
 }

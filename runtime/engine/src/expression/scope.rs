@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cel::objects::OptionalValue;
 use serde_json::Value;
 
+use super::kinds::Kind;
 use crate::sensitive::SensitiveNames;
 
 /// The roots that exist. A root that has no value where an expression stands is `null`.
@@ -25,35 +27,6 @@ pub struct Scope {
 struct Root {
     json: Value,
     cel: cel::Value,
-    extent: Extent,
-}
-
-/// How large the largest parts of a value are.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Extent {
-    /// Items of the longest list or object.
-    pub(super) items: u64,
-    /// Bytes of the longest text.
-    pub(super) text_bytes: u64,
-}
-
-impl Extent {
-    pub(super) fn max(self, other: Self) -> Self {
-        Self { items: self.items.max(other.items), text_bytes: self.text_bytes.max(other.text_bytes) }
-    }
-
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::String(text) => Self { items: 0, text_bytes: text.len() as u64 },
-            Value::Array(list) => {
-                list.iter().map(Self::of).fold(Self { items: list.len() as u64, text_bytes: 0 }, Self::max)
-            }
-            Value::Object(object) => {
-                object.values().map(Self::of).fold(Self { items: object.len() as u64, text_bytes: 0 }, Self::max)
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
-        }
-    }
 }
 
 impl Scope {
@@ -67,7 +40,7 @@ impl Scope {
     pub fn with(mut self, root: &'static str, value: Value) -> Self {
         let is_root = ROOTS.contains(&root) || [REQUEST_ROOT, RESPONSE_ROOT].contains(&root);
         debug_assert!(is_root, "{root} is not a root");
-        let root_value = Root { cel: to_cel(&value), extent: Extent::of(&value), json: value };
+        let root_value = Root { cel: to_cel(&value), json: value };
         self.roots.insert(root, Arc::new(root_value));
         self
     }
@@ -93,14 +66,10 @@ impl Scope {
     pub(super) fn cel(&self, root: &str) -> cel::Value {
         self.roots.get(root).map_or(cel::Value::Null, |root| root.cel.clone())
     }
-
-    pub(super) fn extent(&self, root: &str) -> Extent {
-        self.roots.get(root).map_or_else(Extent::default, |root| root.extent)
-    }
 }
 
 /// JSON numbers without a fraction are CEL's `int` where they fit, so that they compare with integer literals.
-fn to_cel(value: &Value) -> cel::Value {
+pub(super) fn to_cel(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,
         Value::Bool(value) => cel::Value::Bool(*value),
@@ -133,7 +102,27 @@ pub(crate) fn weight(value: &Value) -> usize {
     }
 }
 
-/// A result as JSON. Durations become seconds text, timestamps RFC 3339 text, bytes base64. Values that CEL shares
+/// The kind of a result.
+pub(super) fn kind_of(value: &cel::Value) -> Option<Kind> {
+    use cel::Value as V;
+    Some(match value {
+        V::Null => Kind::Null,
+        V::Bool(_) => Kind::Bool,
+        V::Int(_) => Kind::Int,
+        V::UInt(_) => Kind::Uint,
+        V::Float(_) => Kind::Double,
+        V::String(_) => Kind::String,
+        V::Bytes(_) => Kind::Bytes,
+        V::List(_) => Kind::List,
+        V::Map(_) => Kind::Map,
+        V::Timestamp(_) => Kind::Timestamp,
+        V::Duration(_) => Kind::Duration,
+        V::Opaque(_) => Kind::Optional,
+        V::Struct(_) | V::Function(..) => return None,
+    })
+}
+
+/// A result as JSON. Optional values become what they hold, or null. Durations become seconds text, timestamps RFC 3339 text, bytes base64. Values that CEL shares
 /// are copied here, so they are counted.
 pub(super) fn from_cel(value: &cel::Value) -> Result<Value, String> {
     let mut left = RESULT_BYTES_MAX;
@@ -158,7 +147,24 @@ fn convert(value: &cel::Value, left: &mut usize) -> Result<Value, String> {
             .map(|(key, value)| Ok((key.to_string(), convert(value, left)?)))
             .collect::<Result<_, _>>()
             .map(Value::Object),
+        cel::Value::Opaque(_) => match <&OptionalValue>::try_from(value).map(OptionalValue::value) {
+            Ok(inner) => inner.map_or(Ok(Value::Null), |inner| convert(inner, left)),
+            Err(_) => Err("gives a value that JSON does not have".to_owned()),
+        },
+        cel::Value::Timestamp(instant) => {
+            Ok(Value::String(instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
+        }
+        cel::Value::Duration(duration) => Ok(Value::String(seconds(duration))),
         cel::Value::Float(number) if !number.is_finite() => Err(format!("gives {number}, which JSON does not have")),
         other => other.json().map_err(|_| "gives a value that JSON does not have".to_owned()),
     }
+}
+
+/// A duration as CEL writes it: `90s`, `-0.5s`.
+fn seconds(duration: &chrono::Duration) -> String {
+    let sign = if *duration < chrono::Duration::zero() { "-" } else { "" };
+    let nanos = format!("{:09}", duration.subsec_nanos().unsigned_abs());
+    let fraction = nanos.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{}{dot}{fraction}s", duration.num_seconds().unsigned_abs())
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::program::{EvaluationError, Expression, ExpressionFault};
+use super::fault::{EvaluationError, ExpressionFault};
+use super::program::Expression;
 use super::scope::{RESULT_BYTES_MAX, ROOTS, Scope, weight};
 
 /// A part of a template.
@@ -124,12 +125,12 @@ impl Template {
                 Part::Text(literal) => text.push_str(literal),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(scope)?;
-                    let encoded = encode(&text, &value)
-                        .map_err(|problem| EvaluationError { expression: expression.source().to_owned(), problem })?;
+                    let encoded =
+                        encode(&text, &value).map_err(|problem| EvaluationError::new(expression.source(), problem))?;
                     text.push_str(&encoded);
                     if text.len() > RESULT_BYTES_MAX {
                         let problem = format!("makes the text longer than {RESULT_BYTES_MAX} bytes");
-                        return Err(EvaluationError { expression: expression.source().to_owned(), problem });
+                        return Err(EvaluationError::new(expression.source(), problem));
                     }
                 }
             }
@@ -260,9 +261,12 @@ impl ValueTemplate {
             Self::Literal(value) => Ok(value.clone()),
             Self::Text(template) => {
                 let value = template.evaluate(scope)?;
-                *left = left.checked_sub(weight(&value)).ok_or_else(|| EvaluationError {
-                    expression: template.expressions().next().map(|it| it.source().to_owned()).unwrap_or_default(),
-                    problem: format!("makes the whole value larger than {RESULT_BYTES_MAX} bytes"),
+                *left = left.checked_sub(weight(&value)).ok_or_else(|| {
+                    let expression = template.expressions().next().map(Expression::source).unwrap_or_default();
+                    EvaluationError::new(
+                        expression,
+                        format!("makes the whole value larger than {RESULT_BYTES_MAX} bytes"),
+                    )
                 })?;
                 Ok(value)
             }

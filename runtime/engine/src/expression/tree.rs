@@ -23,18 +23,6 @@ pub struct Read {
     pub tested: bool,
 }
 
-/// The variables that comprehensions bind, the parser's own accumulators among them.
-pub(super) fn bound_variables(expression: &IdedExpr, names: &mut Vec<String>) {
-    if let Expr::Comprehension(comprehension) = &expression.expr {
-        names.push(comprehension.iter_var.clone());
-        names.extend(comprehension.iter_var2.clone());
-        names.push(comprehension.accu_var.clone());
-    }
-    for child in children(expression) {
-        bound_variables(child, names);
-    }
-}
-
 /// The fields that an expression selects one after the other from a root.
 pub(super) fn collect_paths(expression: &IdedExpr, paths: &mut Vec<Vec<String>>) {
     if let Some(path) = path_of(expression) {
@@ -133,5 +121,18 @@ pub(super) fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
         Expr::Map(map) => map.entries.iter().flat_map(|entry| of_entry(&entry.expr)).collect(),
         Expr::Select(select) => vec![&select.operand],
         Expr::Struct(it) => it.entries.iter().flat_map(|entry| of_entry(&entry.expr)).collect(),
+    }
+}
+
+/// How many nodes a tree has.
+pub(super) fn count(expression: &IdedExpr) -> u64 {
+    1 + children(expression).into_iter().map(count).sum::<u64>()
+}
+
+/// The direct sub-expressions that are evaluated as they stand: not those in the turns of a loop.
+pub(super) fn evaluated_children(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Comprehension(it) => vec![&it.iter_range],
+        _ => children(expression),
     }
 }

@@ -7,6 +7,7 @@ use super::compile::argument_pointer;
 use super::context_check;
 use super::model::{CallStep, Flow, HookUse, StepKind};
 use super::reference::{FunctionRef, PluginRequirement};
+use super::type_check;
 use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
 use crate::connector::Function;
@@ -25,6 +26,7 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         }
     }
     context_check::check(flow, document, catalogue, faults);
+    type_check::check(flow, document, catalogue, faults);
 }
 
 /// Adds a fault for everything that an action names and the tenant does not have.

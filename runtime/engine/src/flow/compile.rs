@@ -15,7 +15,7 @@ use super::document::{
 use super::input;
 use super::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
 use crate::action::ActionTypes;
-use crate::document::{Document, Faults, escape_pointer, read, read_members};
+use crate::document::{Document, Faults, Severity, escape_pointer, read, read_members};
 use crate::expression::{Template, TemplateFault, ValueTemplate};
 use crate::ids::StepId;
 use crate::run::ContextKey;
@@ -326,7 +326,9 @@ impl<'a> Compiler<'a> {
     pub(super) fn expression_fault(&mut self, pointer: &str, source: &str, fault: &TemplateFault) {
         let excerpt: String = source.get(fault.offset..).unwrap_or_default().chars().take(40).collect();
         let at = if excerpt.is_empty() { "at the end".to_owned() } else { format!("at `{excerpt}`") };
-        self.error(pointer, "flow.expression", format!("{} ({at})", fault.message));
+        let place = (pointer, fault.offset, excerpt.len());
+        let message = format!("{} ({at})", fault.message);
+        self.faults.within(self.document, place, Severity::Error, "flow.expression", message);
     }
 
     pub(super) fn bound(&mut self, pointer: &str, length: usize) -> Option<()> {

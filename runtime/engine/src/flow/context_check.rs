@@ -10,7 +10,7 @@ use super::reference::FunctionRef;
 use super::response_shape::{ResponseShape, Slip};
 use crate::catalogue::Catalogue;
 use crate::document::{Document, Faults, list_names};
-use crate::expression::{Expression, Member, Read, Template};
+use crate::expression::{Expression, Member, Read, Template, Type};
 use crate::ids::StepId;
 
 /// Adds a warning for each slip.
@@ -130,6 +130,15 @@ fn reachable<'a>(steps: &HashMap<&'a StepId, &'a Step>, first: &'a StepId) -> Ha
         }
     }
     seen
+}
+
+/// What `connectors` is for a step, as far as functions say what they answer.
+pub(super) fn connectors_at(flow: &Flow, catalogue: &Catalogue, step: &StepId) -> Type {
+    let of_name = |(name, writers): (&str, Vec<Writer<'_>>)| {
+        let results = writers.iter().map(|writer| writer.shape.result(!writer.after_failure.contains(step)));
+        results.reduce(|one, two| one.or(&two)).map(|of| (name.to_owned(), of))
+    };
+    Type::map(writers(flow, catalogue).into_iter().filter_map(of_name), Some(Type::JSON))
 }
 
 /// The expressions of a step, each with the pointer of its text.

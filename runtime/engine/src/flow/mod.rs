@@ -14,11 +14,14 @@ mod input;
 mod model;
 mod reference;
 mod response_shape;
+mod type_check;
 
 #[cfg(test)]
 mod context_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod type_tests;
 
 pub use self::action::{
     ActionProvider, ActionSetUp, ActionStatus, ActionStep, ActionUse, EncryptionDocument, EncryptionRules, SavedAction,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::model::CallStep;
 use crate::connector::{Function, ResponseFormat, ResponseMode};
-use crate::expression::Member;
+use crate::expression::{Member, Type};
 
 /// What the members of a step's result are known to be.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +65,19 @@ impl<'a> ResponseShape<'a> {
             None => nobody_makes_it.then_some(&*NOTHING),
         };
         Self { body, transformed_data }
+    }
+
+    /// The type of a result that a step may read.
+    pub(super) fn result(&self, status_is_valid: bool) -> Type {
+        let of = |schema: Option<&Value>| schema.filter(|_| status_is_valid).map_or(Type::JSON, Type::of_schema);
+        let members = [
+            ("status", Type::NUMBER),
+            ("elapsed_ms", Type::NUMBER),
+            ("headers", Type::map([], Some(Type::STRING))),
+            ("body", of(self.body)),
+            ("transformed_data", of(self.transformed_data)),
+        ];
+        Type::map(members.map(|(name, of)| (name.to_owned(), of)), None)
     }
 
     /// The first member on the way that a result cannot have. `status_is_valid` is false where the read may meet a

@@ -24,6 +24,11 @@ pub use self::frame::VALUE_BYTES_MAX;
 pub use self::verbs::Records;
 
 pub(crate) use self::backend::{Backend, Blobs};
-pub(crate) use self::frame::{BlobRef, open as open_frame, record};
+pub(crate) use self::frame::{BlobRef, Payload, open as open_frame, record};
 pub(crate) use self::keys::own as own_record;
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};
+
+/// The format of the rows that this program writes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 1;
+/// Names of the store's own records that belong to the back end which wrote them, and not to its content.
+pub(crate) const OWN_OF_BACK_END: [&str; 2] = ["format", "commits"];

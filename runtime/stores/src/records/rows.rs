@@ -47,6 +47,11 @@ impl<'a> Draft<'a> {
         self.own.insert(key, Some(framed));
     }
 
+    /// Sets a row to a value that was framed for this very key before.
+    pub(crate) fn put_framed(&mut self, key: Vec<u8>, framed: Vec<u8>) {
+        self.own.insert(key, Some(framed));
+    }
+
     /// Sets a row to a small record of the store's own.
     pub(crate) fn put_record(&mut self, key: Vec<u8>, record: &impl Serialize) -> Result<(), StoreError> {
         let json = frame::encode("a record of the store", record)?;

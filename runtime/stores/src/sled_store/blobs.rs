@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use weir_engine::digest::Digest;
@@ -21,22 +22,34 @@ pub(super) struct FileBlobs {
     unfinished: PathBuf,
     next_name: AtomicU64,
     bytes: AtomicU64,
+    /// Read-locked while files must stay. Who removes files of values that no row names takes it for writing, for
+    /// as long as it takes to see that no row does and to remove them.
+    staying: RwLock<()>,
 }
 
 impl FileBlobs {
     /// Opens the folder; what an earlier process did not finish is removed.
     pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
         let unfinished = folder.join("unfinished");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
-        }
+        files::remove(&unfinished)?;
         files::make_folder_durably(&unfinished)?;
-        Ok(Self { folder, unfinished, next_name: AtomicU64::new(0), bytes: AtomicU64::new(0) })
+        Ok(Self {
+            folder,
+            unfinished,
+            next_name: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            staying: RwLock::new(()),
+        })
     }
 
     /// Adds the files that were there already to the count of bytes. Slow where there are many.
     pub(super) fn count(&self) {
         self.bytes.fetch_add(files::bytes_in(&self.folder), Ordering::Relaxed);
+    }
+
+    /// Until the answer is dropped, no value is removed.
+    pub(super) fn hold(&self) -> RwLockReadGuard<'_, ()> {
+        self.staying.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// About how many bytes the files have.

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Gauge {
     pub(super) database_bytes: AtomicU64,
     pub(super) bytes_free: AtomicU64,
+    /// Groups of commits that are durable.
+    pub(super) groups: AtomicU64,
     /// Why no writes are taken.
     trouble: Mutex<Option<String>>,
     /// What an operator should know of the last opening.

@@ -9,6 +9,8 @@ mod blobs; // large values
 mod database; // sled itself
 mod gauge; // what the store says of itself
 mod files; // folders and small files
+mod copying; // all rows, while it works
+mod restoring; // a store made anew
 mod faults; // faults of the disk, in tests
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,7 @@ impl SledStore {
     /// # Errors
     /// Another process has it, a newer program wrote it, it is damaged, or the folder cannot be used.
     pub fn open(dir: &Path, settings: SledSettings) -> Result<Self, OpenError> {
+        opening::no_unfinished_restore(dir)?;
         let home = Home::enter(dir)?;
         let trusted = home.open_database(settings.cache_bytes)?;
         let blobs = Arc::new(home.open_blobs()?);
@@ -51,7 +54,8 @@ impl SledStore {
         let places = Arc::new(Semaphore::new(settings.queue_writes_max.clamp(1, Semaphore::MAX_PERMITS)));
         let view = RwLock::new(Some(trusted.database));
         let faults = faults::Faults::default();
-        let shared = Arc::new(Shared { view, blobs, gauge, faults, settings, home });
+        let tracker = copying::Tracker::default();
+        let shared = Arc::new(Shared { view, blobs, gauge, tracker, faults, settings, home });
         shared.count_blobs();
         if let Err(error) = shared.check_space(0) {
             tracing::error!(%error, "the store opens, but takes no writes");
@@ -63,6 +67,12 @@ impl SledStore {
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
         Ok(Self::new(Sled { shared, jobs: Some(jobs), places, writer: Some(writer) }))
+    }
+
+    /// How many groups of commits are durable, each with one sync of the disk: what was committed meanwhile, divided by
+    /// this, is how many commits share one. 0 until the first group after an opening.
+    pub fn commit_groups(&self) -> u64 {
+        Gauge::get(&self.backend.shared.gauge.groups)
     }
 }
 

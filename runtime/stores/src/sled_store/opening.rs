@@ -24,10 +24,7 @@ use weir_engine::ports::StoreError;
 use super::blobs::FileBlobs;
 use super::database::{Database, SledError};
 use super::{files, ladder};
-use crate::records::{self, Changes, Draft};
-
-/// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+use crate::records::{self, Changes, Draft, FORMAT};
 
 /// Why a store did not open.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +54,17 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// A restore has not come to its end.
+    #[error(
+        "there is no store in {}, but one that a restore has not finished, in {}; run `weir restore` again, or remove \
+         that folder to begin with an empty store", dir.display(), unfinished.display()
+    )]
+    UnfinishedRestore {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What the restore left.
+        unfinished: PathBuf,
+    },
     /// The store is damaged, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -69,9 +77,27 @@ impl OpenError {
             Self::InUse { .. } => "store.in-use",
             Self::NewerFormat { .. } => "store.newer-format",
             Self::Folder { .. } => "store.folder",
+            Self::UnfinishedRestore { .. } => "store.unfinished-restore",
             Self::Store(error) => error.code(),
         }
     }
+}
+
+/// The folder in which a restore makes what shall be the store in `dir`.
+pub(super) fn unfinished_restore(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(".restoring");
+    dir.with_file_name(name)
+}
+
+/// Refuses to begin an empty store where a restore should have put one.
+pub(super) fn no_unfinished_restore(dir: &Path) -> Result<(), OpenError> {
+    let unfinished = unfinished_restore(dir);
+    let has_store = ["FORMAT", "sled", "MARK", "blobs"].iter().any(|name| dir.join(name).exists());
+    if has_store || !unfinished.exists() {
+        return Ok(());
+    }
+    Err(OpenError::UnfinishedRestore { dir: dir.to_owned(), unfinished })
 }
 
 /// The store's folder, locked.

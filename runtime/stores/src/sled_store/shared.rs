@@ -6,6 +6,7 @@ use tokio::sync::RwLock;
 use weir_engine::ports::StoreError;
 
 use super::blobs::FileBlobs;
+use super::copying::Tracker;
 use super::database::Database;
 use super::faults::Faults;
 use super::files;
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) view: RwLock<Option<Database>>,
     pub(super) blobs: Arc<FileBlobs>,
     pub(super) gauge: Gauge,
+    /// Tells those who copy the rows what changes.
+    pub(super) tracker: Tracker,
     pub(super) faults: Faults,
     pub(super) settings: SledSettings,
     pub(super) home: Home,

@@ -121,6 +121,7 @@ impl Writer {
         }
         self.make_durable(changes).map_err(GroupError::Storage)?;
         self.commits += 1;
+        Gauge::set(&self.shared.gauge.groups, self.commits);
         Ok(())
     }
 
@@ -129,7 +130,12 @@ impl Writer {
     fn make_durable(&self, changes: Changes) -> Result<(), SledError> {
         let mut view = self.shared.view.blocking_write();
         let Some(database) = view.as_ref() else { return Ok(()) };
+        let concerned = self.shared.tracker.concerned(&changes);
         let durable = self.apply(database, changes);
+        match &durable {
+            Ok(()) => self.shared.tracker.note(concerned),
+            Err(_) => self.shared.tracker.disk_failed(),
+        }
         if let Err(error) = &durable {
             self.shared.gauge.set_trouble(Some(format!("the disk failed ({error}); opening anew")));
             drop(view.take());

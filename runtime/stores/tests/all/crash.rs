@@ -36,6 +36,10 @@ pub(crate) struct Acknowledged {
     pub(crate) revisions: BTreeMap<RunId, u64>,
     /// The calls that were settled for good.
     settled: BTreeSet<(RunId, u64)>,
+    /// Runs that were suspended, resumed, and those after which a definition is named.
+    pub(crate) suspended: BTreeSet<RunId>,
+    pub(crate) resumed: BTreeSet<RunId>,
+    pub(crate) defined: BTreeSet<RunId>,
 }
 
 /// The child. Does nothing when the tests run it as one of them.
@@ -113,6 +117,9 @@ pub(crate) fn heard(output: &str, acknowledged: &mut Acknowledged) {
             "settled" => {
                 acknowledged.settled.insert((run, number));
             }
+            "suspended" => drop(acknowledged.suspended.insert(run)),
+            "resumed" => drop(acknowledged.resumed.insert(run)),
+            "defined" => drop(acknowledged.defined.insert(run)),
             _ => {}
         }
     }
@@ -166,6 +173,7 @@ pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
     // A run that was begun and not acknowledged may have calls too.
     let backlog = store.background_backlog().await.unwrap();
     assert!(backlog.pending >= pending, "{} are counted, {pending} are pending", backlog.pending);
+    crate::disk_trials::waiting::check(store, acknowledged).await;
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod model; // random verbs against a simple model
 mod crowd; // many callers at once
 mod crash; // kill -9, and open again
 mod disk_trials; // power cuts, and calls that fail
+mod backup; // a whole store in one file
 mod damage; // torn, missing and changed files

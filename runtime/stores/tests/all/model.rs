@@ -1,8 +1,9 @@
 //! Random verbs against a model that a reader can check by eye. covers F-06, F-07, F-13, C-11; keeps D6
 
 mod calls;
+mod suspended;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -17,19 +18,52 @@ use crate::support::{
     LEASE, advance, at, block_on, change, code, complete, first_page, new_run, open, owner, step, tenant, with_call,
 };
 use calls::ExpectedCall;
+use suspended::suspend;
 
 const TENANTS: [&str; 3] = ["acme", "acm", "globex"];
 
 /// What may happen next. Numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Move {
-    Start { tenant: usize, client_key: Option<u8>, leased: bool },
-    Claim { limit: usize },
-    Commit { run: usize, fence_back: u64, revision_on: u64, ends: bool, keeps: bool, bytes: usize, hands_over: bool },
-    ClaimCalls { limit: usize },
-    SettleCall { call: usize, fence_back: u64, pause: Option<u64>, bytes: usize },
-    Renew { run: usize },
-    Wait { millis: u64 },
+    Start {
+        tenant: usize,
+        client_key: Option<u8>,
+        leased: bool,
+    },
+    Claim {
+        limit: usize,
+    },
+    Commit {
+        run: usize,
+        fence_back: u64,
+        revision_on: u64,
+        ends: bool,
+        suspends: Option<u64>,
+        keeps: bool,
+        bytes: usize,
+        hands_over: bool,
+    },
+    Resume {
+        run: usize,
+        client_key: Option<u8>,
+        revision_on: u64,
+        leased: bool,
+    },
+    ClaimCalls {
+        limit: usize,
+    },
+    SettleCall {
+        call: usize,
+        fence_back: u64,
+        pause: Option<u64>,
+        bytes: usize,
+    },
+    Renew {
+        run: usize,
+    },
+    Wait {
+        millis: u64,
+    },
     EndLeases,
     Reopen,
 }
@@ -40,10 +74,13 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             .prop_map(|(tenant, client_key, leased)| Move::Start { tenant, client_key, leased }),
         2 => (0..4usize).prop_map(|limit| Move::Claim { limit }),
         6 => (any::<usize>(), prop_oneof![8 => Just(0u64), 1 => Just(1)], prop_oneof![8 => Just(0u64), 1 => 1..3u64],
-              proptest::bool::weighted(0.2), proptest::bool::weighted(0.8), prop_oneof![Just(10usize), Just(5_000)], any::<bool>())
-            .prop_map(|(run, fence_back, revision_on, ends, keeps, bytes, hands_over)| {
-                Move::Commit { run, fence_back, revision_on, ends, keeps, bytes, hands_over }
+              proptest::bool::weighted(0.2), proptest::option::weighted(0.3, 1..100_000u64), proptest::bool::weighted(0.8),
+              prop_oneof![Just(10usize), Just(5_000)], any::<bool>())
+            .prop_map(|(run, fence_back, revision_on, ends, suspends, keeps, bytes, hands_over)| {
+                Move::Commit { run, fence_back, revision_on, ends, suspends, keeps, bytes, hands_over }
             }),
+        4 => (any::<usize>(), proptest::option::of(0..3u8), prop_oneof![8 => Just(0u64), 1 => 1..3u64], any::<bool>())
+            .prop_map(|(run, client_key, revision_on, leased)| Move::Resume { run, client_key, revision_on, leased }),
         3 => (0..4usize).prop_map(|limit| Move::ClaimCalls { limit }),
         3 => (any::<usize>(), prop_oneof![8 => Just(0u64), 1 => Just(1)], proptest::option::of(1..100_000u64),
               prop_oneof![Just(10usize), Just(5_000)])
@@ -65,6 +102,10 @@ struct Expected {
     held: bool,
     /// When anybody may claim the run.
     free_at: Timestamp,
+    /// Whether it is suspended, and nobody has claimed it to end it.
+    waits: bool,
+    /// The client keys that have resumed it.
+    resumed_with: BTreeSet<u8>,
 }
 
 struct World {
@@ -104,6 +145,9 @@ impl World {
             Move::Start { tenant, client_key, leased } => self.start(tenant, client_key, leased).await,
             Move::Claim { limit } => self.claim(limit).await,
             Move::Commit { .. } => self.commit(next).await,
+            Move::Resume { run, client_key, revision_on, leased } => {
+                self.resume(run, client_key, revision_on, leased).await;
+            }
             Move::ClaimCalls { limit } => self.claim_calls(limit).await,
             Move::SettleCall { call, fence_back, pause, bytes } => {
                 self.settle_call(call, fence_back, pause, bytes).await;
@@ -112,7 +156,7 @@ impl World {
             Move::Wait { millis } => self.now += millis,
             Move::EndLeases => {
                 self.store().end_orphaned_leases().await.unwrap();
-                self.runs.iter_mut().for_each(|run| run.free_at = at(0));
+                self.runs.iter_mut().filter(|run| !run.waits).for_each(|run| run.free_at = at(0));
                 self.calls.iter_mut().for_each(ExpectedCall::end_lease);
             }
             Move::Reopen => self.reopen(),
@@ -134,7 +178,8 @@ impl World {
                     self.client_keys.insert((tenant, key), new.run.id);
                 }
                 let free_at = lease.until;
-                self.runs.push(Expected { run: new.run, context: new.context, lease, held: leased, free_at });
+                let (run, context, resumed_with) = (new.run, new.context, BTreeSet::new());
+                self.runs.push(Expected { run, context, lease, held: leased, free_at, waits: false, resumed_with });
             }
             other => panic!("{other:?}"),
         }
@@ -152,14 +197,16 @@ impl World {
             assert_eq!((&claimed.run, &claimed.context), (&expected.run, &expected.context));
             assert!(claimed.lease.fence > expected.lease.fence);
             expected.lease = claimed.lease.clone();
-            expected.held = true;
+            (expected.held, expected.waits) = (true, false);
             expected.free_at = claimed.lease.until;
         }
         assert_eq!(claimed.len(), limit.min(claimable));
     }
 
     async fn commit(&mut self, next: Move) {
-        let Move::Commit { run, fence_back, revision_on, ends, keeps, bytes, hands_over } = next else { return };
+        let Move::Commit { run, fence_back, revision_on, ends, suspends, keeps, bytes, hands_over } = next else {
+            return;
+        };
         let Some(index) = run.checked_rem(self.runs.len()) else { return };
         let expected = &self.runs[index];
         let mut lease = expected.lease.clone();
@@ -167,7 +214,12 @@ impl World {
         let changes = vec![change("connectors.body", json!("x".repeat(bytes)))];
         let mut before = expected.run.clone();
         before.revision += revision_on;
-        let event = if ends { complete() } else { advance() };
+        let until = suspends.map(|millis| at(self.now + millis)).filter(|_| !ends);
+        let event = match until {
+            Some(until) => suspend(until),
+            None if ends => complete(),
+            None => advance(),
+        };
         let mut commit = step(&before, &lease, event, changes.clone());
         commit.keep_until = keeps.then_some(lease.until);
         if hands_over {
@@ -185,8 +237,9 @@ impl World {
             outcome.unwrap();
             let expected = &mut self.runs[index];
             changes.iter().for_each(|change| expected.context.apply(change));
-            expected.held = keeps && !ends;
-            expected.free_at = if keeps { lease.until } else { at(0) };
+            expected.held = keeps && !ends && until.is_none();
+            expected.free_at = until.unwrap_or(if keeps { lease.until } else { at(0) });
+            expected.waits = until.is_some();
             expected.run = after;
             self.calls.extend(call.map(ExpectedCall::of));
         }
@@ -220,6 +273,7 @@ impl World {
             assert_eq!(sequences, (1..=run.revision).collect::<Vec<_>>());
         }
         self.check_calls().await;
+        self.check_resumes().await;
     }
 }
 

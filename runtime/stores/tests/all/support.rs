@@ -1,5 +1,7 @@
 //! Runs, steps and stores to test with.
 
+pub(crate) mod suspended; // runs that wait for their end user
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, watch};
 use weir_engine::engine::Engine;
 use weir_engine::ports::{Clock, Store};
+use weir_stores::Backups;
 
 use super::plugins::Uploads;
 use super::slots::TenantSlots;
@@ -30,6 +31,8 @@ pub(crate) enum Phase {
 pub(crate) struct App {
     /// What survives.
     pub(crate) store: Arc<dyn Store>,
+    /// The same, for backups.
+    pub(crate) backups: Arc<dyn Backups>,
     /// The time of day.
     pub(crate) clock: Arc<dyn Clock>,
     /// Runs flows.
@@ -70,6 +73,8 @@ pub(crate) struct App {
 pub(crate) struct Parts {
     /// See [`App::store`].
     pub(crate) store: Arc<dyn Store>,
+    /// See [`App::backups`].
+    pub(crate) backups: Arc<dyn Backups>,
     /// See [`App::clock`].
     pub(crate) clock: Arc<dyn Clock>,
     /// See [`App::engine`].
@@ -93,7 +98,8 @@ pub(crate) struct Parts {
 impl App {
     /// From its parts.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, clock, engine, uploads, vault, templates, ceilings, limits, metrics, phase } = parts;
+        let Parts { store, backups, clock, engine, uploads, vault, templates, ceilings, limits, metrics, phase } =
+            parts;
         Arc::new(Self {
             keys: KeyRing::new(Arc::clone(&store), Arc::clone(&clock)),
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
@@ -104,6 +110,7 @@ impl App {
             saving_actions: TenantSlots::new(1),
             adding_actions: tokio::sync::Mutex::default(),
             store,
+            backups,
             clock,
             engine,
             uploads,

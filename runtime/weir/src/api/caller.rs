@@ -32,7 +32,7 @@ macro_rules! asks {
 
 asks! {
     ManageTenants ManageKeys ReadMetrics WriteDefinitions ReadDefinitions WriteCredentials ReadCredentials
-    StartRuns ReadRuns InspectRuns
+    StartRuns ReadRuns InspectRuns MakeBackups
 }
 
 /// The holder of a key that is granted `A`.

@@ -21,6 +21,7 @@ mod action_services; // plugins for systems that call external action services
 mod action_tests;
 mod connector_tests;
 mod background_calls;
+mod backup; // of the whole store, for operators
 mod connectors;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
@@ -113,6 +114,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+        .routes(routes!(backup::make))
         .routes(routes!(openapi::document))
 }
 

@@ -13,7 +13,8 @@ pub(crate) const SYSTEM_TENANT: &str = "system";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// Runs the host: tenants, their first keys, metrics. Reads no tenant's flows, credentials or runs.
+    /// Runs the host: tenants, their first keys, metrics, backups. Reads no tenant's flows, credentials or runs through
+    /// the API; a backup holds them.
     Operator,
     /// Everything within one tenant.
     Admin,
@@ -34,6 +35,8 @@ pub(crate) enum Permission {
     ManageKeys,
     /// Metrics of the host.
     ReadMetrics,
+    /// Backups of everything that is stored.
+    MakeBackups,
     /// Plugins, connectors and flows: change.
     WriteDefinitions,
     /// Plugins, connectors and flows: read.
@@ -61,7 +64,7 @@ impl Role {
     pub(crate) fn permissions(self) -> &'static [Permission] {
         use Permission as P;
         match self {
-            Self::Operator => &[P::ManageTenants, P::ManageKeys, P::ReadMetrics],
+            Self::Operator => &[P::ManageTenants, P::ManageKeys, P::ReadMetrics, P::MakeBackups],
             Self::Admin => &[
                 P::ManageKeys,
                 P::WriteDefinitions,
@@ -117,10 +120,11 @@ impl fmt::Display for Role {
 
 impl Permission {
     /// Every permission.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ManageTenants,
         Self::ManageKeys,
         Self::ReadMetrics,
+        Self::MakeBackups,
         Self::WriteDefinitions,
         Self::ReadDefinitions,
         Self::WriteCredentials,
@@ -137,6 +141,7 @@ impl Permission {
             Self::ManageTenants => "tenants.manage",
             Self::ManageKeys => "keys.manage",
             Self::ReadMetrics => "metrics.read",
+            Self::MakeBackups => "backups.make",
             Self::WriteDefinitions => "definitions.write",
             Self::ReadDefinitions => "definitions.read",
             Self::WriteCredentials => "credentials.write",
@@ -174,6 +179,7 @@ mod tests {
             tenants.manage: operator
             keys.manage: operator admin
             metrics.read: operator
+            backups.make: operator
             definitions.write: admin author
             definitions.read: admin author viewer
             credentials.write: admin

@@ -72,6 +72,7 @@ fn machine(config: &Config) -> Vec<Finding> {
         findings
             .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
     }
+    findings.extend(store_folder(config));
     findings.extend(config.templates_dir.as_deref().map(templates));
     findings.extend(config.types_dir.as_deref().map(action_types));
     if !config.server.listen.ip().is_loopback() {
@@ -79,6 +80,37 @@ fn machine(config: &Config) -> Vec<Finding> {
         findings.push(Finding::warn("listening", text));
     }
     findings
+}
+
+/// What a restore or a repair has left in the data folder.
+fn store_folder(config: &Config) -> Vec<Finding> {
+    let store = super::restore::store_folder(&config.data.dir);
+    let unfinished = store.with_file_name("store.restoring");
+    let mut findings = Vec::new();
+    if unfinished.exists() {
+        let shown = unfinished.display();
+        let text = format!("{shown} is what a restore has not finished; run `weir restore` again, or remove it");
+        let finding = if store.exists() { Finding::warn } else { Finding::fail };
+        findings.push(finding("restore", text));
+    }
+    if is_repaired(&store) {
+        let text = format!(
+            "{} was damaged and was mended when it opened, which left files `aside.*`; make a backup, read it through \
+             with `weir restore --verify`, and look at the disk",
+            store.display()
+        );
+        findings.push(Finding::warn("store", text));
+    } else if store.join("FORMAT").exists() {
+        let text = "back it up with `weir backup`, while the server runs; the master key is not in a backup";
+        findings.push(Finding::ok("store", text));
+    }
+    findings
+}
+
+/// Whether an opening of the store has set a damaged file aside.
+fn is_repaired(store: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(store.join("sled")) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("aside."))
 }
 
 /// The operator's own connector templates.
@@ -273,6 +305,14 @@ mod tests {
         let finding = private(&config.secrets.master_key_file);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.text.contains("chmod 600"));
+        std::fs::create_dir_all(dir.path().join("store.restoring")).unwrap();
+        assert_eq!(store_folder(&config).first().map(|finding| finding.verdict), Some(Verdict::Fail));
+        std::fs::create_dir_all(dir.path().join("store/sled")).unwrap();
+        std::fs::write(dir.path().join("store/FORMAT"), "weir store, format 1\n").unwrap();
+        let verdicts = || store_folder(&config).into_iter().map(|finding| finding.verdict).collect::<Vec<_>>();
+        assert_eq!(verdicts(), [Verdict::Warn, Verdict::Ok]);
+        std::fs::write(dir.path().join("store/sled/aside.conf"), "").unwrap();
+        assert_eq!(verdicts(), [Verdict::Warn, Verdict::Warn]);
         let file = dir.path().join("file");
         std::fs::write(&file, "x").unwrap();
         assert_eq!(data_folder(&Config::for_tests(&file)).verdict, Verdict::Fail);

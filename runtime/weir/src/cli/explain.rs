@@ -44,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 17] = [
+    const AREAS: [&str; 18] = [
         "auth",
         "component",
         "connector",
@@ -57,6 +57,7 @@ mod tests {
         "plugin",
         "request",
         "run",
+        "backup",
         "server",
         "step",
         "store",

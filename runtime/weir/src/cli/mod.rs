@@ -3,6 +3,7 @@
 mod action;
 mod action_type; // `action types`, `action check-type`
 mod action_test; // `action test`
+mod backup;
 mod arguments; // values, read by their declared types
 mod connector;
 mod connector_test; // `connector test`
@@ -11,6 +12,7 @@ mod diff; // what changed in a text
 mod doctor;
 mod document; // what `flow` and `connector` have in common
 mod error;
+mod eval; // an expression, tried without a server
 mod explain;
 mod flow;
 mod identity;
@@ -20,6 +22,7 @@ mod journal; // a run's journal as a person wants to read it
 mod key;
 mod logs;
 mod plugin;
+mod restore;
 mod run;
 mod serve;
 mod template; // `connector templates`, `connector new`
@@ -91,8 +94,16 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Put everything that is stored into one file, while the server runs
+    #[command(visible_alias = "export")]
+    Backup(backup::Options),
+    /// Make a store from a backup, or only check one
+    #[command(visible_alias = "import")]
+    Restore(restore::Options),
     /// Look for what is wrong with this machine, its configuration, or a server
     Doctor(doctor::Options),
+    /// Try an expression without a server, or list the functions that expressions may call
+    Eval(eval::Options),
     /// Say what a code means and how to mend it
     Explain(explain::Options),
     /// Print completions for a shell
@@ -145,7 +156,10 @@ fn command(Cli { command, common }: Cli) -> Result<Exit, CliError> {
         Command::Logs(options) => logs::run(&options, &common),
         Command::Tenant(command) => tenant::run(command, &common),
         Command::Key(command) => key::run(command, &common),
+        Command::Backup(options) => backup::run(&options, &common),
+        Command::Restore(options) => restore::run(&options, &common),
         Command::Doctor(options) => doctor::run(&options, &common),
+        Command::Eval(options) => eval::run(&options, &common),
         Command::Explain(options) => explain::run(&options),
         Command::Completions { shell } => {
             let mut text = Vec::new();

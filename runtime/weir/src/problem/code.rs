@@ -76,6 +76,7 @@ codes! {
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";
     STORE_FULL = "store.full" 503 "The store takes no writes";
+    BACKUP_IN_PROGRESS = "backup.in-progress" 409 "A backup is being made";
     DRAINING = "server.draining" 503 "The server is about to stop";
     INTERNAL = "server.internal" 500 "Internal error";
 }

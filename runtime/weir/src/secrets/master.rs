@@ -32,7 +32,10 @@ pub(crate) enum MasterKeySource {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MasterKeyError {
     /// Not 64 hexadecimal digits.
-    #[error("{place} holds no master key; it must be 64 hexadecimal digits")]
+    #[error(
+        "{place} holds no master key, which is 64 hexadecimal digits; put the right one back from its copy: another one \
+         opens no stored credential"
+    )]
     Malformed {
         /// The variable or the file.
         place: String,
@@ -69,12 +72,14 @@ impl MasterKey {
             return Ok((Self::from_text(text, "WEIR_MASTER_KEY")?, MasterKeySource::Variable));
         }
         let file = |source| MasterKeyError::File { path: path.to_owned(), source };
-        match std::fs::read_to_string(path).map(Zeroizing::new) {
-            Ok(text) => {
+        match std::fs::read(path).map(Zeroizing::new) {
+            Ok(bytes) => {
                 if private_file::is_open_to_others(path).map_err(file)? {
                     return Err(MasterKeyError::OpenToOthers { path: path.to_owned() });
                 }
-                Ok((Self::from_text(&text, &format!("`{}`", path.display()))?, MasterKeySource::File))
+                // What is not text is not hexadecimal digits either.
+                let text = std::str::from_utf8(&bytes).unwrap_or_default();
+                Ok((Self::from_text(text, &format!("`{}`", path.display()))?, MasterKeySource::File))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut bytes = Zeroizing::new([0; KEY_BYTES]);
@@ -128,6 +133,27 @@ mod tests {
         MasterKey::load(None, &path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(MasterKey::load(None, &path), Err(MasterKeyError::OpenToOthers { .. })));
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_never_made_anew() {
+        // keeps D4
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        MasterKey::load(None, &path).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        let cut = (0..64).map(|at| sound[..at].to_vec());
+        let zeroed = (0..64).map(|at| [&sound[..at], &vec![0; sound.len() - at]].concat());
+        for damaged in cut.chain(zeroed).chain([vec![0xff; 65], vec![b' '; 4096]]) {
+            std::fs::write(&path, &damaged).unwrap();
+            let error = MasterKey::load(None, &path).err().unwrap();
+            assert!(matches!(&error, MasterKeyError::Malformed { .. }), "{damaged:?}");
+            assert!(error.to_string().contains("from its copy"), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(MasterKey::load(None, &path), Err(MasterKeyError::File { .. })));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use weir_engine::engine::{Definitions, Engine, Ports};
 use weir_engine::ids::{CredentialName, IdentityName, TenantId};
 use weir_engine::ports::{Clock, Connectors, Plugins, Store};
 use weir_plugins::{Components, ComponentsError, Inspection, PluginHost};
-use weir_stores::{MemoryStore, SledStore};
+use weir_stores::{Backups, MemoryStore, SledStore};
 
 use super::bootstrap;
 use super::error::ServeError;
@@ -36,14 +36,17 @@ const MASTER_KEY_VARIABLE: &str = "WEIR_MASTER_KEY";
 ///
 /// # Errors
 /// The folder or the store cannot be used.
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
+async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Arc<dyn Backups>), ServeError> {
     match config.data.store {
-        StoreKind::Memory => Ok(Arc::new(MemoryStore::default())),
+        StoreKind::Memory => {
+            let store = Arc::new(MemoryStore::default());
+            Ok((Arc::clone(&store) as _, store))
+        }
         StoreKind::Sled => {
             let (dir, settings) = (config.data.dir.join("store"), config.store.clone());
             let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, settings)).await;
-            let store = opened.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))??;
-            Ok(Arc::new(store))
+            let store = Arc::new(opened.map_err(|error| ServeError::Runtime(std::io::Error::other(error)))??);
+            Ok((Arc::clone(&store) as _, store))
         }
     }
 }
@@ -56,7 +59,8 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     let metrics = telemetry::start_metrics()?;
     let dir = config.data.dir.clone();
     private_file::create_folder(&dir).map_err(|source| ServeError::Folder { dir: dir.clone(), source })?;
-    let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open_store(&config).await?));
+    let (store, backups) = open_store(&config).await?;
+    let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master_key(&config)?));
     let plugins = Arc::new(PluginHost::start(config.plugins.clone(), Arc::new(Artifacts(Arc::clone(&store))))?);
@@ -77,6 +81,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     };
     let app = App::new(Parts {
         store,
+        backups,
         clock,
         engine: Engine::new(config.engine, ports),
         uploads: Arc::new(Host(plugins)),

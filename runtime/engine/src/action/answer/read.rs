@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use super::super::apply::OPERATIONS_MAX;
 use super::super::operation::{Operation, OperationKind};
 use super::super::profile::{Profile, UnknownMembers};
+use super::super::strict_json;
 use super::super::texts::{check_error, check_failure};
 use super::super::types::ActionType;
-use super::{ActionAnswer, ProviderError, json};
+use super::{ActionAnswer, ProviderError};
 use crate::document::escape_pointer;
 use crate::message::{Failure, Response};
 
@@ -156,7 +157,8 @@ struct Body<'a> {
 impl<'a> Body<'a> {
     fn of(response: &Response, rules: &'a AnswerRules<'a>) -> Result<Self, Refused> {
         is_json(response)?;
-        let value = json::parse(response.body.as_slice(), rules.depth_max.min(DEPTH_MAX)).map_err(refused)?;
+        let value = strict_json::parse(response.body.as_slice(), rules.depth_max.min(DEPTH_MAX));
+        let value = value.map_err(|problem| refused(format!("its body {problem}")))?;
         let Value::Object(left) = value else {
             return Err(refused(format!("its body is {} instead of an object", kind_of(&value))));
         };

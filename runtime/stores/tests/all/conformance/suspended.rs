@@ -1,10 +1,10 @@
 //! Runs that wait for their end user. covers F-06, F-07, F-13
 
-use serde_json::json;
-use weir_engine::ports::{Intervened, Intervention, Lease, Store};
-use weir_engine::run::{Ending, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
+use weir_engine::ports::{Intervened, Intervention, Store};
+use weir_engine::run::{Ending, Event, RunStateKind};
 
-use crate::support::{at, begin, change, claim, code, commit, first_page, new_run, owner, step, tenant};
+use crate::support::suspended::{UNTIL, resume, suspended};
+use crate::support::{at, begin, claim, code, commit, first_page, new_run, owner, step, tenant};
 
 super::on_every_back_end!(
     a_suspended_run_is_nobodys_until_its_time_is_over,
@@ -15,36 +15,6 @@ super::on_every_back_end!(
     a_resume_goes_before_the_claim_that_ends_the_run,
     an_expired_run_that_was_claimed_is_claimed_again,
 );
-
-const UNTIL: u64 = 50_000;
-
-async fn suspended(store: &dyn Store) -> (Run, Lease) {
-    let (run, lease) = begin(store, "acme", "signup").await;
-    let event =
-        Event::Suspended { step: "first".parse().unwrap(), redirect: "https://pin.test/".to_owned(), until: at(UNTIL) };
-    let commit = step(&run, &lease, event, vec![]);
-    store.commit_step(commit.clone()).await.unwrap();
-    (commit.run, lease)
-}
-
-fn resume(run: &Run) -> Intervention {
-    let step: weir_engine::ids::StepId = "first".parse().unwrap();
-    let after = run.clone().apply(Event::Resumed(step.clone()), at(9_000));
-    let changes = vec![change("steps.first", json!({ "resumed": { "text": "x".repeat(9_000) } }))];
-    let entry = JournalEntry {
-        sequence: after.revision,
-        step: step.clone(),
-        started_at: at(9_000),
-        elapsed_us: 0,
-        record: StepRecord::Resumed { input: json!({ "a": 1 }) },
-        outcome: StepOutcome::Next { step, caught_failure: None, caught_error: None },
-        changes: changes.clone(),
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded: weir_engine::run::Recorded::default(),
-    };
-    Intervention { run: after, changes, entry, client_key: None, lease: None, from: vec![RunStateKind::Suspended] }
-}
 
 async fn a_suspended_run_is_nobodys_until_its_time_is_over(store: &dyn Store) {
     let (run, lease) = suspended(store).await;

@@ -138,7 +138,7 @@ fn a_definition_that_cannot_be_read_is_left_out_of_listings() {
 fn a_definition_with_a_damaged_row_is_left_out_of_listings() {
     for (table, versions) in [(b'N', Err("store.corrupt")), (b'D', Ok(0))] {
         let dir = defined();
-        values::spoil(dir.path(), table, |key| key.windows(3).any(|part| part == [5, b'b', 0]));
+        spoil(dir.path(), table, |key| key.windows(3).any(|part| part == [5, b'b', 0]));
         let store = open(dir.path());
         block_on(async {
             assert_eq!(names(&store).await, ["a", "c"], "table {}", table as char);

@@ -18,7 +18,11 @@ use crate::support::{
 mod log; // sled's own files
 mod values; // rows and large values
 mod left_out; // what can be read beside it
+mod files; // each file beside them, torn in every way
+mod suspended; // runs that wait for their end user
 mod folder; // what is missing, newer, or not to be written
+
+pub(crate) use self::values::spoil;
 
 /// What a store must give back, or say that it cannot.
 struct Content {

@@ -40,7 +40,7 @@ fn a_damaged_large_value_is_mended_by_writing_it_again() {
 }
 
 /// Changes one bit of the values in a table under some keys, behind the store's back.
-pub(super) fn spoil(dir: &Path, table: u8, which: impl Fn(&[u8]) -> bool) {
+pub(crate) fn spoil(dir: &Path, table: u8, which: impl Fn(&[u8]) -> bool) {
     let db = sled::open(dir.join("sled")).unwrap();
     for (key, mut value) in db.scan_prefix([table]).map(Result::unwrap).filter(|(key, _)| which(key)) {
         let last = value.len() - 1;

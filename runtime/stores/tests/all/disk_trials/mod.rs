@@ -4,8 +4,10 @@
 mod preload; // lets the child work behind preload.c
 mod tape; // what the child did to its files
 mod volatile_disk; // what a power cut leaves
+pub(crate) mod waiting; // runs that wait, and definitions
 mod power_cut; // everything unsynced is lost or torn
 mod failing_calls; // a call fails, or many do
+mod restoring; // the same while a store is made from a backup
 
 use std::fs::File;
 use std::io::Write;
@@ -62,14 +64,19 @@ fn patiently_opened(dir: &Path) -> weir_stores::SledStore {
 }
 
 async fn work(store: Arc<weir_stores::SledStore>, worker: usize, acks: Arc<Mutex<File>>) {
-    let say = |run: &Run| {
-        let line = format!("ack {} {} .\n", run.id, run.revision);
+    let say = |what: &str, run: &Run| {
+        let line = format!("ack {} {revision} .\n{what} {} {revision} .\n", run.id, run.id, revision = run.revision);
         acks.lock().unwrap().write_all(line.as_bytes()).unwrap();
     };
-    for _ in 0..runs() {
-        let (mut run, lease) = start(&store).await;
-        say(&run);
+    for number in 0..runs() {
+        let (mut run, mut lease) = start(&store).await;
+        say("started", &run);
+        waiting::define(&store, &run).await;
+        say("defined", &run);
         for round in 0..12 {
+            if run.revision + 1 == waiting::SUSPENDED_AT && number.is_multiple_of(2) {
+                (run, lease) = waiting::away_and_back(&store, &run, &lease, say).await;
+            }
             // Rows, pages of several rows, and files of our own.
             let bytes = [50, 50, 1_500, 50, 3_900, 6_000][(round + worker) % 6];
             let value = json!({ "revision": run.revision + 1, "text": "x".repeat(bytes) });
@@ -78,7 +85,7 @@ async fn work(store: Arc<weir_stores::SledStore>, worker: usize, acks: Arc<Mutex
                 next = with_call(next, 1_500, bytes);
             }
             run = commit(&store, next).await;
-            say(&run);
+            say("stepped", &run);
         }
     }
 }

@@ -2,7 +2,10 @@
  *
  * It writes a tape (DISK_TRIAL_TAPE) of what was written where, and what was synced: the test plays the tape to any
  * point and drops what no sync had covered. And it lets calls fail (DISK_TRIAL_FAIL, "FIRST COUNT ERRNO"): so many
- * calls that change something, from the first one on, do nothing but give that error.
+ * calls that change something, from the first one on, do nothing but give that error. While there is a file
+ * DISK_TRIAL_FULL, all of them say that there is no space. DISK_TRIAL_COUNT is told how many there were. Or one file's
+ * fdatasync does nothing and says that it did (DISK_TRIAL_DEAF, its path): so a process is as one that was built
+ * without it.
  *
  * One lock stands around each call and its line on the tape, so that the tape has the order of the effects.
  * A line: op, fd, offset, lengths of two parts, the parts; numbers are little-endian. See tape.rs. */
@@ -25,10 +28,13 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int tape = -1;
 static char root[PATH_MAX];
+static const char *deaf;
+#define IS_DEAF 2
 static size_t root_length;
 static unsigned char tracked[FDS];
 static unsigned long calls, fail_first, fail_count;
 static int fail_with;
+static const char *full_while, *count_into;
 
 #define REAL(type, name, ...) static type (*real_##name)(__VA_ARGS__)
 REAL(int, open64, const char *, int, ...);
@@ -51,16 +57,28 @@ __attribute__((constructor)) static void begin(void) {
   FIND(open64); FIND(openat64); FIND(close); FIND(write); FIND(writev); FIND(pwrite64); FIND(ftruncate64);
   FIND(fsync); FIND(fdatasync); FIND(rename); FIND(unlink); FIND(unlinkat); FIND(rmdir); FIND(mkdir);
   const char *folder = getenv("DISK_TRIAL_ROOT"), *path = getenv("DISK_TRIAL_TAPE"), *fail = getenv("DISK_TRIAL_FAIL");
+  full_while = getenv("DISK_TRIAL_FULL"), count_into = getenv("DISK_TRIAL_COUNT");
   if (!folder) return;
+  deaf = getenv("DISK_TRIAL_DEAF");
   root_length = strlen(folder);
   memcpy(root, folder, root_length + 1);
   if (path) tape = real_open64(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fail && sscanf(fail, "%lu %lu %d", &fail_first, &fail_count, &fail_with) != 3) abort();
 }
 
+__attribute__((destructor)) static void end(void) {
+  char text[32];
+  int fd = count_into ? real_open64(count_into, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+  if (fd >= 0 && real_write(fd, text, (size_t)snprintf(text, sizeof text, "%lu", calls)) < 0) abort();
+}
+
 /* Whether the next call fails. Under the lock. */
 static int fails(void) {
   unsigned long number = calls++;
+  if (full_while && access(full_while, F_OK) == 0) {
+    errno = ENOSPC;
+    return 1;
+  }
   if (number < fail_first || number - fail_first >= fail_count) return 0;
   errno = fail_with;
   return 1;
@@ -115,7 +133,7 @@ static int opened(int folder, const char *path, int flags, mode_t mode) {
   int fd = (flags & (O_CREAT | O_TRUNC)) && fails() ? -1 : real_openat64(folder, path, flags, mode);
   if (fd >= FDS) abort();
   if (fd >= 0) {
-    tracked[fd] = 1;
+    tracked[fd] = deaf && strcmp(full, deaf) == 0 ? IS_DEAF : 1;
     line('o', fd, (uint64_t)(fresh | ((flags & O_TRUNC) ? 2 : 0)), full, strlen(full), "", 0);
   }
   pthread_mutex_unlock(&lock);
@@ -197,7 +215,10 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) { return 
 int ftruncate64(int fd, off64_t length) { BY_FD('t', real_ftruncate64(fd, length), length) }
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 int fsync(int fd) { BY_FD('s', real_fsync(fd), 0) }
-int fdatasync(int fd) { BY_FD('d', real_fdatasync(fd), 0) }
+int fdatasync(int fd) {
+  if (known(fd) && tracked[fd] == IS_DEAF) return 0;
+  BY_FD('d', real_fdatasync(fd), 0)
+}
 
 #define BY_PATH(op, path, other, call) \
   if (!below(path)) return call; \

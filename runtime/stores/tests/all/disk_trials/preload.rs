@@ -19,9 +19,14 @@ impl Preload {
 
     /// Runs the child to its end, in a new folder.
     pub(super) fn run(&self, root: &Path, acks: &Path, variables: &[(&str, &str)]) {
+        self.run_child("disk_trials::child", root, acks, variables);
+    }
+
+    /// The same with another child than the one that works.
+    pub(super) fn run_child(&self, child: &str, root: &Path, acks: &Path, variables: &[(&str, &str)]) {
         fs::create_dir(root).unwrap();
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "disk_trials::child", "--test-threads=1", "--nocapture"])
+            .args(["--exact", child, "--test-threads=1", "--nocapture"])
             .env(super::DIR, root)
             .env(super::ACKS, acks)
             .env("LD_PRELOAD", &self.0)

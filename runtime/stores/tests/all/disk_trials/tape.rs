@@ -19,10 +19,9 @@ pub(super) enum Act {
         fd: u32,
         length: usize,
     },
-    /// `fsync`, or `fdatasync` where `data_only`.
+    /// `fsync` or `fdatasync`.
     Sync {
         fd: u32,
-        data_only: bool,
     },
     Rename {
         from: PathBuf,
@@ -56,8 +55,7 @@ pub(super) fn read(tape: &[u8]) -> Vec<Act> {
             b'o' => Act::Open { fd, path: path(a), created: offset & 1 != 0, truncated: offset & 2 != 0 },
             b'w' => Act::Write { fd, offset, bytes: a.to_vec() },
             b't' => Act::Truncate { fd, length: offset },
-            b's' => Act::Sync { fd, data_only: false },
-            b'd' => Act::Sync { fd, data_only: true },
+            b's' | b'd' => Act::Sync { fd },
             b'r' => Act::Rename { from: path(a), to: path(b) },
             b'u' => Act::Remove { path: path(a) },
             b'm' => Act::MakeFolder { path: path(a) },

@@ -58,15 +58,13 @@ pub(super) struct Disk {
     unsynced: Vec<NameChange>,
     open: HashMap<u32, PathBuf>,
     open_files: HashMap<u32, FileId>,
-    /// A file whose `fdatasync` does nothing, to prove that the trial can fail.
-    deaf: Option<PathBuf>,
 }
 
 impl Disk {
     /// A disk that has the root folder.
-    pub(super) fn new(root: &Path, deaf: Option<PathBuf>) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         let names = Names::from([(root.to_owned(), Node::Folder)]);
-        Self { seen: names.clone(), durable: names, deaf, ..Self::default() }
+        Self { seen: names.clone(), durable: names, ..Self::default() }
     }
 
     /// Does what the process did.
@@ -77,7 +75,7 @@ impl Disk {
                 self.change(*fd, Change::Write { offset: *offset, bytes: bytes.clone() });
             }
             Act::Truncate { fd, length } => self.change(*fd, Change::Truncate(*length)),
-            Act::Sync { fd, data_only } => self.sync(*fd, *data_only),
+            Act::Sync { fd } => self.sync(*fd),
             Act::Rename { from, to } => {
                 let node = self.seen.remove(from).unwrap();
                 self.seen.insert(to.clone(), node.clone());
@@ -116,11 +114,8 @@ impl Disk {
         self.files[file].unsynced.push(change);
     }
 
-    fn sync(&mut self, fd: u32, data_only: bool) {
+    fn sync(&mut self, fd: u32) {
         let path = self.open[&fd].clone();
-        if data_only && self.deaf.as_ref() == Some(&path) {
-            return;
-        }
         match self.open_files.get(&fd) {
             Some(file) => {
                 let file = &mut self.files[*file];
@@ -138,6 +133,21 @@ impl Disk {
             std::mem::take(&mut self.unsynced).into_iter().partition(|change| change.path().parent() == Some(folder));
         self.unsynced = unsynced;
         durable.into_iter().for_each(|change: NameChange| change.apply(&mut self.durable));
+    }
+
+    /// How many parts of files no sync has covered.
+    pub(super) fn unsynced_parts(&self) -> usize {
+        let mut parts = 0;
+        for file in &self.files {
+            let mut scratch = Vec::new();
+            for change in &file.unsynced {
+                apply(&mut scratch, change, |_| {
+                    parts += 1;
+                    false
+                });
+            }
+        }
+        parts
     }
 
     /// Writes what a cut would leave below `root` into a folder.

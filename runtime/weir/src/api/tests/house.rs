@@ -308,7 +308,8 @@ impl House {
 }
 
 fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>) -> Arc<App> {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let memory = Arc::new(MemoryStore::default());
+    let store: Arc<dyn Store> = Arc::clone(&memory) as _;
     let clock = Arc::new(SystemClock);
     let (master, _) = MasterKey::load(None, &dir.join("master.key")).unwrap();
     let ports = Ports {
@@ -330,6 +331,7 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         metrics: telemetry::recorder().unwrap().handle(),
         phase,
         store,
+        backups: memory,
         clock,
     })
 }

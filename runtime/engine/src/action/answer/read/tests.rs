@@ -120,7 +120,7 @@ fn what_is_no_answer_says_what_and_where() {
         assert!(unusable.message.contains(says), "{body}: {unusable}");
     }
     let twice = read(200, r#"{"actionStatus": "FAILED", "failureReason": "no", "actionStatus": "SUCCESS"}"#);
-    assert!(twice.expect_err("twice").message.contains("the name `actionStatus` stands twice"));
+    assert!(twice.expect_err("twice").message.contains("a name stands twice"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The body of an answer as JSON, strictly (RFC 8259, I-JSON for names): UTF-8, no name twice in an object, no deeper
+//! A body of the contract of actions as JSON, strictly (RFC 8259, I-JSON for names): UTF-8, no name twice in an object, no deeper
 //! and no more than is good for the host. Two readers that pick different ones of two equal names would disagree on
 //! what was allowed, so there is no picking.
 
@@ -8,26 +8,27 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Most values and names of an answer; as for a plugin's.
+/// Most values and names of a body; as for a plugin's.
 pub(super) const NODES_MAX: u32 = 200_000;
 
 /// Parses.
 ///
 /// # Errors
-/// What is wrong, and where: with line and column, or with the byte where it is no text.
+/// What is wrong and where, as the end of a sentence about the body: with line and column, or with the byte where it is
+/// no text. Repeats nothing of the body.
 pub(super) fn parse(body: &[u8], depth_max: u16) -> Result<Value, String> {
     // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err("its body is empty".to_owned());
+        return Err("is empty".to_owned());
     }
     let text = std::str::from_utf8(body)
-        .map_err(|error| format!("its body is no UTF-8: byte {} does not fit", error.valid_up_to() + 1))?;
+        .map_err(|error| format!("is no UTF-8: byte {} does not fit", error.valid_up_to() + 1))?;
     let mut parser = serde_json::Deserializer::from_str(text);
     let nodes = Cell::new(0);
     let strict = Strict { depth: 0, depth_max, nodes: &nodes };
-    let value = strict.deserialize(&mut parser).map_err(|error| format!("its body is refused as JSON: {error}"))?;
-    parser.end().map_err(|error| format!("its body goes on after the JSON value: {error}"))?;
+    let value = strict.deserialize(&mut parser).map_err(|error| format!("is refused as JSON: {error}"))?;
+    parser.end().map_err(|error| format!("goes on after the JSON value: {error}"))?;
     Ok(value)
 }
 
@@ -120,8 +121,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(name) = members.next_key::<String>()? {
             self.count()?;
             if object.contains_key(&name) {
-                let name: String = name.chars().take(80).collect();
-                return Err(A::Error::custom(format!("the name `{}` stands twice in an object", name.escape_debug())));
+                return Err(A::Error::custom("a name stands twice in an object"));
             }
             let value = members.next_value_seed(inside)?;
             object.insert(name, value);
@@ -148,13 +148,13 @@ mod tests {
     #[test]
     fn what_is_refused_says_why_and_where() {
         //
-        assert_eq!(refused(""), "its body is empty");
-        assert_eq!(refused(" \r\n"), "its body is empty");
+        assert_eq!(refused(""), "is empty");
+        assert_eq!(refused(" \r\n"), "is empty");
         assert!(refused(b"{\"a\": \"\xff\"}").contains("byte 8 does not fit"), "{}", refused(b"{\"a\": \"\xff\"}"));
         assert!(refused("done").contains("line 1 column 1"));
         assert!(refused("{} {}").contains("goes on after the JSON value"));
-        assert!(refused("{\"a\": 1,\n\"a\": 2}").contains("the name `a` stands twice in an object at line 2"));
-        assert!(refused("{\"a\": {\"b\": 1, \"\\u0062\": 2}}").contains("the name `b` stands twice"));
+        assert!(refused("{\"a\": 1,\n\"a\": 2}").contains("a name stands twice in an object at line 2"));
+        assert!(refused("{\"a\": {\"b\": 1, \"\\u0062\": 2}}").contains("a name stands twice"));
         assert!(refused("{\"a\": 1e999}").contains("out of range"));
         assert!(refused("{\"a\": \"\\ud800\"}").contains("line 1"));
     }

@@ -1,0 +1,130 @@
+//! What CEL brings itself: loops, tests, conversions.
+
+use super::{Function, Run, function};
+use crate::expression::cost::CostClass;
+
+pub(super) static MACROS: [Function; 6] = [
+    function(
+        "has",
+        "has(value.field) -> bool",
+        "Whether the field is there",
+        ["has({'a': 1}.a)", "true"],
+        CostClass::Constant,
+        Run::Macro,
+    ),
+    function(
+        "all",
+        "list|map.all(name, condition) -> bool",
+        "Whether the condition holds for every item, or every key of a map",
+        ["[1, 2].all(n, n > 0)", "true"],
+        CostClass::Loop,
+        Run::Macro,
+    ),
+    function(
+        "exists",
+        "list|map.exists(name, condition) -> bool",
+        "Whether the condition holds for one item at least",
+        ["[1, 2].exists(n, n > 1)", "true"],
+        CostClass::Loop,
+        Run::Macro,
+    ),
+    function(
+        "exists_one",
+        "list|map.exists_one(name, condition) -> bool",
+        "Whether the condition holds for exactly one item",
+        ["[1, 2].exists_one(n, n > 0)", "false"],
+        CostClass::Loop,
+        Run::Macro,
+    ),
+    function(
+        "map",
+        "list|map.map(name, condition?, value) -> list",
+        "The value for each item, or for each for which the condition holds",
+        ["[1, 2, 3].map(n, n != 2, n * 10)", "[10, 30]"],
+        CostClass::Loop,
+        Run::Macro,
+    ),
+    function(
+        "filter",
+        "list|map.filter(name, condition) -> list",
+        "The items for which the condition holds",
+        ["[1, 2, 3].filter(n, n > 1)", "[2, 3]"],
+        CostClass::Loop,
+        Run::Macro,
+    ),
+];
+
+pub(super) static CONVERSIONS: [Function; 9] = [
+    function(
+        "size",
+        "size(string|bytes|list|map) -> int",
+        "How many characters, bytes, items or keys there are",
+        ["size('abc')", "3"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "size",
+        "string|bytes|list|map.size() -> int",
+        "The same, called on the value",
+        ["[1, 2].size()", "2"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "string",
+        "string(bool|number|string|bytes|timestamp|duration) -> string",
+        "The value as text: bytes as UTF-8, timestamps as RFC 3339",
+        ["string(12)", "\"12\""],
+        CostClass::Output,
+        Run::Standard,
+    ),
+    function(
+        "bytes",
+        "bytes(string|bytes) -> bytes",
+        "The text in UTF-8; bytes become base64 where JSON is needed",
+        ["bytes('é')", "\"w6k=\""],
+        CostClass::Output,
+        Run::Standard,
+    ),
+    function(
+        "int",
+        "int(number|string|timestamp) -> int",
+        "The value as an integer, without its fraction; of a timestamp the seconds since 1970",
+        ["int('12')", "12"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "uint",
+        "uint(number|string) -> uint",
+        "The value as an unsigned integer",
+        ["uint(12)", "12"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "double",
+        "double(number|string) -> double",
+        "The value as a number with a fraction",
+        ["double('1.5')", "1.5"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "bool",
+        "bool(bool|string) -> bool",
+        "The text `true` or `false` as a boolean",
+        ["bool('true')", "true"],
+        CostClass::Text,
+        Run::Standard,
+    ),
+    function(
+        "dyn",
+        "dyn(any) -> any",
+        "The value itself, of which the type check then knows nothing",
+        ["dyn(1) == dyn('1')", "false"],
+        CostClass::Output,
+        Run::Standard,
+    ),
+];
