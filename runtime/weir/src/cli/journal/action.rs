@@ -4,7 +4,7 @@ use weir_engine::action::ActionAnswer;
 use weir_engine::ports::ActionDecision;
 use weir_engine::run::{ActionRecord, HookKind, OperationResult, ServiceRecord, Skipped};
 
-use super::{Page, pretty, time};
+use super::{Page, time};
 use crate::output::Style;
 
 impl Page {
