@@ -85,7 +85,7 @@ openid() {
         cp "$pinned/package-lock.json" "$services/node/installed"
     fi
     # Modules are looked for beside the script.
-    for script in openid.mjs encrypting.mjs; do
+    for script in openid.mjs encrypting.mjs verifying.mjs; do
         cmp -s "$pinned/$script" "$services/node/$script" || {
             cp "$pinned/$script" "$services/node/$script.new"
             mv "$services/node/$script.new" "$services/node/$script"

@@ -154,6 +154,8 @@ impl House {
             store: store.clone(),
             clock: Arc::new(SystemClock),
             encryption: Arc::new(weir_engine::ports::NoEncryption),
+            signer: Arc::new(weir_engine::ports::NoSigner),
+            tokens: Arc::new(weir_engine::ports::NoTokens),
             definitions: Definitions::new(store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };

@@ -81,7 +81,7 @@ fn step(run: &Run, lease: &Lease) -> anyhow::Result<CommitStep> {
         step: "a".parse()?,
         started_at: after.updated_at,
         elapsed_us: 12,
-        record: StepRecord::Claims(ClaimRecord { claims }),
+        record: StepRecord::Claims(ClaimRecord { claims, signed: None }),
         outcome: StepOutcome::Next { step: next, caught_failure: None, caught_error: None },
         changes: changes.clone(),
         diagnostics: Vec::new(),

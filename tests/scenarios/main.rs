@@ -34,6 +34,7 @@ mod real_world; // systems that others have written
 mod responses;
 mod saved_actions;
 mod secrets;
+mod simple_steps;
 mod suspended;
 mod templates;
 mod tenants;

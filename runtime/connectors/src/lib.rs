@@ -18,6 +18,7 @@ mod resolve; // names become checked addresses
 mod system_resolver; // the names that this machine knows
 mod send; // attempts over the wire
 mod authenticate; // credentials become part of an attempt
+pub mod jws; // signatures with stored keys
 mod mask; // secrets do not come back
 mod format; // bodies become values
 mod response; // schemas and transformations of responses

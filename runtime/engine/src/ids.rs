@@ -161,6 +161,15 @@ impl RunId {
         Self(uuid::Uuid::from_bytes(bytes))
     }
 
+    /// The lowest id of a run that was started at this instant: ids begin with the milliseconds of their start (RFC 9562,
+    /// section 5.7).
+    pub fn first_of(instant: crate::time::Timestamp) -> Self {
+        let millis = instant.as_millis().min((1 << 48) - 1);
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(millis.to_be_bytes().into_iter().skip(2)).for_each(|(byte, of_time)| *byte = of_time);
+        Self::from_bytes(bytes)
+    }
+
     /// The 16 bytes of the id; their order is the order of the starts.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -11,9 +11,18 @@ use tokio::time::Instant;
 use crate::digest::Digest;
 use crate::engine::Versions;
 use crate::ids::RequestId;
-use crate::ports::{Clock, EncryptionError, InvocationLimits};
+use crate::ports::{Clock, InvocationLimits};
 use crate::run::{DONE, Given, JournalEntry, Recorded};
 use crate::time::Timestamp;
+
+/// Why a key of the outside made nothing.
+pub(crate) trait Refusal: Sized + Send {
+    /// The stable code, and what happened.
+    fn parts(self) -> (&'static str, String);
+
+    /// The same as the journal has it.
+    fn again(code: &str, message: String) -> Self;
+}
 
 /// The outside of one step.
 pub(crate) struct Outside<'a> {
@@ -70,6 +79,11 @@ impl<'a> Outside<'a> {
         self.began
     }
 
+    /// Whether the step is executed again.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.replayed.is_some()
+    }
+
     /// The versions of what the step uses.
     pub(crate) fn versions(&self) -> &Versions {
         &self.versions
@@ -124,26 +138,29 @@ impl<'a> Outside<'a> {
     }
 
     /// What a key of the outside makes: asked for live, and only then.
-    pub(crate) async fn given(
+    pub(crate) async fn given<E: Refusal>(
         &self,
         what: &str,
-        ask: impl Future<Output = Result<String, EncryptionError>> + Send,
-    ) -> Result<String, EncryptionError> {
+        ask: impl Future<Output = Result<String, E>> + Send,
+    ) -> Result<String, E> {
         let name = self.lock().name(what);
         let given = match &self.replayed {
             Some(replayed) => replayed.recorded.given.get(&name).cloned().unwrap_or_else(|| Given::Refused {
-                code: EncryptionError::UNAVAILABLE.to_owned(),
+                code: "replay.nothing-recorded".to_owned(),
                 message: format!("the journal has nothing for `{name}`"),
             }),
             None => match ask.await {
                 Ok(text) => Given::Text(text),
-                Err(error) => Given::Refused { code: error.code.to_owned(), message: error.message },
+                Err(error) => {
+                    let (code, message) = error.parts();
+                    Given::Refused { code: code.to_owned(), message }
+                }
             },
         };
         self.lock().recorded.given.insert(name, given.clone());
         match given {
             Given::Text(text) => Ok(text),
-            Given::Refused { code, message } => Err(EncryptionError { code: EncryptionError::known(&code), message }),
+            Given::Refused { code, message } => Err(E::again(&code, message)),
         }
     }
 

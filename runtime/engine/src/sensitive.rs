@@ -25,8 +25,9 @@ pub const NAMES_MAX: usize = 100;
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// A name with one of these in it is sensitive by itself. Compared like all names: letters and digits only, lower case.
-const STANDARD: [&str; 14] = [
+const STANDARD: [&str; 15] = [
     "token",
+    "jwt",
     "secret",
     "password",
     "passwd",

@@ -20,7 +20,8 @@ use crate::message::Failure;
 use crate::outside::Outside;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError, StepOutcome, StepRecord, Waits,
+    Awaits, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -49,6 +50,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) sensitive_names: &'a [String],
     /// How it may suspend the run.
     pub(crate) suspensions: SuspensionLimits,
+    /// What tells its calls from those of its step: none where they are the step's own.
+    pub(crate) reminder: Option<String>,
     /// What hooks see; made when the first one asks.
     pub(crate) shown: OnceCell<Shown>,
 }
@@ -77,10 +80,12 @@ pub(crate) enum Way {
     Failure(Failure),
     /// A technical error.
     Error(StepError),
-    /// The end user is sent elsewhere; the step runs again when the run is resumed.
+    /// Somebody is to answer, or to come back; the step runs again when the run is resumed.
     Suspend {
-        /// Where to.
-        redirect: String,
+        /// For what the run waits.
+        awaits: Awaits,
+        /// The first call that reminds somebody, where there is one.
+        remind: Option<Reminder>,
         /// How long the run waits.
         until: Timestamp,
     },
@@ -116,25 +121,49 @@ pub(crate) struct Outcome {
 /// Runs a step, once. An error of the store leaves nothing to commit.
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started = Instant::now();
-    let done = match &attempt.step.kind {
+    let done = match (steps::passed_over(attempt), attempt.step.common.deadline) {
+        (Some(done), _) => done,
+        // How long it took is told by the journal.
+        (None, Some(_)) if attempt.outside.is_replay() => run_kind(attempt).await,
+        (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
+        (None, None) => run_kind(attempt).await,
+    };
+    conclude(attempt, done, started.elapsed())
+}
+
+/// What the step does, by its kind.
+async fn run_kind(attempt: &Attempt<'_>) -> Done {
+    match &attempt.step.kind {
         StepKind::Call(call) => steps::run_call(attempt, call).await,
         StepKind::Action(action) => steps::run_action(attempt, action).await,
         StepKind::Condition(branches) => steps::run_condition(attempt, branches),
-        StepKind::Claims(claims) => steps::run_claims(attempt, claims),
+        StepKind::Claims(claims) => steps::run_claims(attempt, claims).await,
+        StepKind::Set(templates) => steps::run_set(attempt, templates),
+        StepKind::Transform(transform) => steps::run_transform(attempt, transform).await,
+        StepKind::Wait(wait) => steps::run_wait(attempt, wait),
+        StepKind::Redirect(redirect) => steps::run_redirect(attempt, redirect),
+        StepKind::Prompt(prompt) => steps::run_prompt(attempt, prompt),
         StepKind::Fail { reason, description } => steps::run_fail(attempt, reason, description.as_ref()),
         StepKind::End => Done { record: StepRecord::End, way: Way::Branch(Target::End), changes: Vec::new() },
-    };
-    conclude(attempt, done, started.elapsed())
+    }
 }
 
 /// From what a step did to what its commit says.
 fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outcome, StoreError> {
     let Done { record, way, mut changes } = done;
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
+    if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
+        // The next attempt finds what this one found.
+        changes.clear();
+    }
     changes.extend(left_behind);
     let event = event_of(&attempt.step.id, &outcome);
     let (recorded, done_at) = attempt.outside.conclude(attempt.sensitive_names);
-    let run = attempt.run.clone().apply(event, done_at);
+    let mut run = attempt.run.clone().apply(event, done_at);
+    run.keep_result(&record);
+    if attempt.step.common.visits_max.is_some() {
+        run.count_visit(attempt.run, &attempt.step.id);
+    }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
         sequence: run.revision,
@@ -156,8 +185,8 @@ pub(crate) fn event_of(step: &StepId, outcome: &StepOutcome) -> Event {
     let step = step.clone();
     match outcome {
         StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { redirect, until } => {
-            Event::Suspended { step, redirect: redirect.clone(), until: *until }
+        StepOutcome::Suspended { awaits, remind, until } => {
+            Event::Suspended { step, awaits: awaits.clone(), remind: *remind, until: *until }
         }
         StepOutcome::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
         StepOutcome::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
@@ -185,13 +214,16 @@ fn lead_on(
             }
         }
         Way::Error(error) => {
+            if let Some(rests) = steps::rest_after(attempt, &error) {
+                return Ok((rests, None));
+            }
             let left_behind = left(json!({ "error": { "code": error.code, "message": error.message } }));
             match &transitions.on_error {
                 Some(target) => (target.clone(), None, Some(error), left_behind),
                 None => return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), left_behind)),
             }
         }
-        Way::Suspend { redirect, until } => return Ok((StepOutcome::Suspended { redirect, until }, None)),
+        Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
         Way::Later(error) => return Err(error),
     };
@@ -261,6 +293,9 @@ impl Attempt<'_> {
     /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
     /// again because its run was resumed makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
+        if let Some(reminder) = &self.reminder {
+            return format!("{}.{}.{reminder}{call}", self.run.id, self.step.id);
+        }
         match self.run.resumptions {
             0 => format!("{}.{}{call}", self.run.id, self.step.id),
             round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),

@@ -12,6 +12,7 @@ mod httpbin_requests; // methods, headers, bodies, redirects, time-outs
 mod httpbin_responses; // encodings, formats, statuses
 mod mutual_tls; // nginx
 mod openid; // the grants of OAuth 2
+mod signing; // claims that `jose` verifies
 mod services; // starting them
 mod tenant; // a tenant at the command line
 

@@ -60,6 +60,20 @@ pub(super) fn encrypting(folder: PathBuf) -> Option<Service> {
     installed("openid").then(|| Service::start(&["node".into(), script, folder.clone()], folder))
 }
 
+/// What `jose` reads of a JWT that it verifies with a JWK set; `None` where this machine cannot have it.
+pub(super) fn verified(
+    jwt: &str,
+    keys: &serde_json::Value,
+    algorithm: &str,
+) -> Option<Result<serde_json::Value, String>> {
+    let script = paths::root().join("target/real-world/node/verifying.mjs");
+    installed("openid").then(|| {
+        let output = Command::new("node").arg(script).args([jwt, &keys.to_string(), algorithm]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap()).ok_or(said)
+    })
+}
+
 /// Whether it is there, or could be installed. Says why not, and fails where CI runs.
 pub(super) fn installed(service: &str) -> bool {
     let output = Command::new("sh").arg(paths::root().join("tests/setup.sh")).arg(service).output().unwrap();

@@ -1,20 +1,15 @@
 //! JWTs that a stored identity signs (RFC 7519, RFC 7523 section 3), as compact JWS (RFC 7515).
-//!
-//! `rustls` reads and uses the keys, with `ring`, as it does for TLS: every form of key that an identity may have works
-//! here too. A JWT library would add a process-wide provider of cryptography to choose and a second reader of keys.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::SignatureScheme;
 use rustls::pki_types::PrivateKeyDer;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
-use weir_engine::connector::{Assertion, AssertionAlgorithm};
+use weir_engine::connector::Assertion;
 
 use super::Problem;
+use crate::jws::{self, JwsError};
 
 /// The signed JWT. `audience` is the one where the document has none.
 ///
@@ -33,10 +28,18 @@ pub(super) fn signed(
         header.insert("kid".to_owned(), json!(key_id));
     }
     let claims = claims(assertion, audience, now)?;
-    let encode = |part: Map<String, Value>| BASE64_URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
-    let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = sign(key, assertion.algorithm, message.as_bytes())?;
-    Ok(format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)).into())
+    Ok(jws::compact(header, claims, key, assertion.algorithm).map_err(problem)?.into())
+}
+
+fn problem(error: JwsError) -> Problem {
+    match error {
+        JwsError::UnusableKey => "has a private key that cannot sign; RSA from 2048 bits, ECDSA on P-256 and Ed25519 can",
+        JwsError::KeyKind => {
+            "has a private key of another kind than `assertion.algorithm` needs: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA"
+        }
+        JwsError::Failed => "has a private key that failed to sign",
+    }
+    .into()
 }
 
 fn claims(assertion: &Assertion, audience: &str, now: SystemTime) -> Result<Map<String, Value>, Problem> {
@@ -57,59 +60,21 @@ fn claims(assertion: &Assertion, audience: &str, now: SystemTime) -> Result<Map<
     Ok(claims)
 }
 
-fn sign(key: &PrivateKeyDer<'_>, algorithm: AssertionAlgorithm, message: &[u8]) -> Result<Vec<u8>, Problem> {
-    let key = rustls::crypto::ring::sign::any_supported_type(key)
-        .map_err(|_| "has a private key that cannot sign; RSA from 2048 bits, ECDSA on P-256 and Ed25519 can")?;
-    let scheme = match algorithm {
-        AssertionAlgorithm::Rs256 => SignatureScheme::RSA_PKCS1_SHA256,
-        AssertionAlgorithm::Es256 => SignatureScheme::ECDSA_NISTP256_SHA256,
-        AssertionAlgorithm::EdDsa => SignatureScheme::ED25519,
-    };
-    let signer = key.choose_scheme(&[scheme]).ok_or(
-        "has a private key of another kind than `assertion.algorithm` needs: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA",
-    )?;
-    let signature = signer.sign(message).map_err(|_| "has a private key that failed to sign")?;
-    match algorithm {
-        AssertionAlgorithm::Es256 => fixed(&signature).ok_or("has a private key that failed to sign"),
-        AssertionAlgorithm::Rs256 | AssertionAlgorithm::EdDsa => Ok(signature),
-    }
-}
-
-/// TLS has ECDSA signatures as ASN.1 (RFC 3279 section 2.2.3); JWS has the two numbers, 32 bytes each (RFC 7518
-/// section 3.4).
-fn fixed(asn1: &[u8]) -> Option<Vec<u8>> {
-    let (numbers, _) = element(asn1, 0x30)?;
-    let (r, rest) = element(numbers, 0x02)?;
-    let (s, _) = element(rest, 0x02)?;
-    let mut signature = Vec::with_capacity(64);
-    for number in [r, s] {
-        let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        let digits = number.get(zeros..)?;
-        signature.resize(signature.len() + 32_usize.checked_sub(digits.len())?, 0);
-        signature.extend_from_slice(digits);
-    }
-    Some(signature)
-}
-
-/// A DER element of that tag, and what comes after it. Its length is under 128 in signatures on P-256.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (found, rest) = der.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    (*found == tag && *length < 0x80).then(|| rest.split_at_checked((*length).into())).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use ring::signature::{self, KeyPair as _, UnparsedPublicKey};
     use rustls::pki_types::PrivatePkcs8KeyDer;
     use secrecy::ExposeSecret as _;
     use std::time::Duration;
+    use weir_engine::connector::SigningAlgorithm;
 
     /// Made for these tests with `openssl genpkey -algorithm RSA`; signs nothing else.
     const RSA: &[u8] = include_bytes!("testdata/rsa-2048.pkcs8.der");
 
-    fn assertion(algorithm: AssertionAlgorithm) -> Assertion {
+    fn assertion(algorithm: SigningAlgorithm) -> Assertion {
         Assertion {
             algorithm,
             key_id: Some("k1".to_owned()),
@@ -126,7 +91,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(algorithm: AssertionAlgorithm, key: &[u8], public: UnparsedPublicKey<Vec<u8>>) {
+    fn check(algorithm: SigningAlgorithm, key: &[u8], public: UnparsedPublicKey<Vec<u8>>) {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
         let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let jwt = signed(&assertion(algorithm), "https://idp.test/token", &key, now).expect("signs");
@@ -140,7 +105,7 @@ mod tests {
         assert_eq!(unique.as_str().expect("text").len(), 32);
         let expected = json!({"iss": "weir", "sub": "weir", "aud": "https://idp.test/token", "iat": 1_700_000_000, "exp": 1_700_000_300, "scope": "a b"});
         assert_eq!(claims, expected);
-        for other in [AssertionAlgorithm::Rs256, AssertionAlgorithm::Es256, AssertionAlgorithm::EdDsa] {
+        for other in [SigningAlgorithm::Rs256, SigningAlgorithm::Es256, SigningAlgorithm::EdDsa] {
             assert_eq!(signed(&assertion(other), "", &key, now).is_ok(), other == algorithm);
         }
     }
@@ -150,7 +115,7 @@ mod tests {
         // covers C-06: RFC 7523 assertions with each algorithm
         let rsa = signature::RsaKeyPair::from_pkcs8(RSA).expect("a key");
         let public = rsa.public_key().as_ref().to_vec();
-        check(AssertionAlgorithm::Rs256, RSA, UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, public));
+        check(SigningAlgorithm::Rs256, RSA, UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, public));
         let random = SystemRandom::new();
         let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
         for _ in 0..20 {
@@ -159,34 +124,11 @@ mod tests {
             let pair = signature::EcdsaKeyPair::from_pkcs8(algorithm, der.as_ref(), &random).expect("a key");
             let public = pair.public_key().as_ref().to_vec();
             let public = UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, public);
-            check(AssertionAlgorithm::Es256, der.as_ref(), public);
+            check(SigningAlgorithm::Es256, der.as_ref(), public);
         }
         let der = signature::Ed25519KeyPair::generate_pkcs8(&random).expect("a key");
         let pair = signature::Ed25519KeyPair::from_pkcs8(der.as_ref()).expect("a key");
         let public = UnparsedPublicKey::new(&signature::ED25519, pair.public_key().as_ref().to_vec());
-        check(AssertionAlgorithm::EdDsa, der.as_ref(), public);
-    }
-
-    #[test]
-    fn the_published_ed25519_signature() {
-        // covers C-06: RFC 8037 appendix A.4
-        let secret = BASE64_URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("base64");
-        let mut pkcs8 = hex::decode("302e020100300506032b657004220420").expect("hex");
-        pkcs8.extend_from_slice(&secret);
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8));
-        let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
-        let signature = sign(&key, AssertionAlgorithm::EdDsa, message).expect("signs");
-        let expected = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
-        assert_eq!(BASE64_URL_SAFE_NO_PAD.encode(signature), expected);
-    }
-
-    #[test]
-    fn numbers_are_padded_to_their_length() {
-        let short = [&[0x30, 0x08, 0x02, 0x01, 0x05, 0x02, 0x03, 0x00, 0xff, 0x01][..], &[]].concat();
-        let signature = fixed(&short).expect("a signature");
-        assert_eq!((signature.len(), signature[31], &signature[62..]), (64, 5, &[0xff, 0x01][..]));
-        for broken in [&[][..], &[0x30], &[0x30, 0x02, 0x02, 0x05], &[0x31, 0x00], &[0x30, 0x82, 0x00]] {
-            assert_eq!(fixed(broken), None);
-        }
+        check(SigningAlgorithm::EdDsa, der.as_ref(), public);
     }
 }

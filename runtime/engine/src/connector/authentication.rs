@@ -164,7 +164,7 @@ pub enum ClientAuthentication {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Assertion {
     /// How it is signed.
-    pub algorithm: AssertionAlgorithm,
+    pub algorithm: SigningAlgorithm,
     /// The header's `kid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
@@ -189,16 +189,27 @@ fn five_minutes() -> Duration {
     Duration::from_secs(300)
 }
 
-/// The signatures of assertions (RFC 7518, RFC 8037).
+/// The signatures of JWTs (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the names are the registry's")]
-pub enum AssertionAlgorithm {
+pub enum SigningAlgorithm {
     #[serde(rename = "RS256")]
     Rs256,
     #[serde(rename = "ES256")]
     Es256,
     #[serde(rename = "EdDSA")]
     EdDsa,
+}
+
+impl SigningAlgorithm {
+    /// The name as the registry has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }
 
 /// The hashes of [`Authentication::Hmac`].

@@ -8,8 +8,8 @@ mod tls;
 mod permit;
 
 pub use self::authentication::{
-    ApiKeyPlace, Assertion, AssertionAlgorithm, AssumeRole, Authentication, ClientAuthentication, HmacEncoding,
-    HmacHash, TokenRequest,
+    ApiKeyPlace, Assertion, AssumeRole, Authentication, ClientAuthentication, HmacEncoding, HmacHash, SigningAlgorithm,
+    TokenRequest,
 };
 pub use self::delivery::{CallLog, CircuitBreaker, EventLevel, Redirects, ResponseMode, Retry};
 pub use self::document::{Argument, ArgumentType, Connection, ConnectorDocument, Function, HeaderTemplate};

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use super::visits::within_visits;
 use super::{Engine, Trouble};
 use crate::expression::Scope;
 use crate::flow::{Flow, Step};
@@ -15,17 +16,15 @@ use crate::ids::{RunId, StepId};
 use crate::outside::Outside;
 use crate::ports::{ClaimedRun, CommitStep, Lease, StoreError};
 use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, RunState, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
-/// The code of a run that nobody resumed in time.
-pub const SUSPENSION_EXPIRED: &str = "run.suspension-expired";
-
 /// Why a run is not driven on by this process.
-enum Left {
+pub(super) enum Left {
     /// It rests: it waits for its end user, an instant, its child runs, or somebody who lets it go on.
     Rests,
     /// It has ended.
@@ -109,6 +108,8 @@ impl Engine {
         let begun_at = claimed.run.revision;
         let left = loop {
             match self.advance(&mut claimed).await {
+                // Its lease is given back: whoever claims it next goes on.
+                Ok(()) if claimed.run.rests_until().is_some() => break Left::Rests,
                 Ok(()) => {}
                 Err(left) => break left,
             }
@@ -139,8 +140,12 @@ impl Engine {
     async fn advance(&self, claimed: &mut ClaimedRun) -> Result<(), Left> {
         let step = match &claimed.run.state {
             RunState::Ready { step } => step.clone(),
-            RunState::Suspended { step, until, .. } => return self.expire(claimed, step.clone(), *until).await,
-            RunState::Waiting { .. } | RunState::Paused { .. } => return Err(Left::Rests),
+            RunState::Waiting { step, on: Waits::Timer | Waits::Retry, until } if self.ports.clock.now() >= *until => {
+                step.clone()
+            }
+            RunState::Suspended { .. } => return self.look_at_suspended(claimed).await,
+            RunState::Paused { .. } => return self.look_at_paused(claimed).await,
+            RunState::Waiting { .. } => return Err(Left::Rests),
             RunState::Ended { .. } => return Err(Left::Ended),
         };
         if *self.draining.borrow() {
@@ -162,50 +167,55 @@ impl Engine {
         }
     }
 
-    /// Ends a suspended run whose time is over. Where it is not, there is nothing to do.
-    async fn expire(&self, claimed: &mut ClaimedRun, step: StepId, until: Timestamp) -> Result<(), Left> {
-        let now = self.ports.clock.now();
-        if now < until {
-            return Err(Left::Rests);
-        }
-        let message =
-            format!("nobody resumed the run until {until}; `time-to-live` of the action says how long it waits");
-        self.commit(claimed, abandon(claimed, &step, step_error(SUSPENSION_EXPIRED, message), now)).await
-    }
-
     /// The flow of a run and its present step; an error where the run cannot go on at all.
     async fn position(&self, claimed: &ClaimedRun, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let run = &claimed.run;
-        let claims = claimed.lease.fence.saturating_sub(run.fence);
-        if claims > self.settings.claims_without_commit_max {
-            let message = format!(
-                "the run was begun again {claims} times without coming to the end of this step; it may be what brings \
-                 its process down"
-            );
-            return Err(step_error("run.abandoned", message).into());
-        }
+        self.check_claims(claimed)?;
         if run.revision >= self.settings.steps_max {
             let message = format!("the run has taken {} steps, the most that a run may take", run.revision);
             return Err(step_error("run.too-many-steps", message).into());
         }
-        if self.ports.clock.now() >= run.deadline {
-            let message = format!("the run was not done by its deadline, {}", run.deadline);
+        let now = self.ports.clock.now();
+        let deadline = run.deadline_at(now);
+        if now >= deadline {
+            let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
+        self.find_step(run, step).await
+    }
+
+    /// Refuses a run that may be what brings its process down.
+    pub(super) fn check_claims(&self, claimed: &ClaimedRun) -> Result<(), StepError> {
+        let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
+        if claims <= self.settings.claims_without_commit_max {
+            return Ok(());
+        }
+        let message = format!(
+            "the run was begun again {claims} times without coming to the end of this step; it may be what brings its \
+             process down"
+        );
+        Err(step_error("run.abandoned", message))
+    }
+
+    /// The flow of a run, and a step of it.
+    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
         let found = self.ports.definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await?;
         let flow = found.map(|(_, flow)| flow);
         let position = flow.and_then(|flow| flow.step(step).cloned().map(|step| (flow, step)));
-        Ok(position.ok_or_else(|| {
+        let (flow, step) = position.ok_or_else(|| {
             step_error(
                 "flow.unknown",
                 format!("flow `{}` version {} or its step `{step}` is gone", run.flow, run.flow_version),
             )
-        })?)
+        })?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
     }
 
     /// Runs a step, and keeps the lease alive while it takes.
     async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
-        let budget = claimed.run.deadline.since(self.ports.clock.now());
+        let now = self.ports.clock.now();
+        let budget = claimed.run.deadline_at(now).since(now);
         let this = Attempt {
             ports: &self.ports,
             outside: Outside::live(&*self.ports.clock),
@@ -214,13 +224,14 @@ impl Engine {
             run: &claimed.run,
             context: &claimed.context,
             scope: scope_of(&claimed.run, &claimed.context),
-            until: Instant::now() + budget,
+            until: Instant::now() + step.common.deadline.map_or(budget, |deadline| deadline.min(budget)),
             bytes_left: AtomicUsize::new(self.settings.step_bytes_max),
             tried: None,
             diagnostics: Diagnostics::new(&claimed.run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             suspensions: self.settings.suspensions(),
             shown: OnceCell::new(),
+            reminder: None,
         };
         let mut lease = claimed.lease.clone();
         let outcome = tokio::select! {
@@ -232,7 +243,7 @@ impl Engine {
     }
 
     /// Prolongs a lease again and again; returns only when another process has the run.
-    async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
+    pub(super) async fn keep_lease(&self, run: &Run, lease: &mut Lease) -> StoreError {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.ports.clock.now().after(self.settings.lease);
@@ -287,7 +298,7 @@ impl Engine {
         Err(step_error("run.context-too-large", message))
     }
 
-    async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
+    pub(super) async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
@@ -309,8 +320,9 @@ impl Engine {
         if hands_over {
             self.outbound.wake();
         }
-        // Its children wait in the store, or its parent does.
-        if begins || run.parent.is_some() {
+        // Its children wait in the store, or its parent does, or it has somebody to tell at once.
+        let is_due = run.rests_until().is_some_and(|until| until <= self.ports.clock.now());
+        if begins || is_due || run.parent.is_some() {
             self.wake.notify_one();
         }
         changes.iter().for_each(|change| claimed.context.apply(change));
@@ -343,7 +355,7 @@ pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
 }
 
 /// Ends a run that cannot go on.
-fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
+pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
     let ending = Ending::Error { step: step.clone(), error };
     let run = claimed.run.clone().apply(Event::Ended(ending.clone()), now);
     let entry = JournalEntry {

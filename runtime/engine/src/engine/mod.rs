@@ -2,10 +2,13 @@
 
 mod background; // sends what steps hand over
 mod background_entries; // diagnostic entries of calls in the background
+mod continue_run; // a paused one
 mod definitions;
 mod drive;
 mod feed; // diagnostic entries, live
 mod progress;
+mod prompts; // for those who have a token
+mod resting; // what becomes of runs that rest
 mod resume;
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
@@ -13,7 +16,8 @@ mod settings;
 mod start;
 mod try_action;
 mod try_call;
-mod verdict; // what an exchange in the background comes to
+mod verdict;
+mod visits; // what an exchange in the background comes to
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -22,11 +26,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
 pub use self::definitions::{Definitions, action_definition_name};
 pub(crate) use self::definitions::{Trouble, Versions};
-pub use self::drive::SUSPENSION_EXPIRED;
 pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
+pub use self::prompts::{OpenPrompt, PromptError};
+pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
 pub use self::serve_action::{ServeAction, ServeActionError};
 pub(crate) use self::settings::SuspensionLimits;
@@ -35,8 +41,10 @@ pub use self::start::{StartError, StartRun, StartedRun};
 pub use self::try_action::{TriedAction, TryAction, TryActionError};
 pub use self::try_call::{TriedCall, TriedOutcome, TryCall, TryCallError, TryConnector};
 use crate::ids::{RunId, TenantId};
-use crate::ports::{ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Store, StoreError};
-use crate::run::{DiagnosticFilter, Run, RunState};
+use crate::ports::{
+    ClaimedRun, Clock, Connectors, Encryption, InvocationLimits, OwnerId, Plugins, Signer, Store, StoreError, Tokens,
+};
+use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
 use feed::Feed;
@@ -52,6 +60,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// What is encrypted for the other side of an action.
     pub encryption: Arc<dyn Encryption>,
+    /// What signs the claims of runs.
+    pub signer: Arc<dyn Signer>,
+    /// What lets somebody without an API key answer a prompt.
+    pub tokens: Arc<dyn Tokens>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What tenants have defined.
@@ -108,7 +120,7 @@ impl Engine {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Waits until a run has ended or is suspended, but at most so long. `None` where the tenant has no such run.
+    /// Waits until a run has ended, is suspended or is paused, but at most so long. `None` where the tenant has no such run.
     ///
     /// # Errors
     /// The store's.
@@ -117,7 +129,7 @@ impl Engine {
         let mut revisions = self.watch(run);
         loop {
             let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| !matches!(run.state, RunState::Ready { .. }));
+            let is_over = found.as_ref().is_none_or(|run| run.state.is_settled());
             if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
                 return Ok(found);
             }

@@ -11,13 +11,18 @@ use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, Event, JournalEntry, Recorded, Run, RunContext, RunState, RunStateKind, StepOutcome,
-    StepRecord,
+    ContextChange, ContextKey, DiagnosticEvent, Event, JournalEntry, Recorded, Run, RunContext, RunStateKind,
+    StepOutcome, StepRecord, Suspension,
 };
+use crate::schema::Schema;
+use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 
 /// The deepest input of a resume, in levels of arrays and objects: the context holds it deeper by some.
 const INPUT_LEVELS_MAX: usize = 64;
+
+/// How often a resume is tried anew when a reminder came between.
+const ROUNDS_MAX: usize = 8;
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -26,9 +31,10 @@ pub struct Resume {
     pub tenant: TenantId,
     /// The run.
     pub run: RunId,
-    /// What came back; the step finds it under `steps.ID.resumed`, and its action where its type says so.
+    /// What came back; the step finds it under `steps.ID.resumed`, and its action where its type says so. The answer to a
+    /// prompt is held against its form and lies under `steps.ID.input`.
     pub input: Value,
-    /// The revision at which the caller saw it suspended. A run that has been resumed before needs it, or a client key:
+    /// A revision at which the caller saw it suspended. A run that has been resumed before needs it, or a client key:
     /// a resume that comes late would else be one of a later suspension.
     pub revision: Option<u64>,
     /// Two resumes of the run with the same key are one. 1 to 255 visible ASCII characters.
@@ -84,6 +90,12 @@ pub enum ResumeError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The input is not what the prompt's form asks for.
+    #[error("the input does not match the form of the prompt")]
+    Form {
+        /// Pointer into the input and what is wrong there.
+        violations: Vec<(String, String)>,
+    },
     /// The client key is not one.
     #[error("the client key must be 1 to 255 visible ASCII characters")]
     InvalidClientKey,
@@ -103,7 +115,7 @@ impl ResumeError {
             Self::NotSuspended { .. } => "run.not-suspended",
             Self::Ambiguous(_) => "run.resume-ambiguous",
             Self::Expired { .. } => "run.suspension-expired",
-            Self::InvalidInput { .. } => "run.invalid-input",
+            Self::InvalidInput { .. } | Self::Form { .. } => "run.invalid-input",
             Self::InvalidClientKey => "run.invalid-client-key",
             Self::Draining => "server.draining",
             Self::Store(error) => error.code(),
@@ -132,59 +144,112 @@ impl Engine {
     }
 
     async fn go_on(self: &Arc<Self>, resume: Resume) -> Result<ResumedRun, ResumeError> {
-        let Resume { tenant, run: id, .. } = &resume;
-        let found = self.ports.store.run(tenant, *id).await?.ok_or(ResumeError::UnknownRun(*id))?;
+        for _ in 0..ROUNDS_MAX {
+            if let Some(resumed) = self.go_on_once(&resume).await? {
+                return Ok(resumed);
+            }
+        }
+        let present = self.present(&resume).await?;
+        let refused = not_suspended(&present, resume.revision);
+        self.refuse(&resume, present, refused).await
+    }
+
+    /// `None` where something came between that left the run suspended as it was: a reminder.
+    async fn go_on_once(self: &Arc<Self>, resume: &Resume) -> Result<Option<ResumedRun>, ResumeError> {
+        let Resume { tenant, run: id, .. } = resume;
+        let found = self.present(resume).await?;
         let now = self.ports.clock.now();
         let step = match suspended_step(&found, resume.revision, now) {
             Ok(step) => step,
-            Err(refused) => return self.refuse(&resume, found, refused).await,
+            Err(refused) => return self.refuse(resume, found, refused).await.map(Some),
         };
         if found.was_resumed() && resume.revision.is_none() && resume.client_key.is_none() {
             return Err(ResumeError::Ambiguous(*id));
         }
+        let (suspension, name) = answered(&found, &resume.input)?;
         let context = self.ports.store.run_context(tenant, *id).await?.ok_or(ResumeError::UnknownRun(*id))?;
-        let change = ContextChange { key: ContextKey::step(&step), value: json!({ "resumed": resume.input }) };
+        let change = ContextChange { key: ContextKey::step(&step), value: json!({ name: resume.input }) };
         self.weigh(&context, std::slice::from_ref(&change))
             .map_err(|error| ResumeError::InvalidInput { problem: format!("is too large: {error}") })?;
         let run = found.apply(Event::Resumed(step.clone()), now);
+        let told = (DiagnosticEvent::RunResumed, "the suspended run was resumed", resume.request_id.clone());
+        let record = StepRecord::Resumed { input: resume.input.clone() };
+        let entry = Entry { step, record, changes: vec![change], told };
+        let client_key = resume.client_key.clone();
+        let taken = Taken { run, context, client_key, from: RunStateKind::Suspended };
+        match self.intervene(taken, entry).await {
+            Ok((Intervened::Done(_), run)) => Ok(Some(ResumedRun { run, resumed: true })),
+            Ok((Intervened::Before, _)) => Ok(Some(ResumedRun { run: self.present(resume).await?, resumed: false })),
+            Err(StoreError::RevisionConflict { .. } | StoreError::UnexpectedState { .. }) => {
+                let present = self.present(resume).await?;
+                if present.suspension().is_some_and(|it| it.id == suspension) {
+                    return Ok(None);
+                }
+                let refused = not_suspended(&present, resume.revision);
+                self.refuse(resume, present, refused).await.map(Some)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes what came from outside durable, with an entry of it for people, and drives the run on at once where there
+    /// is room; else it waits in the store.
+    pub(super) async fn intervene(
+        self: &Arc<Self>,
+        taken: Taken,
+        entry: Entry,
+    ) -> Result<(Intervened, Run), StoreError> {
+        let Taken { run, mut context, client_key, from } = taken;
+        let Entry { step, record, changes, told: (event, message, request_id) } = entry;
+        let (now, id, tenant) = (run.updated_at, run.id, run.tenant.clone());
+        let mut input = match &record {
+            StepRecord::Resumed { input } => input.clone(),
+            _ => Value::Null,
+        };
+        self.hidden_names(&run).await?.mask_json(&mut input);
+        let diagnostics = Diagnostics::new(&run, &step, &*self.ports.clock, &self.settings.diagnostics);
+        let request = request_id.clone().unwrap_or_else(RequestId::generate);
+        diagnostics.intervened(event, message, request, input);
+        let (diagnostics, diagnostics_dropped) = diagnostics.take();
         let waits = self.queued.load(Ordering::Relaxed);
         let slot = if waits { None } else { self.slots.clone().try_acquire_owned().ok() };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
-        let replaced = context.replaced_by(std::slice::from_ref(&change));
-        let recorded = Recorded { replaced, ..Recorded::default() };
-        let commit = Intervention {
-            run: run.clone(),
-            changes: vec![change.clone()],
-            entry: entry_of(&run, (step, resume.input.clone()), change.clone(), recorded, now),
-            client_key: resume.client_key.clone(),
-            lease,
-            from: vec![RunStateKind::Suspended],
+        let recorded = Recorded { replaced: context.replaced_by(&changes), ..Recorded::default() };
+        let entry = JournalEntry {
+            sequence: run.revision,
+            step: step.clone(),
+            started_at: now,
+            elapsed_us: 0,
+            record,
+            outcome: StepOutcome::Next { step, caught_failure: None, caught_error: None },
+            changes: changes.clone(),
+            diagnostics: diagnostics.clone(),
+            diagnostics_dropped,
+            recorded,
         };
-        let lease = match self.ports.store.intervene(commit).await {
-            Ok(Intervened::Done(lease)) => lease,
-            Ok(Intervened::Before) => return Ok(ResumedRun { run: self.present(&resume).await?, resumed: false }),
-            Err(StoreError::RevisionConflict { .. } | StoreError::UnexpectedState { .. }) => {
-                let present = self.present(&resume).await?;
-                let refused = not_suspended(&present, resume.revision);
-                return self.refuse(&resume, present, refused).await;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let request_id = resume.request_id.as_ref().map(tracing::field::display);
-        tracing::info!(run = %id, %tenant, request_id, "run resumed");
-        self.progress.committed(*id, run.revision);
-        self.take_up(ClaimedResume { run: run.clone(), context, change, lease }, slot);
-        Ok(ResumedRun { run, resumed: true })
+        let commit =
+            Intervention { run: run.clone(), changes: changes.clone(), entry, client_key, lease, from: vec![from] };
+        let intervened = self.ports.store.intervene(commit).await?;
+        if let Intervened::Done(lease) = &intervened {
+            let request_id = request_id.as_ref().map(tracing::field::display);
+            tracing::info!(run = %id, %tenant, request_id, "{message}");
+            self.feed.committed(&tenant, &diagnostics);
+            self.progress.committed(id, run.revision);
+            changes.iter().for_each(|change| context.apply(change));
+            self.take_up((run.clone(), context), lease.clone(), slot);
+        }
+        Ok((intervened, run))
     }
 
     /// Drives it at once where there is room; else it waits in the store.
-    fn take_up(self: &Arc<Self>, resumed: ClaimedResume, slot: Option<OwnedSemaphorePermit>) {
-        let ClaimedResume { run, mut context, change, lease } = resumed;
+    fn take_up(
+        self: &Arc<Self>,
+        (run, context): (Run, RunContext),
+        lease: Option<Lease>,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
         match (slot, lease) {
-            (Some(slot), Some(lease)) => {
-                context.apply(&change);
-                self.spawn(ClaimedRun { run, context, lease }, slot);
-            }
+            (Some(slot), Some(lease)) => self.spawn(ClaimedRun { run, context, lease }, slot),
             _ => {
                 self.queued.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
@@ -220,20 +285,48 @@ impl Engine {
     }
 }
 
-/// A run that has just been resumed, as the store gave it.
-struct ClaimedResume {
-    run: Run,
-    context: RunContext,
-    change: ContextChange,
-    lease: Option<Lease>,
+/// A run that somebody has stepped into.
+pub(super) struct Taken {
+    /// Its record afterwards.
+    pub(super) run: Run,
+    /// Its context before.
+    pub(super) context: RunContext,
+    pub(super) client_key: Option<String>,
+    /// The state in which it was found.
+    pub(super) from: RunStateKind,
+}
+
+/// What came from outside.
+pub(super) struct Entry {
+    /// The step, which is next.
+    pub(super) step: StepId,
+    pub(super) record: StepRecord,
+    pub(super) changes: Vec<ContextChange>,
+    /// What people are told, and the request that asked for it.
+    pub(super) told: (DiagnosticEvent, &'static str, Option<RequestId>),
+}
+
+/// The id of a suspension whose answer may be this input, and the name under which its step finds it.
+fn answered(run: &Run, input: &Value) -> Result<(u64, &'static str), ResumeError> {
+    let suspension = run.suspension().ok_or_else(|| not_suspended(run, None))?;
+    let Some(prompt) = suspension.prompt() else { return Ok((suspension.id, "resumed")) };
+    let form = Schema::compile(&prompt.form)
+        .map_err(|fault| ResumeError::InvalidInput { problem: format!("has no form that can be used: {fault}") })?;
+    let violations = form.violations(input);
+    if violations.is_empty() {
+        return Ok((suspension.id, "input"));
+    }
+    Err(ResumeError::Form { violations: violations.into_iter().map(|it| (it.pointer, it.problem)).collect() })
 }
 
 /// The step that waits, where the run waits in time.
 fn suspended_step(run: &Run, wanted: Option<u64>, now: Timestamp) -> Result<StepId, ResumeError> {
-    match &run.state {
-        RunState::Suspended { step, until, .. } if wanted.is_none_or(|wanted| wanted == run.revision) => {
-            if now >= *until {
-                return Err(ResumeError::Expired { run: run.id, until: *until });
+    // Reminders make revisions of their own; whichever of them the caller saw, it means this suspension.
+    let is_meant = |since: u64| wanted.is_none_or(|wanted| (since..=run.revision).contains(&wanted));
+    match (run.suspension(), run.state.step()) {
+        (Some(Suspension { id, until, .. }), Some(step)) if is_meant(id) => {
+            if now >= until {
+                return Err(ResumeError::Expired { run: run.id, until });
             }
             Ok(step.clone())
         }
@@ -243,27 +336,6 @@ fn suspended_step(run: &Run, wanted: Option<u64>, now: Timestamp) -> Result<Step
 
 fn not_suspended(run: &Run, wanted: Option<u64>) -> ResumeError {
     ResumeError::NotSuspended { run: run.id, state: run.state_kind(), revision: run.revision, wanted }
-}
-
-fn entry_of(
-    run: &Run,
-    (step, input): (StepId, Value),
-    change: ContextChange,
-    recorded: Recorded,
-    now: Timestamp,
-) -> JournalEntry {
-    JournalEntry {
-        sequence: run.revision,
-        step: step.clone(),
-        started_at: now,
-        elapsed_us: 0,
-        record: StepRecord::Resumed { input },
-        outcome: StepOutcome::Next { step, caught_failure: None, caught_error: None },
-        changes: vec![change],
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded,
-    }
 }
 
 /// How deep arrays and objects nest.

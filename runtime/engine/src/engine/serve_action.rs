@@ -118,6 +118,7 @@ impl Engine {
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
+            reminder: None,
             suspensions: self.settings.suspensions(),
         };
         let StepKind::Action(action) = &step.kind else { return Err(refused("there is no action")) };

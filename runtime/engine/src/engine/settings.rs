@@ -41,6 +41,13 @@ pub struct EngineSettings {
     /// run's deadline stands still meanwhile. 1 day by default.
     #[serde(with = "crate::duration_text")]
     pub suspension_max: Duration,
+    /// The longest time that a `wait` step lets a run rest. The run's deadline stands still meanwhile. 30 days by default.
+    #[serde(with = "crate::duration_text")]
+    pub wait_max: Duration,
+    /// How long a run that is paused, because a step failed as often as it may be tried, waits for somebody who lets it
+    /// go on. 7 days by default.
+    #[serde(with = "crate::duration_text")]
+    pub pause_max: Duration,
     /// How often one step may suspend its run. 10 by default.
     pub suspensions_per_step_max: u32,
     /// How long a call that is only tried may take, its hooks included (C-16). 30 s by default.
@@ -84,6 +91,8 @@ impl Default for EngineSettings {
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
             suspension_max: Duration::from_secs(86_400),
+            wait_max: Duration::from_secs(30 * 86_400),
+            pause_max: Duration::from_secs(7 * 86_400),
             suspensions_per_step_max: 10,
             test_call_timeout: Duration::from_secs(30),
             background_calls_max: 64,
@@ -108,18 +117,27 @@ pub struct InvalidSettings {
     pub wanted: &'static str,
 }
 
-/// How a step may suspend its run.
+/// How a step may suspend its run, and let it rest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SuspensionLimits {
     /// How long at most.
     pub(crate) longest: Duration,
     /// How often.
     pub(crate) per_step_max: u32,
+    /// How long a `wait` may take.
+    pub(crate) wait_max: Duration,
+    /// How long a step that failed too often pauses the run.
+    pub(crate) pause: Duration,
 }
 
 impl EngineSettings {
     pub(crate) fn suspensions(&self) -> SuspensionLimits {
-        SuspensionLimits { longest: self.suspension_max, per_step_max: self.suspensions_per_step_max }
+        SuspensionLimits {
+            longest: self.suspension_max,
+            per_step_max: self.suspensions_per_step_max,
+            wait_max: self.wait_max,
+            pause: self.pause_max,
+        }
     }
 
     /// Every setting that the engine could not work with.
@@ -135,6 +153,8 @@ impl EngineSettings {
             ("claims-without-commit-max", "at least 1", self.claims_without_commit_max >= 1),
             ("run-deadline-max", "at least 1s", self.run_deadline_max >= Duration::from_secs(1)),
             ("suspension-max", "at least 1s", self.suspension_max >= Duration::from_secs(1)),
+            ("wait-max", "at least 1s", self.wait_max >= Duration::from_secs(1)),
+            ("pause-max", "at least 1s", self.pause_max >= Duration::from_secs(1)),
             ("suspensions-per-step-max", "at least 1", self.suspensions_per_step_max >= 1),
             ("test-call-timeout", "from 1s to 2m", TEST_CALL_TIMEOUTS.contains(&self.test_call_timeout)),
             ("background-calls-max", "from 1 to 100000", (1..=100_000).contains(&self.background_calls_max)),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::Engine;
+use crate::digest::Digest;
 use crate::flow::Flow;
 use crate::ids::{FlowName, RequestId, RunId, TenantId};
 use crate::ports::{ClaimedRun, NewRun, Started, StoreError};
@@ -70,8 +71,8 @@ pub enum StartError {
     /// The client key is not one.
     #[error("the client key must be 1 to 255 visible ASCII characters")]
     InvalidClientKey,
-    /// The client key belongs to a run of another flow.
-    #[error("the client key belongs to run {0} of another flow; use a new key")]
+    /// The client key belongs to a run of another flow, or with another event.
+    #[error("the client key belongs to run {0}, which is of another flow or has another event; use a new key")]
     ClientKeyTaken(RunId),
     /// The process is about to stop.
     #[error("the server is about to stop and starts no runs; try again in a moment")]
@@ -131,7 +132,8 @@ impl Engine {
         let deadline = now.after(flow.deadline.min(self.settings.run_deadline_max));
         let pinned = (start.flow, flow_version);
         let run = Run::new(start.tenant, RunId::generate(), pinned, flow.main.first.clone(), now, deadline);
-        let run = Run { trace_id: start.request_id, ..run };
+        let event_digest = start.client_key.as_ref().map(|_| digest_of(&start.event));
+        let run = Run { trace_id: start.request_id, event_digest, ..run };
         let context = RunContext::of_event(start.event);
         // Without a free slot the run waits in the store until the claim loop finds one; while others wait, so does
         // this one: the store knows whose turn it is.
@@ -140,7 +142,9 @@ impl Engine {
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let new = NewRun { run: run.clone(), context: context.clone(), client_key: start.client_key, lease };
         match self.ports.store.start_run(new).await? {
-            Started::Existing(existing) if existing.flow != run.flow => Err(StartError::ClientKeyTaken(existing.id)),
+            Started::Existing(existing) if !is_same_start(&existing, &run) => {
+                Err(StartError::ClientKeyTaken(existing.id))
+            }
             Started::Existing(existing) => Ok(StartedRun { run: *existing, created: false }),
             Started::New(lease) => {
                 match (slot, lease) {
@@ -154,6 +158,45 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a start means the run that an earlier one with its client key began.
+fn is_same_start(existing: &Run, new: &Run) -> bool {
+    // Runs of before digests were kept have none.
+    let is_same_event = existing.event_digest.is_none_or(|digest| Some(digest) == new.event_digest);
+    existing.flow == new.flow && is_same_event
+}
+
+/// The digest of an event. The order of members does not matter.
+fn digest_of(event: &Value) -> Digest {
+    fn write(value: &Value, text: &mut String) {
+        match value {
+            Value::Object(members) => {
+                let mut members: Vec<(&String, &Value)> = members.iter().collect();
+                members.sort_unstable_by_key(|(name, _)| *name);
+                text.push('{');
+                for (name, value) in members {
+                    text.push_str(&Value::String(name.clone()).to_string());
+                    text.push(':');
+                    write(value, text);
+                    text.push(',');
+                }
+                text.push('}');
+            }
+            Value::Array(items) => {
+                text.push('[');
+                for item in items {
+                    write(item, text);
+                    text.push(',');
+                }
+                text.push(']');
+            }
+            scalar => text.push_str(&scalar.to_string()),
+        }
+    }
+    let mut text = String::new();
+    write(event, &mut text);
+    Digest::of(text.as_bytes())
 }
 
 fn check_client_key(key: Option<&str>) -> Result<(), StartError> {

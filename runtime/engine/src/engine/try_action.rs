@@ -16,7 +16,7 @@ use crate::flow::{self, StepKind};
 use crate::ids::TenantId;
 use crate::outside::Outside;
 use crate::ports::StoreError;
-use crate::run::{ActionRecord, ContextKey, DiagnosticEntry, RunContext, StepRecord};
+use crate::run::{ActionRecord, Awaits, ContextKey, DiagnosticEntry, RunContext, StepRecord};
 use crate::step::{Attempt, Way, micros};
 use crate::steps::{Diagnostics, run_action};
 
@@ -108,6 +108,7 @@ impl Engine {
             diagnostics: Diagnostics::new(&run, &step.id, &*self.ports.clock, &self.settings.diagnostics),
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             shown: OnceCell::new(),
+            reminder: None,
             suspensions: self.settings.suspensions(),
         };
         let done = timeout(within + GRACE, run_action(&this, action)).await;
@@ -117,8 +118,10 @@ impl Engine {
             Way::Later(error) => return Err(error.into()),
             Way::Error(error) => TriedOutcome::Error(error),
             Way::Failure(failure) => TriedOutcome::Failure(failure),
-            Way::Suspend { redirect: to, .. } => {
-                redirect = Some(to);
+            Way::Suspend { awaits, .. } => {
+                if let Awaits::Redirect(to) = awaits {
+                    redirect = Some(to);
+                }
                 TriedOutcome::Success
             }
             Way::Next | Way::Branch(_) | Way::Wait { .. } => match self.weigh(&call.context, &done.changes) {

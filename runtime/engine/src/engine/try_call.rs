@@ -156,6 +156,7 @@ impl Engine {
             sensitive_names: &self.settings.diagnostics.sensitive_names,
             suspensions: self.settings.suspensions(),
             shown: OnceCell::new(),
+            reminder: None,
         };
         let called = timeout(within + GRACE, make_call(&this, &made)).await;
         let Called { mut record, way, changes } = called.map_err(|_| TryCallError::TimedOut(within))?;

@@ -26,7 +26,7 @@ pub use self::fault::{EvaluationError, ExpressionFault, Part as ExpressionPart};
 pub use self::library::{Function, Group, groups};
 pub use self::program::{EXPRESSION_BYTES_MAX, Evaluation, Expression, NESTING_MAX, type_name};
 pub(crate) use self::scope::weight;
-pub use self::scope::{REQUEST_ROOT, RESPONSE_ROOT, ROOTS, Scope};
+pub use self::scope::{PROMPT_ROOT, REQUEST_ROOT, RESPONSE_ROOT, ROOTS, Scope};
 pub use self::template::{Part, Template, TemplateFault, ValueTemplate, to_text};
 pub use self::tree::{Member, Read};
 pub use self::types::{Type, TypeFault, Types, Wanted};

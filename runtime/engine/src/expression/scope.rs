@@ -14,6 +14,8 @@ pub const ROOTS: [&str; 6] = ["event", "connectors", "steps", "claims", "args", 
 
 /// The only root of the text that a connector signs.
 pub const REQUEST_ROOT: &str = "request";
+/// The root that calls see which tell somebody of a prompt, besides those of [`ROOTS`].
+pub const PROMPT_ROOT: &str = "prompt";
 /// The root of a response transformation, besides `args`.
 pub const RESPONSE_ROOT: &str = "response";
 
@@ -38,7 +40,7 @@ impl Scope {
     /// The same with one root set.
     #[must_use]
     pub fn with(mut self, root: &'static str, value: Value) -> Self {
-        let is_root = ROOTS.contains(&root) || [REQUEST_ROOT, RESPONSE_ROOT].contains(&root);
+        let is_root = ROOTS.contains(&root) || [REQUEST_ROOT, RESPONSE_ROOT, PROMPT_ROOT].contains(&root);
         debug_assert!(is_root, "{root} is not a root");
         let root_value = Root { cel: to_cel(&value), json: value };
         self.roots.insert(root, Arc::new(root_value));

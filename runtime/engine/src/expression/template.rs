@@ -188,14 +188,27 @@ impl ValueTemplate {
     /// # Errors
     /// Every string that is not a template.
     pub fn parse(value: &Value) -> Result<Self, Vec<(String, TemplateFault)>> {
+        Self::parse_over(&ROOTS, value)
+    }
+
+    /// The same for templates whose expressions see other roots than most do.
+    ///
+    /// # Errors
+    /// As [`ValueTemplate::parse`].
+    pub fn parse_over(known: &[&'static str], value: &Value) -> Result<Self, Vec<(String, TemplateFault)>> {
         let mut faults = Vec::new();
-        let template = Self::parse_at(value, "", &mut faults);
+        let template = Self::parse_at(known, value, "", &mut faults);
         if faults.is_empty() { Ok(template) } else { Err(faults) }
     }
 
-    fn parse_at(value: &Value, pointer: &str, faults: &mut Vec<(String, TemplateFault)>) -> Self {
+    fn parse_at(
+        known: &[&'static str],
+        value: &Value,
+        pointer: &str,
+        faults: &mut Vec<(String, TemplateFault)>,
+    ) -> Self {
         match value {
-            Value::String(text) => match Template::parse(text) {
+            Value::String(text) => match Template::parse_over(known, text) {
                 Ok(template) => Self::Text(template),
                 Err(fault) => {
                     faults.push((pointer.to_owned(), fault));
@@ -205,7 +218,7 @@ impl ValueTemplate {
             Value::Array(list) => Self::List(
                 list.iter()
                     .enumerate()
-                    .map(|(index, item)| Self::parse_at(item, &format!("{pointer}/{index}"), faults))
+                    .map(|(index, item)| Self::parse_at(known, item, &format!("{pointer}/{index}"), faults))
                     .collect(),
             ),
             Value::Object(object) => Self::Object(
@@ -213,7 +226,7 @@ impl ValueTemplate {
                     .iter()
                     .map(|(key, item)| {
                         let at = format!("{pointer}/{}", crate::document::escape_pointer(key));
-                        (key.clone(), Self::parse_at(item, &at, faults))
+                        (key.clone(), Self::parse_at(known, item, &at, faults))
                     })
                     .collect(),
             ),

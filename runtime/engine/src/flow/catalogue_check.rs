@@ -5,12 +5,14 @@ use serde_json::Value;
 use super::action::{ActionProvider, ActionStep, check_saved};
 use super::compile::argument_pointer;
 use super::context_check;
+use super::kinds::signing;
 use super::model::{CallStep, Flow, HookUse, StepKind};
+use super::prompt::{PromptCall, PromptStep};
 use super::reference::{FunctionRef, PluginRequirement};
 use super::type_check;
 use crate::action::keeps_from_serving;
 use crate::catalogue::{Catalogue, Selection};
-use crate::connector::Function;
+use crate::connector::{Function, ResponseMode};
 use crate::document::{Document, Faults, list_names};
 use crate::expression::ValueTemplate;
 use crate::run::HookKind;
@@ -22,9 +24,20 @@ pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, fau
         match &step.kind {
             StepKind::Call(call) => checker.call(&step.pointer, call),
             StepKind::Action(action) => checker.action(&step.pointer, action),
-            StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => {}
+            StepKind::Transform(transform) => {
+                checker.hook(&format!("{}/transform", step.pointer), &transform.hook, HookKind::PostResponse);
+            }
+            StepKind::Prompt(prompt) => checker.prompt(&step.pointer, prompt),
+            StepKind::Condition(_)
+            | StepKind::Claims(_)
+            | StepKind::Set(_)
+            | StepKind::Wait(_)
+            | StepKind::Redirect(_)
+            | StepKind::Fail { .. }
+            | StepKind::End => {}
         }
     }
+    signing::check(flow, document, faults);
     context_check::check(flow, document, catalogue, faults);
     type_check::check(flow, document, catalogue, faults);
 }
@@ -55,6 +68,21 @@ impl Checker<'_> {
         }
         self.hooks(&format!("{pointer}/pre-call"), &call.pre_call, HookKind::PreCall);
         self.hooks(&format!("{pointer}/post-response"), &call.post_response, HookKind::PostResponse);
+    }
+
+    fn prompt(&mut self, pointer: &str, prompt: &PromptStep) {
+        for PromptCall { place, call, .. } in &prompt.calls {
+            let at = format!("{pointer}/{place}");
+            self.call(&at, call);
+            let connector = self.catalogue.connector(&call.function.connector);
+            let function = connector.and_then(|it| it.document.function(&call.function.function));
+            if function.is_some_and(|function| function.mode == ResponseMode::Background) {
+                let message =
+                    format!("`{}` is called in the background, which would store the prompt's token", call.function);
+                let fault = self.faults.error(self.document, &format!("{at}/call"), "flow.prompt-call", message);
+                fault.help("name a function whose response is waited for");
+            }
+        }
     }
 
     fn action(&mut self, pointer: &str, action: &ActionStep) {

@@ -13,7 +13,7 @@ use crate::document::read_members;
 use crate::expression::{Expression, TemplateFault};
 
 /// The members of a step that are not its kind's.
-const MEMBERS: [&str; 5] = ["when", "otherwise", "deadline", "retry", "compensate"];
+const MEMBERS: [&str; 6] = ["when", "otherwise", "deadline", "retry", "compensate", "visits-max"];
 
 /// Whether a member is not its kind's own.
 pub(super) fn is_common(member: &str, kind_says_when: bool) -> bool {
@@ -22,6 +22,9 @@ pub(super) fn is_common(member: &str, kind_says_when: bool) -> bool {
 
 /// Most attempts of a step.
 const ATTEMPTS_MAX: u32 = 100;
+
+/// The most visits that a step may allow.
+const VISITS_MAX: u32 = 10_000;
 
 /// What every kind of step may have.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +46,10 @@ pub(super) struct CommonDocument {
     /// What takes back what the step did, where the run does not complete after it: a list of steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Vec<Value>>,
+    /// How often the run may come to the step: 1 to 10,000. A run that comes once more ends as an error. Steps may go
+    /// round through a step that has this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visits_max: Option<u32>,
 }
 
 /// How a step is tried again after a technical error (F-10). Business failures are not errors and never tried again.
@@ -100,6 +107,8 @@ pub struct Common {
     pub retry: Option<StepRetry>,
     /// What takes back what it did.
     pub compensate: Option<Block>,
+    /// How often a run may come to it.
+    pub visits_max: Option<u32>,
 }
 
 impl Compiler<'_> {
@@ -131,11 +140,16 @@ impl Compiler<'_> {
             let message = format!("a step that is tried again has 2 to {ATTEMPTS_MAX} attempts");
             self.error(&format!("{pointer}/retry/attempts"), SHAPE, message);
         }
+        if it.visits_max.is_some_and(|most| !(1..=VISITS_MAX).contains(&most)) {
+            let message = format!("a run comes to a step 1 to {VISITS_MAX} times");
+            self.error(&format!("{pointer}/visits-max"), SHAPE, message);
+        }
         let compensate = match &it.compensate {
             Some(_) => Some(self.block(&format!("{pointer}/compensate"))?),
             None => None,
         };
-        Some(Common { when, otherwise, deadline: it.deadline, retry: it.retry, compensate })
+        let CommonDocument { deadline, retry, visits_max, .. } = it;
+        Some(Common { when, otherwise, deadline, retry, compensate, visits_max })
     }
 
     /// Whether the kind says itself when the step runs, as an action does.

@@ -9,11 +9,10 @@ use serde_json::Value;
 use super::block::Blocks;
 use super::common::is_common;
 use super::document::{
-    BranchDocument, CallDocument, ClaimDocument, ClaimsDocument, ConditionDocument, EndDocument, FailDocument,
-    FlowDocument, HookDocument, KINDS,
+    BranchDocument, CallDocument, ConditionDocument, EndDocument, FailDocument, FlowDocument, HookDocument, KINDS,
 };
 use super::input;
-use super::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+use super::model::{Branch, CallStep, Flow, HookUse, Step, StepKind, Target, Transitions};
 use crate::action::ActionTypes;
 use crate::document::{Document, Faults, Severity, escape_pointer, read, read_members};
 use crate::expression::{Template, TemplateFault, ValueTemplate};
@@ -139,11 +138,16 @@ impl<'a> Compiler<'a> {
         let common = self.common(pointer);
         let (id, kind, transitions) = match kind {
             "call" => self.call(pointer, following),
-            "condition" => self.condition(pointer),
+            "condition" => self.condition(pointer, following),
             "action" => self.action(pointer, following),
             "claims" => self.claims(pointer, following),
-            "fail" => self.fail(pointer),
-            _ => self.end(pointer),
+            "set" => self.set(pointer, following),
+            "transform" => self.transform(pointer, following),
+            "wait" => self.wait(pointer, following),
+            "redirect" => self.redirect(pointer, following),
+            "prompt" => self.prompt(pointer, following),
+            "fail" => self.fail(pointer, following),
+            _ => self.end(pointer, following),
         }?;
         if id.as_str() == "end" {
             self.error(
@@ -190,7 +194,7 @@ impl<'a> Compiler<'a> {
         Some((it.id, StepKind::Call(Arc::new(call)), transitions))
     }
 
-    fn condition(&mut self, pointer: &str) -> Option<Parts> {
+    fn condition(&mut self, pointer: &str, following: Target) -> Option<Parts> {
         let it: ConditionDocument = self.read_kind(pointer)?;
         let at = format!("{pointer}/condition");
         self.bound(&at, it.condition.len())?;
@@ -211,7 +215,7 @@ impl<'a> Compiler<'a> {
             }
             Some(_) => {}
         }
-        let transitions = self.transitions(pointer, None, Target::End, [None, it.on_error]);
+        let transitions = self.transitions(pointer, None, following, [None, it.on_error]);
         // Without one of its branches, the steps that it leads to would seem unreachable.
         (branches.len() == last + 1).then_some((it.id, StepKind::Condition(branches), transitions))
     }
@@ -235,32 +239,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn claims(&mut self, pointer: &str, following: Target) -> Option<Parts> {
-        let it: ClaimsDocument = self.read_kind(pointer)?;
-        let at = format!("{pointer}/claims");
-        self.bound(&at, it.claims.len())?;
-        let claims: Vec<Option<ClaimTemplate>> = it
-            .claims
-            .into_iter()
-            .enumerate()
-            .map(|(index, claim)| self.claim(&format!("{at}/{index}"), claim))
-            .collect();
-        let transitions = self.transitions(pointer, it.next, following, [None, it.on_error]);
-        let claims = claims.into_iter().collect::<Option<Vec<_>>>()?;
-        Some((it.id, StepKind::Claims(claims), transitions))
-    }
-
-    fn claim(&mut self, pointer: &str, claim: ClaimDocument) -> Option<ClaimTemplate> {
-        let context_key = ContextKey::claim(&claim.key);
-        if context_key.is_err() {
-            let message = "a claim's key has 1 to 256 bytes and no control characters";
-            self.error(&format!("{pointer}/key"), "flow.claim-key", message);
-        }
-        let value = self.values(&format!("{pointer}/value"), &claim.value)?;
-        Some(ClaimTemplate { key: claim.key, context_key: context_key.ok()?, kind: claim.kind, value })
-    }
-
-    fn fail(&mut self, pointer: &str) -> Option<Parts> {
+    fn fail(&mut self, pointer: &str, following: Target) -> Option<Parts> {
         let it: FailDocument = self.read_kind(pointer)?;
         let reason = self.template(&format!("{pointer}/fail/reason"), &it.fail.reason);
         let description = match &it.fail.description {
@@ -268,12 +247,12 @@ impl<'a> Compiler<'a> {
             None => None,
         };
         let kind = StepKind::Fail { reason: reason?, description };
-        Some((it.id, kind, Transitions::NOWHERE))
+        Some((it.id, kind, Transitions { next: following, ..Transitions::NOWHERE }))
     }
 
-    fn end(&mut self, pointer: &str) -> Option<Parts> {
+    fn end(&mut self, pointer: &str, following: Target) -> Option<Parts> {
         let it: EndDocument = self.read_kind(pointer)?;
-        Some((it.id, StepKind::End, Transitions::NOWHERE))
+        Some((it.id, StepKind::End, Transitions { next: following, ..Transitions::NOWHERE }))
     }
 
     pub(super) fn hooks(&mut self, pointer: &str, hooks: Vec<HookDocument>) -> Option<Vec<HookUse>> {
@@ -303,11 +282,20 @@ impl<'a> Compiler<'a> {
         let [on_failure, on_error] = caught;
         let on_failure = on_failure.and_then(|text| self.target(&format!("{pointer}/on-failure"), &text));
         let on_error = on_error.and_then(|text| self.target(&format!("{pointer}/on-error"), &text));
-        Transitions { next: next.unwrap_or(following), on_failure, on_error }
+        Transitions { next: next.unwrap_or(following), on_failure, on_error, on_expiry: None }
     }
 
     pub(super) fn values(&mut self, pointer: &str, value: &Value) -> Option<ValueTemplate> {
-        match ValueTemplate::parse(value) {
+        self.parsed_values(pointer, value, ValueTemplate::parse(value))
+    }
+
+    pub(super) fn parsed_values(
+        &mut self,
+        pointer: &str,
+        value: &Value,
+        parsed: Result<ValueTemplate, Vec<(String, TemplateFault)>>,
+    ) -> Option<ValueTemplate> {
+        match parsed {
             Ok(template) => Some(template),
             Err(faults) => {
                 for (inner, fault) in faults {

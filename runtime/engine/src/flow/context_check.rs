@@ -5,19 +5,21 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::graph;
+use super::kinds::{SetTemplate, WaitStep};
 use super::model::{CallStep, Flow, HookUse, Step, StepKind, Target};
 use super::reference::FunctionRef;
 use super::response_shape::{ResponseShape, Slip};
 use crate::catalogue::Catalogue;
-use crate::document::{Document, Faults, list_names};
+use crate::document::{Document, Faults, escape_pointer, list_names};
 use crate::expression::{Expression, Member, Read, Template, Type};
 use crate::ids::StepId;
 
 /// Adds a warning for each slip.
 pub(super) fn check(flow: &Flow, document: &Document, catalogue: &Catalogue, faults: &mut Faults) {
-    let mut checker = Checker { writers: writers(flow, catalogue), looks_left: LOOKS_MAX };
+    let mut checker = Checker { writers: writers(flow, catalogue), assigned: assigned(flow), looks_left: LOOKS_MAX };
     for step in &flow.steps {
-        for (pointer, expression) in expressions_of(&step.kind, &step.pointer) {
+        let when = step.common.when.iter().map(|when| (format!("{}/when", step.pointer), when));
+        for (pointer, expression) in expressions_of(&step.kind, &step.pointer).into_iter().chain(when) {
             for (code, message, help) in checker.expression(step, expression) {
                 let fault = faults.warning(document, &pointer, code, message);
                 if let Some(help) = help {
@@ -45,6 +47,8 @@ type Warning = (&'static str, String, Option<String>);
 struct Checker<'a> {
     /// By name.
     writers: HashMap<&'a str, Vec<Writer<'a>>>,
+    /// What steps other than calls write: anything may be there.
+    assigned: HashSet<&'a str>,
     looks_left: usize,
 }
 
@@ -68,6 +72,9 @@ impl Checker<'_> {
 
     fn read(&mut self, step: &Step, members: &[Member]) -> Option<Warning> {
         let [Member::Field(name), members @ ..] = members else { return None };
+        if self.assigned.contains(name.as_str()) {
+            return None;
+        }
         let Some(writers) = self.writers.get(name.as_str()) else {
             return Some(("flow.unwritten-context", format!("no step writes `connectors.{name}`"), None));
         };
@@ -111,6 +118,20 @@ fn writers<'a>(flow: &'a Flow, catalogue: &'a Catalogue) -> HashMap<&'a str, Vec
         writers.entry(name).or_default().push(Writer { function: &call.function, shape, after_failure });
     }
     writers
+}
+
+/// The names below `connectors` that steps other than calls write.
+fn assigned(flow: &Flow) -> HashSet<&str> {
+    let keys = flow.steps.iter().flat_map(|step| match &step.kind {
+        StepKind::Set(templates) => templates.iter().map(|it| &it.path.key).collect(),
+        StepKind::Transform(transform) => vec![&transform.context_key],
+        _ => Vec::new(),
+    });
+    keys.filter_map(|key| match key.parts() {
+        ("connectors", name) => name,
+        _ => None,
+    })
+    .collect()
 }
 
 fn shape<'a>(call: &'a CallStep, catalogue: &'a Catalogue) -> ResponseShape<'a> {
@@ -172,7 +193,24 @@ pub(super) fn expressions_of<'a>(kind: &'a StepKind, step: &str) -> Vec<(String,
         }
         StepKind::Claims(claims) => {
             let at = |index: usize| format!("{step}/claims/{index}/value");
-            claims.iter().enumerate().flat_map(|(index, claim)| claim.value.expressions_at(&at(index))).collect()
+            let values = claims.claims.iter().enumerate();
+            let values = values.flat_map(|(index, claim)| claim.value.expressions_at(&at(index)));
+            values.chain(claims.sign.iter().flat_map(|sign| sign.expressions_at(&format!("{step}/sign")))).collect()
+        }
+        StepKind::Set(templates) => {
+            let at = |it: &SetTemplate| format!("{step}/set/{}", escape_pointer(&it.name));
+            templates.iter().flat_map(|it| it.value.expressions_at(&at(it))).collect()
+        }
+        StepKind::Transform(transform) => transform.hook.input.expressions_at(&format!("{step}/transform/input")),
+        StepKind::Wait(WaitStep::For(_)) => Vec::new(),
+        StepKind::Wait(WaitStep::Until(until)) => of_text("wait/until", until),
+        StepKind::Redirect(redirect) => of_text("redirect/url", &redirect.url),
+        StepKind::Prompt(prompt) => {
+            let arguments = prompt
+                .calls
+                .iter()
+                .flat_map(|it| it.call.arguments.expressions_at(&format!("{step}/{}/arguments", it.place)));
+            prompt.text.iter().flat_map(|text| of_text("prompt/text", text)).chain(arguments).collect()
         }
         StepKind::Fail { reason, description } => {
             let description = description.iter().flat_map(|text| of_text("fail/description", text));

@@ -9,11 +9,16 @@ use serde_json::{Value, json};
 
 use super::action::ActionDocument;
 use super::common::CommonDocument;
+use super::kinds::claims::ClaimsDocument;
+use super::kinds::redirect::RedirectDocument;
+use super::kinds::set::SetDocument;
+use super::kinds::transform::TransformDocument;
+use super::kinds::wait::WaitDocument;
+use super::prompt::PromptStepDocument;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::document::schema_of;
 use crate::ids::{FlowName, StepId};
 use crate::ports::InvocationLimits;
-use crate::run::ClaimType;
 
 /// The longest list of steps.
 pub(super) const STEPS_MAX: usize = 500;
@@ -141,38 +146,6 @@ pub(super) struct BranchDocument {
     pub otherwise: Option<String>,
 }
 
-/// Sets claims of the run's result (F-08).
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct ClaimsDocument {
-    /// Its name within the flow.
-    pub id: StepId,
-    /// For people.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// In order; a later claim of the same key replaces an earlier one.
-    pub claims: Vec<ClaimDocument>,
-    /// The next step, or `end`.
-    #[serde(default)]
-    pub next: Option<String>,
-    /// The next step after a value that cannot be had or is of another type.
-    #[serde(default)]
-    pub on_error: Option<String>,
-}
-
-/// One claim.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClaimDocument {
-    /// Its name, often a URI; 1 to 256 characters.
-    pub key: String,
-    /// The type that the value must have.
-    #[serde(rename = "type")]
-    pub kind: ClaimType,
-    /// A template.
-    pub value: Value,
-}
-
 /// Ends the run as failed, with words for the end user.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -219,11 +192,16 @@ pub(super) struct Empty {}
 type Kind = (&'static str, fn() -> Value);
 
 /// Every kind of step.
-pub(super) const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 11] = [
     ("call", schema_of::<CallDocument>),
     ("condition", schema_of::<ConditionDocument>),
     ("action", schema_of::<ActionDocument>),
     ("claims", schema_of::<ClaimsDocument>),
+    ("set", schema_of::<SetDocument>),
+    ("transform", schema_of::<TransformDocument>),
+    ("wait", schema_of::<WaitDocument>),
+    ("redirect", schema_of::<RedirectDocument>),
+    ("prompt", schema_of::<PromptStepDocument>),
     ("fail", schema_of::<FailDocument>),
     ("end", schema_of::<EndDocument>),
 ];

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::block::Block;
+use super::cycle::cycle;
 use super::model::{Flow, Step, StepKind, Target};
 use crate::document::{Document, Faults};
 use crate::ids::StepId;
 
-/// Adds a fault for every second step of one id, every unreachable step and every cycle.
+/// Adds a fault for every second step of one id, every unreachable step and every list that goes round without a bound.
 pub(super) fn check(flow: &Flow, document: &Document, faults: &mut Faults) {
     duplicates(flow, document, faults);
     for block in flow.blocks() {
@@ -21,8 +22,10 @@ pub(super) fn check(flow: &Flow, document: &Document, faults: &mut Faults) {
             let names: Vec<&str> = cycle.iter().map(StepId::as_str).collect();
             let last = cycle.last().and_then(|id| flow.step(id));
             let pointer = last.map(|step| format!("{}/id", step.pointer)).unwrap_or_default();
-            let message = format!("the steps go round without an end: `{}`", names.join("` → `"));
-            faults.error(document, &pointer, "flow.cycle", message).help("let one of them lead on, or to `end`");
+            let message = format!("the steps go round without a wait or a bound: `{}`", names.join("` → `"));
+            let help =
+                "let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way";
+            faults.error(document, &pointer, "flow.cycle", message).help(help);
         }
     }
 }
@@ -32,17 +35,32 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
     let mut targets: Vec<&Target> = match &step.kind {
         StepKind::Condition(branches) => branches.iter().map(|branch| &branch.target).collect(),
         StepKind::Fail { .. } | StepKind::End => Vec::new(),
-        StepKind::Call(_) | StepKind::Action(_) | StepKind::Claims(_) => vec![&step.transitions.next],
+        StepKind::Call(_)
+        | StepKind::Action(_)
+        | StepKind::Claims(_)
+        | StepKind::Set(_)
+        | StepKind::Transform(_)
+        | StepKind::Wait(_)
+        | StepKind::Redirect(_)
+        | StepKind::Prompt(_) => vec![&step.transitions.next],
     };
+    if step.common.when.is_some() {
+        targets.push(step.otherwise());
+    }
+    targets.extend(&step.common.otherwise);
     targets.extend(&step.transitions.on_failure);
     targets.extend(&step.transitions.on_error);
-    targets
-        .into_iter()
-        .filter_map(|target| match target {
-            Target::Step(id) => Some(id),
-            Target::End => None,
-        })
-        .collect()
+    targets.extend(&step.transitions.on_expiry);
+    ids(targets)
+}
+
+/// The steps among these targets.
+pub(super) fn ids(targets: Vec<&Target>) -> Vec<&StepId> {
+    let id = |target| match target {
+        &Target::Step(ref id) => Some(id),
+        Target::End => None,
+    };
+    targets.into_iter().filter_map(id).collect()
 }
 
 fn duplicates(flow: &Flow, document: &Document, faults: &mut Faults) {
@@ -66,34 +84,4 @@ fn reachable(flow: &Flow, block: &Block) -> HashSet<StepId> {
         }
     }
     seen
-}
-
-/// One cycle, where there is one: the steps in order, the first one again at the end.
-fn cycle(flow: &Flow, block: &Block) -> Option<Vec<StepId>> {
-    let mut done = HashSet::new();
-    for step in &block.steps {
-        // Depth first with an own stack: each entry is a step and how many of its targets have been followed.
-        let mut path: Vec<(&StepId, usize)> = vec![(step, 0)];
-        while let Some((id, followed)) = path.last_mut() {
-            let next = flow.step(id).and_then(|step| targets(step).get(*followed).copied());
-            *followed += 1;
-            match next {
-                None => {
-                    if let Some((id, _)) = path.pop() {
-                        done.insert(id);
-                    }
-                }
-                Some(next) => {
-                    if let Some(start) = path.iter().position(|(id, _)| *id == next) {
-                        let names = path.iter().skip(start).map(|(id, _)| (*id).clone());
-                        return Some(names.chain([next.clone()]).collect());
-                    }
-                    if !done.contains(next) {
-                        path.push((next, 0));
-                    }
-                }
-            }
-        }
-    }
-    None
 }

@@ -10,8 +10,11 @@ mod compile;
 mod context_check;
 mod document;
 mod graph;
+mod cycle; // what goes round without a bound
 mod input;
+mod kinds;
 mod model;
+mod prompt;
 mod reference;
 mod response_shape;
 mod type_check;
@@ -33,5 +36,9 @@ pub use self::common::{Common, Exhausted, StepRetry};
 pub use self::compile::CallHooks;
 pub(crate) use self::compile::call_hooks;
 pub use self::document::{FlowDocument, json_schema};
-pub use self::model::{Branch, CallStep, ClaimTemplate, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::kinds::{
+    ClaimTemplate, ClaimsStep, RedirectStep, RegisteredClaim, SetPath, SetTemplate, Signing, TransformStep, WaitStep,
+};
+pub use self::model::{Branch, CallStep, Flow, HookUse, Step, StepKind, Target, Transitions};
+pub use self::prompt::{PromptCall, PromptStep};
 pub use self::reference::{FunctionRef, InvalidReference, PluginRequirement};

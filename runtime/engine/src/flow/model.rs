@@ -9,11 +9,13 @@ use serde_json::Value;
 use super::action::{ActionStep, EncryptionRules};
 use super::block::Block;
 use super::common::Common;
+use super::kinds::{ClaimsStep, RedirectStep, SetTemplate, Signing, TransformStep, WaitStep};
+use super::prompt::PromptStep;
 use super::reference::{FunctionRef, PluginRequirement};
 use crate::expression::{Expression, Template, ValueTemplate};
 use crate::ids::{ConnectorName, FlowName, StepId};
 use crate::ports::InvocationLimits;
-use crate::run::{ClaimType, ContextKey};
+use crate::run::ContextKey;
 use crate::schema::Schema;
 
 /// A flow, compiled. At least one step.
@@ -52,13 +54,29 @@ impl Flow {
                 hooks.flat_map(|hook| &hook.grants).chain([&call.function]).collect()
             }
             StepKind::Action(action) => action.own().map(|it| it.provider.functions()).unwrap_or_default(),
-            StepKind::Condition(_) | StepKind::Claims(_) | StepKind::Fail { .. } | StepKind::End => Vec::new(),
+            StepKind::Transform(transform) => transform.hook.grants.iter().collect(),
+            StepKind::Prompt(prompt) => prompt.calls.iter().map(|it| &it.call.function).collect(),
+            StepKind::Condition(_)
+            | StepKind::Claims(_)
+            | StepKind::Set(_)
+            | StepKind::Wait(_)
+            | StepKind::Redirect(_)
+            | StepKind::Fail { .. }
+            | StepKind::End => Vec::new(),
         });
         functions.map(|function| &function.connector).collect()
     }
 }
 
 impl Flow {
+    /// How its claims are signed, each with the step that does.
+    pub fn signings(&self) -> impl Iterator<Item = (&Arc<Step>, &Signing)> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Claims(claims) => claims.sign.as_deref().map(|signing| (step, signing)),
+            _ => None,
+        })
+    }
+
     /// The names of what the flow's own actions encrypt (D-04): nobody is shown what stands under them. What saved
     /// actions encrypt is theirs to say.
     pub(crate) fn encrypted_names(&self) -> impl Iterator<Item = &str> {
@@ -91,6 +109,11 @@ impl Step {
         Self { id, pointer: String::new(), kind, transitions: Transitions::NOWHERE, common: Common::default() }
     }
 
+    /// Where it leads where it is passed over.
+    pub fn otherwise(&self) -> &Target {
+        self.common.otherwise.as_ref().unwrap_or(&self.transitions.next)
+    }
+
     /// The lists of steps that stand inside it.
     pub fn blocks(&self) -> Vec<&Block> {
         let own = match &self.kind {
@@ -98,6 +121,11 @@ impl Step {
             | StepKind::Condition(_)
             | StepKind::Action(_)
             | StepKind::Claims(_)
+            | StepKind::Set(_)
+            | StepKind::Transform(_)
+            | StepKind::Wait(_)
+            | StepKind::Redirect(_)
+            | StepKind::Prompt(_)
             | StepKind::Fail { .. }
             | StepKind::End => Vec::new(),
         };
@@ -108,17 +136,19 @@ impl Step {
 /// Where a step leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transitions {
-    /// After it is done. A condition's branches say it themselves.
+    /// After it is done, or passed over. A condition's branches say it themselves where it is not.
     pub next: Target,
     /// After a business failure; the run ends as failed without.
     pub on_failure: Option<Target>,
     /// After a technical error; the run ends as an error without.
     pub on_error: Option<Target>,
+    /// Where nobody resumed the run in time; it ends as an error without.
+    pub on_expiry: Option<Target>,
 }
 
 impl Transitions {
     /// Of a step that leads nowhere.
-    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None };
+    pub(crate) const NOWHERE: Self = Self { next: Target::End, on_failure: None, on_error: None, on_expiry: None };
 }
 
 /// A step, or the end of the run.
@@ -139,8 +169,18 @@ pub enum StepKind {
     Condition(Vec<Branch>),
     /// Hands an event to a plugin or an external service.
     Action(Box<ActionStep>),
-    /// Sets claims.
-    Claims(Vec<ClaimTemplate>),
+    /// Sets claims, and signs them.
+    Claims(ClaimsStep),
+    /// Assigns values of the context.
+    Set(Vec<SetTemplate>),
+    /// Lets a plugin make a value of others.
+    Transform(Box<TransformStep>),
+    /// Lets the run rest.
+    Wait(WaitStep),
+    /// Sends the end user elsewhere.
+    Redirect(RedirectStep),
+    /// Asks somebody.
+    Prompt(Box<PromptStep>),
     /// Ends the run as failed.
     Fail {
         /// Why.
@@ -189,17 +229,4 @@ pub struct Branch {
     pub when: Option<Expression>,
     /// Where it leads.
     pub target: Target,
-}
-
-/// One claim.
-#[derive(Debug)]
-pub struct ClaimTemplate {
-    /// Its name.
-    pub key: String,
-    /// Where it lands in the context.
-    pub context_key: ContextKey,
-    /// The type that the value must have.
-    pub kind: ClaimType,
-    /// Its value.
-    pub value: ValueTemplate,
 }

@@ -138,10 +138,34 @@ fn the_graph_of_steps_is_checked() {
     faults_of(
         "  - id: a\n    claims: [{ key: k, type: number, value: 1 }]\n  - id: b\n    condition: [{ when: 'true', next: a }, { otherwise: end }, { when: 'true', next: end }]\n",
         &expect![[r#"
-            3:9 flow.cycle [a] the steps go round without an end: `a` → `b` → `a` (let one of them lead on, or to `end`)
+            3:9 flow.cycle [a] the steps go round without a wait or a bound: `a` → `b` → `a` (let one of them lead on, or to `end`; or give one a `visits-max`, or let the run wait on the way)
             6:64 flow.unreachable-branch [b] this branch stands behind `otherwise` and is never tried
         "#]],
     );
+}
+
+#[test]
+fn what_simple_steps_cannot_do() {
+    // covers F-02, F-03, F-08
+    faults_of(
+        "  - id: a\n    set: { event: 1, claims.x: 2, event.a: 3, event.a.b: 4 }\n  - id: b\n    wait: { for: 0s }\n  - id: c\n    wait: { for: 1s, until: x }\n  - id: d\n    redirect: { url: x, time-to-live: 0s }\n  - id: e\n    claims: []\n    sign: { key: k, algorithm: ES256, expires-in: 0s, type: '', header: { kid: x } }\n  - id: f\n    transform: { plugin: correlate@1, input: 1, context-key: event }\n  - id: g\n    visits-max: 0\n    end: {}\n",
+        &expect![[r#"
+            4:12 flow.set-path [a] `event` names all of it; write a path below `event`, `connectors.NAME` or `steps.ID`
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    claims: [{ key: sub, type: string, value: x }]\n    sign: { key: k, algorithm: ES256 }\n",
+        &expect![[r#"
+            4:20 flow.registered-claim [a] x
+        "#]],
+    );
+    // Neither a wait that is passed over nor one that fails to begin bounds what goes round.
+    faults_of(
+        "  - id: a\n    when: event.x\n    wait: { for: 1s }\n    next: a\n",
+        &expect![[r#"
+        "#]],
+    );
+    faults_of("  - id: a\n    wait: { for: 1s }\n    next: a\n", &expect![""]);
 }
 
 #[test]
@@ -149,8 +173,8 @@ fn steps_have_one_kind_and_known_fields() {
     faults_of(
         "  - id: a\n  - id: b\n    end: {}\n    fail: { reason: x }\n  - id: C\n    end: {}\n    colour: red\n  - 7\n",
         &expect![[r#"
-            3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `fail`, `end`)
-            4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `fail`, `end`)
+            3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `fail`, `end`)
+            4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `fail`, `end`)
             7:9 flow.shape [C] "C" does not match "^[a-z][a-z0-9_-]{0,63}$"
             9:5 flow.shape [C] `colour` is not known here (known are `description`, `end`, `id`)
             10:5 flow.shape [-] a step must be an object with `id` and a kind

@@ -15,9 +15,19 @@ pub struct EncryptionError {
     pub message: String,
 }
 
+impl crate::outside::Refusal for EncryptionError {
+    fn parts(self) -> (&'static str, String) {
+        (self.code, self.message)
+    }
+
+    fn again(code: &str, message: String) -> Self {
+        Self { code: Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::UNAVAILABLE), message }
+    }
+}
+
 impl EncryptionError {
     /// The code of what cannot be read now.
-    pub(crate) const UNAVAILABLE: &str = "action.encryption-unavailable";
+    const UNAVAILABLE: &str = "action.encryption-unavailable";
 
     const CODES: [&str; 10] = [
         Self::UNAVAILABLE,
@@ -31,11 +41,6 @@ impl EncryptionError {
         "run.deadline",
         "action.encrypted-values",
     ];
-
-    /// A code as the journal has it.
-    pub(crate) fn known(code: &str) -> &'static str {
-        Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::UNAVAILABLE)
-    }
 }
 
 /// Encrypts to certificates and decrypts with private keys, both stored as TLS identities.

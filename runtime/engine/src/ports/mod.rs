@@ -8,8 +8,10 @@ mod intervention;
 mod lease;
 mod outbox;
 mod plugins;
+mod signer;
 mod store;
 mod store_error;
+mod tokens;
 
 pub use self::clock::Clock;
 pub use self::connectors::{
@@ -25,8 +27,10 @@ pub use self::plugins::{
     Invocation, InvocationLimits, LogLevel, LogLine, NoGrantedCalls, PluginRef, Plugins, PostResponseDecision,
     PreCallDecision,
 };
+pub use self::signer::{NoSigner, Signer, SigningError, TokenToSign};
 pub use self::store::{
     ClaimedRun, CommitStep, Cursor, Definition, DefinitionKind, Expectation, Health, NewDefinition, NewRun, Page,
     PageRequest, RunFilter, Started, Store,
 };
 pub use self::store_error::StoreError;
+pub use self::tokens::{PromptRef, PromptToken, Tokens};

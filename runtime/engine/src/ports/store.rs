@@ -76,6 +76,12 @@ pub struct RunFilter {
     pub flow: Option<FlowName>,
     /// In this state only.
     pub state: Option<RunStateKind>,
+    /// Started at this instant or later, as its id says.
+    pub since: Option<Timestamp>,
+    /// Started before this instant, as its id says.
+    pub until: Option<Timestamp>,
+    /// Only the one that this client key began.
+    pub client_key: Option<String>,
 }
 
 /// Where a listing goes on. Opaque to everyone but the store that made it.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::ids::{ConnectorName, FunctionName};
 use crate::ports::{Exchange, HookError, InvocationLimits, LogLine};
-use crate::run::{Ending, GrantedCallRecord, HookRecord, StepOutcome, StepRecord};
+use crate::run::{Ending, GrantedCallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
 
 /// A hook's invocation, whatever it decided.
 pub(super) struct HookFacts<'a> {
@@ -26,8 +26,16 @@ pub(super) struct MadeCall {
 }
 
 /// Whether a step was executed, and can be again.
-pub(super) fn is_executed(record: &StepRecord) -> bool {
-    !matches!(record, StepRecord::Resumed { .. } | StepRecord::NotRun)
+pub(super) fn is_executed(entry: &JournalEntry) -> bool {
+    use StepRecord::{Continued, NotRun, Reminder, Resumed};
+    let error = match &entry.outcome {
+        StepOutcome::Next { caught_error: error, .. } | StepOutcome::Waiting { error, .. } => error.as_ref(),
+        StepOutcome::Paused { error, .. } | StepOutcome::End(Ending::Error { error, .. }) => Some(error),
+        StepOutcome::Suspended { .. } | StepOutcome::End(_) => None,
+    };
+    // What a clock cut short is not cut short again.
+    let is_late = error.is_some_and(|error| error.code == "step.deadline");
+    !is_late && !matches!(entry.record, Resumed { .. } | Continued { .. } | Reminder(_) | NotRun)
 }
 
 /// Whether the engine ended the run for what the step had done, not the step.
@@ -40,12 +48,8 @@ pub(super) fn hooks(record: &StepRecord) -> Vec<HookFacts<'_>> {
     match record {
         StepRecord::Call(call) => call.pre_call.iter().map(facts).chain(call.post_response.iter().map(facts)).collect(),
         StepRecord::Action(action) => action.hook.iter().map(facts).collect(),
-        StepRecord::Condition(_)
-        | StepRecord::Claims(_)
-        | StepRecord::Fail
-        | StepRecord::End
-        | StepRecord::Resumed { .. }
-        | StepRecord::NotRun => Vec::new(),
+        StepRecord::Transform(transform) => transform.hook.iter().map(facts).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -60,12 +64,7 @@ pub(super) fn exchanges(record: &StepRecord) -> Vec<(&str, &Exchange)> {
                 exchanges.extend(service.exchanges.iter().map(|exchange| (key, exchange)));
             }
         }
-        StepRecord::Condition(_)
-        | StepRecord::Claims(_)
-        | StepRecord::Fail
-        | StepRecord::End
-        | StepRecord::Resumed { .. }
-        | StepRecord::NotRun => {}
+        _ => {}
     }
     let granted = hooks(record).into_iter().flat_map(|hook| hook.granted_calls);
     exchanges.extend(granted.filter_map(|call| call.idempotency_key.as_deref().zip(call.exchange.as_ref())));
@@ -76,17 +75,19 @@ pub(super) fn exchanges(record: &StepRecord) -> Vec<(&str, &Exchange)> {
 pub(super) fn forget_times(record: &mut StepRecord) {
     match record {
         StepRecord::Call(call) => {
-            call.pre_call.iter_mut().for_each(|hook| hook.report.elapsed_us = 0);
-            call.post_response.iter_mut().for_each(|hook| hook.report.elapsed_us = 0);
+            call.pre_call.iter_mut().for_each(forget_time);
+            call.post_response.iter_mut().for_each(forget_time);
         }
-        StepRecord::Action(action) => action.hook.iter_mut().for_each(|hook| hook.report.elapsed_us = 0),
-        StepRecord::Condition(_)
-        | StepRecord::Claims(_)
-        | StepRecord::Fail
-        | StepRecord::End
-        | StepRecord::Resumed { .. }
-        | StepRecord::NotRun => {}
+        StepRecord::Action(action) => action.hook.iter_mut().for_each(forget_time),
+        StepRecord::Transform(transform) => transform.hook.iter_mut().for_each(forget_time),
+        _ => {}
     }
+}
+
+/// Wall time is what differs: what was left of a deadline too.
+fn forget_time<D>(hook: &mut HookRecord<D>) {
+    hook.report.elapsed_us = 0;
+    hook.invocation.limits.time_ms = 0;
 }
 
 /// The most that the hooks of a step were allowed by their host: at least what each of them was, so that each is

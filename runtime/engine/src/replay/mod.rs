@@ -22,12 +22,12 @@ use crate::action::ActionTypes;
 use crate::engine::{Definitions, EngineSettings, Ports, scope_of};
 use crate::flow::{Flow, Step};
 use crate::outside::Outside;
-use crate::ports::{Connectors, Encryption, InvocationLimits, NoEncryption, Plugins, Store, StoreError};
+use crate::ports::{Connectors, Encryption, InvocationLimits, NoEncryption, NoSigner, Plugins, Store, StoreError};
 use crate::run::{Event, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord};
 use crate::step::{Attempt, attempt, event_of};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
-use outside::{JournalClock, RecordedExchanges, RecordedPlugins, Script};
+use outside::{JournalClock, NoPrompts, RecordedExchanges, RecordedPlugins, Script};
 
 /// How long one step may take again.
 const STEP_TIME_MAX: Duration = Duration::from_secs(600);
@@ -107,6 +107,8 @@ pub async fn replay_run(recorded: &RecordedRun, house: &ReplayHouse) -> Result<R
         connectors: Arc::new(RecordedExchanges { inner: house.connectors.clone(), script: script.clone() }),
         store: house.store.clone(),
         encryption,
+        signer: Arc::new(NoSigner),
+        tokens: Arc::new(NoPrompts),
         clock: Arc::new(JournalClock),
         definitions,
         limits: InvocationLimits::default(),
@@ -148,6 +150,8 @@ fn millis(duration: Duration) -> u64 {
 fn after(run: Run, entry: &JournalEntry) -> Run {
     let event = match (&entry.record, &entry.outcome) {
         (StepRecord::Resumed { .. }, StepOutcome::Next { step, .. }) => Event::Resumed(step.clone()),
+        (StepRecord::Continued { .. }, StepOutcome::Next { step, .. }) => Event::Continued(step.clone()),
+        (StepRecord::Reminder(_), StepOutcome::Suspended { remind, .. }) => Event::Reminded { remind: *remind },
         (_, outcome) => event_of(&entry.step, outcome),
     };
     let mut run = run.apply(event, entry.done_at());
@@ -169,12 +173,17 @@ impl Replay<'_> {
     async fn all(&self, recorded: &RecordedRun) -> Result<ReplayReport, ReplayError> {
         let (mut run, mut context) = beginning(recorded);
         let mut steps = Vec::new();
-        for (entry, sequence) in recorded.entries.iter().zip(1..) {
+        // What was done under an earlier version of the flow is not executed under the one that the run went on with.
+        let newer = |entry: &JournalEntry| matches!(entry.record, StepRecord::Continued { flow_version: Some(_) });
+        let taken = recorded.entries.iter().rposition(newer).unwrap_or(0);
+        for ((index, entry), sequence) in recorded.entries.iter().enumerate().zip(1..) {
             if entry.sequence != sequence {
                 return Err(ReplayError::Gap { sequence });
             }
             let how = match self.flow.step(&entry.step) {
-                Some(step) if facts::is_executed(&entry.record) => self.one(entry, step, &run, &context).await?,
+                Some(step) if index >= taken && facts::is_executed(entry) => {
+                    self.one(entry, step, &run, &context).await?
+                }
                 _ => Replayed::Taken,
             };
             steps.push(ReplayedStep { sequence, step: entry.step.clone(), how });
@@ -209,6 +218,7 @@ impl Replay<'_> {
             sensitive_names: &entry.recorded.sensitive_names,
             suspensions: self.settings.suspensions(),
             shown: OnceCell::new(),
+            reminder: None,
         };
         let mut again = attempt(&this).await?.entry;
         again.recorded.replaced = context.replaced_by(&again.changes);

@@ -14,7 +14,7 @@ use crate::message::{Request, Response};
 use crate::ports::{
     ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, Exchange,
     GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, LogLine, Plugins, PostResponseDecision,
-    PreCallDecision, ReadResponse,
+    PreCallDecision, PromptRef, PromptToken, ReadResponse, Tokens,
 };
 use crate::run::JournalEntry;
 use crate::time::Timestamp;
@@ -29,6 +29,19 @@ pub(super) struct JournalClock;
 impl Clock for JournalClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(0)
+    }
+}
+
+/// Nobody is reminded in a replay: no token is asked for.
+pub(super) struct NoPrompts;
+
+impl Tokens for NoPrompts {
+    fn issue(&self, _: &PromptRef) -> PromptToken {
+        PromptToken { token: String::new(), url: String::new() }
+    }
+
+    fn read(&self, _: &str) -> Option<PromptRef> {
+        None
     }
 }
 

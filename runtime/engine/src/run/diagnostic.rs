@@ -85,6 +85,10 @@ pub enum DiagnosticEvent {
     ActionOperations,
     /// An action was passed over, and why.
     ActionSkipped,
+    /// A suspended run was resumed (F-07).
+    RunResumed,
+    /// A paused run goes on (F-10).
+    RunContinued,
     /// A plugin logged a line (D-03).
     PluginLog,
     /// A plugin logged more than it may; the rest is dropped (D-03).
@@ -103,6 +107,8 @@ impl DiagnosticEvent {
             Self::ActionFailure => "action-failure",
             Self::ActionOperations => "action-operations",
             Self::ActionSkipped => "action-skipped",
+            Self::RunResumed => "run-resumed",
+            Self::RunContinued => "run-continued",
             Self::PluginLog => "plugin-log",
             Self::PluginLogLimit => "plugin-log-limit",
         }

@@ -15,6 +15,8 @@ use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::Claim;
 use crate::run::recorded::Recorded;
 use crate::run::state::{Ending, Waits};
+use crate::run::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+use crate::run::suspension::{Awaits, Reminder};
 use crate::time::Timestamp;
 
 /// What one step did, committed together with the context that it changed (F-06).
@@ -64,10 +66,14 @@ pub enum StepOutcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caught_error: Option<StepError>,
     },
-    /// The run waits for its end user.
+    /// The run waits for somebody.
     Suspended {
-        /// Where the end user is sent.
-        redirect: String,
+        /// For what.
+        #[serde(flatten)]
+        awaits: Awaits,
+        /// The next call that reminds somebody, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remind: Option<Reminder>,
         /// When the run ends as an error if nobody resumes it.
         until: Timestamp,
     },
@@ -117,6 +123,19 @@ pub enum StepRecord {
     Action(Box<ActionRecord>),
     /// Claims.
     Claims(ClaimRecord),
+    /// Values of the context were assigned.
+    Set,
+    /// A plugin made a value of others.
+    Transform(Box<TransformRecord>),
+    /// The run rests, or has rested.
+    Wait(WaitRecord),
+    /// The end user is sent elsewhere, or has come back.
+    Redirect(RedirectRecord),
+    /// The step was passed over: its `when` does not hold.
+    Skipped {
+        /// The expression.
+        when: String,
+    },
     /// A `fail` step.
     Fail,
     /// An `end` step.
@@ -126,8 +145,34 @@ pub enum StepRecord {
         /// What came back.
         input: Value,
     },
+    /// A `prompt` step: it asked, or has its answer.
+    Prompt {
+        /// Whether the answer is there.
+        answered: bool,
+    },
+    /// A call that reminded somebody of a suspended run.
+    Reminder(Box<ReminderRecord>),
+    /// Somebody let a paused run go on.
+    Continued {
+        /// The version of the flow that it goes on with, where that is another one than before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flow_version: Option<u32>,
+    },
     /// The step was not run: the run could not go on.
     NotRun,
+}
+
+/// A call that reminded somebody of a suspended run. The prompt's token is masked in all of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReminderRecord {
+    /// Its number among those of the step, from 0.
+    pub index: u32,
+    /// The call; none where it could not be told without the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallRecord>,
+    /// Why nobody may have been reminded. The run stays suspended all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
 }
 
 /// A connector call with its hooks (F-05, F-09).
@@ -343,4 +388,8 @@ pub enum OperationResult {
 pub struct ClaimRecord {
     /// In the order of the document.
     pub claims: Vec<Claim>,
+    /// The signature of all claims until then, where the step signs. A replay takes it from here: some signatures
+    /// differ each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedRecord>,
 }

@@ -10,7 +10,7 @@ use super::record::Claim;
 use super::state::Ending;
 use crate::action::{ActionAnswer, Operation};
 use crate::ports::{ActionDecision, PostResponseDecision, PreCallDecision};
-use crate::sensitive::SensitiveNames;
+use crate::sensitive::{MASK, SensitiveNames};
 
 impl JournalEntry {
     /// Masks what stands under a sensitive name. Its diagnostic entries have been masked when they were made.
@@ -25,9 +25,29 @@ impl JournalEntry {
         match &mut self.record {
             StepRecord::Call(call) => call.mask(names),
             StepRecord::Action(action) => mask_action(action, names),
-            StepRecord::Claims(record) => mask_claims(&mut record.claims, names),
+            StepRecord::Claims(record) => {
+                mask_claims(&mut record.claims, names);
+                // Whoever has it can show it, and its payload can be read.
+                record.signed.iter_mut().for_each(|signed| MASK.clone_into(&mut signed.jwt));
+            }
+            StepRecord::Transform(transform) => transform.hook.iter_mut().for_each(|hook| {
+                mask_hook(hook, names, |decision| match decision {
+                    PostResponseDecision::Keep(response) => names.mask_response(response),
+                    PostResponseDecision::Fail(_) => {}
+                });
+            }),
             StepRecord::Resumed { input } => names.mask_json(input),
-            StepRecord::Condition(_) | StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => reminder.call.iter_mut().for_each(|call| call.mask(names)),
+            StepRecord::Condition(_)
+            | StepRecord::Set
+            | StepRecord::Wait(_)
+            | StepRecord::Redirect(_)
+            | StepRecord::Skipped { .. }
+            | StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         if let StepOutcome::End(Ending::Completed { claims }) = &mut self.outcome {
             mask_claims(claims, names);

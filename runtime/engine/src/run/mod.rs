@@ -8,7 +8,10 @@ mod journal;
 mod masking; // what a journal shows
 mod record;
 mod recorded; // what a replay needs besides
+mod rounds; // how often a run comes to a step
 mod state;
+mod step_records; // what the journal keeps of simple steps
+mod suspension; // what suspended runs wait for
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
@@ -18,9 +21,12 @@ pub use self::diagnostic::{
 pub use self::family::{Children, Parent, Part};
 pub use self::journal::{
     ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
+    OperationRecord, OperationResult, ReminderRecord, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome,
+    StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub(crate) use self::recorded::DONE;
 pub use self::recorded::{Given, Recorded};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
+pub use self::step_records::{RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

@@ -1,10 +1,13 @@
 //! The life of a run. `apply` is pure: somebody else does the I/O.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::family::{Children, Parent};
-use super::state::{Ending, Event, RunState, RunStateKind};
+use super::state::{Ending, Event, RunState, RunStateKind, Waits};
+use crate::digest::Digest;
 use crate::ids::{FlowName, RequestId, RunId, StepId, TenantId};
 use crate::time::Timestamp;
 
@@ -48,6 +51,10 @@ pub struct Run {
     /// How often its present step has failed and is tried again (F-10).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
+    /// The digest of the event that it was started with, where that was with a client key: another start with that key
+    /// must mean the same (F-13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_digest: Option<Digest>,
     /// The run that it is a part of, where it is one. It shows in no listing, and goes with that run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Box<Parent>>,
@@ -60,6 +67,15 @@ pub struct Run {
     /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_as: Option<Box<Ending>>,
+    /// How often it has come to each step that bounds that (F-03).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub visits: BTreeMap<StepId, u32>,
+    /// The JWT over its claims, where a step has signed them: a part of its result (F-08).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<String>,
+    /// Where its end user is sent with its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -114,10 +130,14 @@ impl Run {
             trace_id: None,
             sensitive: Vec::new(),
             attempts: 0,
+            event_digest: None,
             parent: None,
             children: None,
             compensations: Vec::new(),
             ends_as: None,
+            visits: BTreeMap::new(),
+            jwt: None,
+            redirect: None,
         }
     }
 
@@ -142,30 +162,39 @@ impl Run {
         if matches!(self.state, RunState::Ended { .. }) {
             return self;
         }
-        if self.state.is_still() {
-            self.deadline = self.deadline.after(now.since(self.updated_at));
-        }
+        self.deadline = self.deadline_at(now);
         match event {
             Event::Advanced(_) => (self.resumptions, self.attempts) = (0, 0),
             Event::Resumed(_) => {
                 self.resumptions = self.resumptions.saturating_add(1);
+                self.attempts = 0;
                 self.resumed = true;
             }
-            Event::Continued(_)
-            | Event::Suspended { .. }
+            Event::Waiting { on: Waits::Retry, .. } => self.attempts = self.attempts.saturating_add(1),
+            Event::Continued(_) => self.attempts = 0,
+            Event::Suspended { .. }
+            | Event::Reminded { .. }
             | Event::Waiting { .. }
             | Event::Paused { .. }
             | Event::Ended(_) => {}
         }
+        self.revision += 1;
+        self.updated_at = now;
         self.state = match event {
             Event::Advanced(step) | Event::Resumed(step) | Event::Continued(step) => RunState::Ready { step },
-            Event::Suspended { step, redirect, until } => RunState::Suspended { step, redirect, until },
+            Event::Suspended { step, awaits, remind, until } => {
+                RunState::Suspended { step, awaits, since: self.revision, remind, until }
+            }
+            Event::Reminded { remind: next } => {
+                if let RunState::Suspended { remind, .. } = &mut self.state {
+                    *remind = next;
+                }
+                return self;
+            }
             Event::Waiting { step, on, until } => RunState::Waiting { step, on, until },
             Event::Paused { step, error, until } => RunState::Paused { step, error, until },
             Event::Ended(ending) => RunState::Ended { ending },
         };
-        self.revision += 1;
-        self.updated_at = now;
         self
     }
 
@@ -183,9 +212,10 @@ impl Run {
     /// whatever else concerns it makes somebody look earlier.
     pub fn rests_until(&self) -> Option<Timestamp> {
         match &self.state {
-            RunState::Suspended { until, .. } | RunState::Waiting { until, .. } | RunState::Paused { until, .. } => {
-                Some(*until)
+            RunState::Suspended { remind, until, .. } => {
+                Some(remind.map_or(*until, |reminder| reminder.at.min(*until)))
             }
+            RunState::Waiting { until, .. } | RunState::Paused { until, .. } => Some(*until),
             RunState::Ready { .. } | RunState::Ended { .. } => None,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::Claim;
+use super::suspension::{Awaits, Reminder};
 use crate::ids::StepId;
 use crate::message::Failure;
 use crate::run::journal::StepError;
@@ -17,12 +18,19 @@ pub enum RunState {
         /// The next step.
         step: StepId,
     },
-    /// `step` waits for the end user, who was sent elsewhere; it runs again when the run is resumed.
+    /// `step` waits for somebody; it runs again when the run is resumed.
     Suspended {
         /// The step that suspended the run.
         step: StepId,
-        /// Where the end user was sent.
-        redirect: String,
+        /// For what.
+        #[serde(flatten)]
+        awaits: Awaits,
+        /// The revision that began it, see [`super::Suspension::id`].
+        #[serde(default)]
+        since: u64,
+        /// The next call that reminds somebody, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remind: Option<Reminder>,
         /// When the run ends as an error if nobody resumes it.
         until: Timestamp,
     },
@@ -150,14 +158,21 @@ pub enum Event {
     Advanced(StepId),
     /// Something came back for the step that suspended the run; it runs again.
     Resumed(StepId),
-    /// The step waits for the end user.
+    /// The step waits for somebody.
     Suspended {
         /// The step.
         step: StepId,
-        /// Where the end user is sent.
-        redirect: String,
+        /// For what.
+        awaits: Awaits,
+        /// The first call that reminds somebody, where there is one.
+        remind: Option<Reminder>,
         /// How long.
         until: Timestamp,
+    },
+    /// Somebody was reminded of the suspended run.
+    Reminded {
+        /// The next such call, where there is one.
+        remind: Option<Reminder>,
     },
     /// The step waits for something else.
     Waiting {
@@ -204,6 +219,11 @@ impl RunState {
             | Self::Paused { step, .. } => Some(step),
             Self::Ended { .. } => None,
         }
+    }
+
+    /// Whether nothing goes on before somebody does something, or ever.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Suspended { .. } | Self::Paused { .. } | Self::Ended { .. })
     }
 
     /// Whether the run's deadline stands still: it is for what the run does, not for the time that people and timers

@@ -1,31 +1,42 @@
 //! Claims: typed values of the run's result (F-08).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::signing;
 use crate::expression::{EvaluationError, weight};
-use crate::flow::ClaimTemplate;
-use crate::run::{Claim, ClaimRecord, ClaimType, ContextChange, StepError, StepRecord};
+use crate::flow::{ClaimTemplate, ClaimsStep};
+use crate::run::{Claim, ClaimRecord, ClaimType, ContextChange, ContextKey, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
-pub(crate) fn run_claims(attempt: &Attempt<'_>, templates: &[ClaimTemplate]) -> Done {
-    let evaluated: Result<Vec<Claim>, StepError> = templates.iter().map(|template| claim(attempt, template)).collect();
-    match evaluated {
-        Ok(claims) => {
-            let changes = templates
-                .iter()
-                .zip(&claims)
-                .map(|(template, claim)| ContextChange {
-                    key: template.context_key.clone(),
-                    value: claim.value.clone(),
-                })
-                .collect();
-            Done { record: StepRecord::Claims(ClaimRecord { claims }), way: Way::Next, changes }
-        }
-        Err(error) => {
-            let record = StepRecord::Claims(ClaimRecord { claims: Vec::new() });
-            Done { record, way: Way::Error(error), changes: Vec::new() }
-        }
+pub(crate) async fn run_claims(attempt: &Attempt<'_>, step: &ClaimsStep) -> Done {
+    let mut record = ClaimRecord { claims: Vec::new(), signed: None };
+    let (way, changes) = match set(attempt, step, &mut record).await {
+        Ok(changes) => (Way::Next, changes),
+        Err(error) => (Way::Error(error), Vec::new()),
+    };
+    Done { record: StepRecord::Claims(record), way, changes }
+}
+
+/// What the step changes; its record has the claims only where all of them could be had.
+async fn set(
+    attempt: &Attempt<'_>,
+    step: &ClaimsStep,
+    record: &mut ClaimRecord,
+) -> Result<Vec<ContextChange>, StepError> {
+    let claims = step.claims.iter().map(|template| claim(attempt, template)).collect::<Result<Vec<Claim>, _>>()?;
+    let set = step.claims.iter().zip(&claims);
+    let change = |(template, claim): (&ClaimTemplate, &Claim)| ContextChange {
+        key: template.context_key.clone(),
+        value: claim.value.clone(),
+    };
+    let mut changes: Vec<ContextChange> = set.map(change).collect();
+    record.claims = claims;
+    if let Some(signing) = &step.sign {
+        let signed = signing::sign(attempt, signing, &changes).await?;
+        changes.push(ContextChange { key: ContextKey::step(&attempt.step.id), value: json!({ "jwt": signed.jwt }) });
+        record.signed = Some(signed);
     }
+    Ok(changes)
 }
 
 fn claim(attempt: &Attempt<'_>, template: &ClaimTemplate) -> Result<Claim, StepError> {

@@ -195,6 +195,20 @@ impl<'a> Diagnostics<'a> {
         });
     }
 
+    /// That somebody stepped into the run, and with what, masked already.
+    pub(crate) fn intervened(&self, event: DiagnosticEvent, message: &str, request: RequestId, input: Value) {
+        self.push(Draft {
+            level: LogLevel::Info,
+            status: ResultStatus::Success,
+            event,
+            request,
+            component: self.run.flow.to_string(),
+            message: message.to_owned(),
+            configurations: Value::Null,
+            input: self.cut_json(input),
+        });
+    }
+
     /// What a plugin logged. What it says in its own words is shown as it is; its fields are masked by their names.
     pub(crate) fn plugin_log<D>(&self, names: &SensitiveNames, invocation: &Invocation, report: &HookReport<D>) {
         let status = if report.outcome.is_ok() { ResultStatus::Success } else { ResultStatus::Failed };

@@ -18,7 +18,7 @@ use weir_engine::message::{Request, Response};
 use weir_engine::ports::{
     ActionDecision, ActionEvent, CallContext, Clock, ConnectorError, ConnectorErrorKind, Connectors, DefinitionKind,
     Exchange, Expectation, GrantedCalls, HookError, HookErrorKind, HookReport, Invocation, InvocationLimits, LogLine,
-    NewDefinition, Plugins, PostResponseDecision, PreCallDecision, ReadResponse, Store,
+    NewDefinition, Plugins, PostResponseDecision, PreCallDecision, PromptRef, PromptToken, ReadResponse, Store, Tokens,
 };
 use weir_engine::run::{HookKind, JournalEntry, Run};
 use weir_engine::time::Timestamp;
@@ -261,7 +261,9 @@ impl House {
             connectors: self.world.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
+            tokens: Arc::new(OpenTokens),
             encryption: Arc::new(super::encrypted_actions::Mirror),
+            signer: Arc::new(super::signed_claims::Clerk),
             definitions: Definitions::new(self.store.clone(), weir_engine::action::ActionTypes::shipped()),
             limits: InvocationLimits::default(),
         };
@@ -290,6 +292,25 @@ impl House {
 
     pub(crate) async fn context(&self, run: &Run) -> Value {
         self.store.run_context(&self.tenant, run.id).await.unwrap().unwrap().to_json()
+    }
+}
+
+/// Tokens that nobody signs.
+pub(crate) struct OpenTokens;
+
+impl Tokens for OpenTokens {
+    fn issue(&self, prompt: &PromptRef) -> PromptToken {
+        let PromptRef { tenant, run, suspension, until } = prompt;
+        let token = format!("{tenant}~{run}~{suspension}~{}", until.as_millis());
+        PromptToken { url: format!("https://weir.test/{token}"), token }
+    }
+
+    fn read(&self, token: &str) -> Option<PromptRef> {
+        let parts: Vec<&str> = token.split('~').collect();
+        let [tenant, run, suspension, until] = parts.as_slice() else { return None };
+        let until = Timestamp::from_millis(until.parse().ok()?);
+        let (tenant, run) = (tenant.parse().ok()?, run.parse().ok()?);
+        Some(PromptRef { tenant, run, suspension: suspension.parse().ok()?, until })
     }
 }
 

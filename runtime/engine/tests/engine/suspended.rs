@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weir_engine::action::Operation;
 use weir_engine::engine::{Engine, Resume};
 use weir_engine::ports::{ActionDecision, Store};
-use weir_engine::run::{Ending, OperationResult, Run, RunState, RunStateKind, StepRecord};
+use weir_engine::run::{Awaits, Ending, OperationResult, Run, RunState, RunStateKind, StepRecord};
 
 use super::house::{House, Script, until};
 
@@ -64,7 +64,7 @@ async fn a_redirect_suspends_the_run_and_a_resume_runs_the_step_again() {
     let house = House::new(LISTED, once()).await;
     let engine = house.engine();
     let run = suspended(&house, &engine).await;
-    let RunState::Suspended { redirect, until, .. } = &run.state else { panic!("{run:?}") };
+    let RunState::Suspended { awaits: Awaits::Redirect(redirect), until, .. } = &run.state else { panic!("{run:?}") };
     assert_eq!(redirect, "https://pin.test/enter?flowId=f1&spId=a+b", "with what the type adds");
     assert_eq!(*until, run.updated_at.after(Duration::from_secs(300)));
     // The end user takes longer than the run's own deadline.

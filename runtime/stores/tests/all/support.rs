@@ -97,9 +97,10 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         Event::Advanced(step) | Event::Resumed(step) | Event::Continued(step) => {
             StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None }
         }
-        Event::Suspended { redirect, until, .. } => {
-            StepOutcome::Suspended { redirect: redirect.clone(), until: *until }
+        Event::Suspended { awaits, remind, until, .. } => {
+            StepOutcome::Suspended { awaits: awaits.clone(), remind: *remind, until: *until }
         }
+        Event::Reminded { .. } => panic!("a reminder is no step"),
         Event::Waiting { on, until, .. } => StepOutcome::Waiting { on: *on, until: *until, error: None },
         Event::Paused { error, until, .. } => StepOutcome::Paused { error: error.clone(), until: *until },
         Event::Ended(ending) => StepOutcome::End(ending.clone()),

@@ -16,7 +16,7 @@ use super::caller::{Caller, ReadRuns};
 use super::path::{PathOf, QueryOf};
 use super::runs::find;
 use super::views::RunView;
-use crate::auth::Role;
+use crate::auth::{Permission, Role};
 use crate::problem::{Problem, code};
 
 /// What a client gets.
@@ -76,7 +76,8 @@ pub(super) async fn get(
 pub(super) async fn view(app: &App, tenant: &TenantId, run: Run, role: Role) -> Result<RunView, StoreError> {
     let last = last_entry(app, tenant, &run).await?;
     let found = app.engine.definitions().action_types().for_client(&run, last.as_ref(), None, None);
-    Ok(RunView::of(run, role).with_client_result(found.ok().map(ClientResultView::from)))
+    let token = if role.may(Permission::StartRuns) { app.engine.prompt_token(&run) } else { None };
+    Ok(RunView::of(run, role).with_token(token).with_client_result(found.ok().map(ClientResultView::from)))
 }
 
 /// The last journal entry of a run that may have something for a client.

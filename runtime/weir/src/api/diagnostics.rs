@@ -32,6 +32,7 @@ use super::caller::{Caller, InspectRuns};
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
 use super::runs;
+use crate::auth::Principal;
 use crate::problem::{Problem, code};
 use crate::telemetry::otlp;
 
@@ -41,6 +42,8 @@ const NDJSON: &str = "application/x-ndjson";
 const STEPS: usize = 20;
 /// Most journal entries that one part looks at: a filter that takes nothing must not read a long run at once.
 const STEPS_MAX: usize = 500;
+/// How often a live view in which nothing happens looks whether its key still holds.
+const KEY_CHECK: Duration = Duration::from_secs(2);
 /// How often a comment keeps a live view alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -344,24 +347,37 @@ pub(super) async fn live(
         ..DiagnosticFilter::default()
     };
     let entries = app.engine.follow_diagnostics(caller.tenant(), filter);
-    let events = stream::unfold(Live { app, entries, _place: place }, Live::next).flat_map(stream::iter).map(Ok);
+    let live = Live { app, principal: caller.principal.clone(), entries, _place: place };
+    let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 struct Live {
     app: Arc<App>,
+    principal: Principal,
     entries: DiagnosticReader,
     _place: OwnedSemaphorePermit,
 }
 
 impl Live {
-    /// What comes next; none when the server stops.
+    /// What comes next; none when the server stops, or the key does not hold any more.
     async fn next(mut self) -> Option<(Vec<Event>, Self)> {
         let app = Arc::clone(&self.app);
-        let Heard { missed, entry } = tokio::select! {
-            () = app.draining() => return None,
-            heard = self.entries.next() => heard?,
+        let heard = loop {
+            let heard = tokio::select! {
+                () = app.draining() => return None,
+                heard = self.entries.next() => Some(heard?),
+                () = tokio::time::sleep(KEY_CHECK) => None,
+            };
+            // Before anything is told.
+            if !app.keys.still_holds(&self.principal).await.ok()? {
+                return None;
+            }
+            if let Some(heard) = heard {
+                break heard;
+            }
         };
+        let Heard { missed, entry } = heard;
         let mut events = Vec::new();
         if missed > 0 {
             counter!("weir_diagnostic_entries_missed_total").increment(missed);

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use weir_engine::ids::RequestId;
 
 use super::app::App;
-use super::leftover;
+use super::{leftover, prompts};
 use crate::problem::{Problem, code};
 
 /// Names the request in the log.
@@ -50,7 +50,7 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     let started = Instant::now();
     let id = RequestId::generate();
     let method = request.method().clone();
-    let path: String = request.uri().path().chars().take(INSTANCE_CHARS_MAX).collect();
+    let path = shown_path(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!(
         "request",
@@ -77,6 +77,14 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     metrics::counter!("weir_http_requests_total", &labels).increment(1);
     metrics::histogram!("weir_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     response
+}
+
+/// The path as problems repeat it: never a token.
+fn shown_path(path: &str) -> String {
+    if path.starts_with(prompts::PREFIX) {
+        return format!("{}***", prompts::PREFIX);
+    }
+    path.chars().take(INSTANCE_CHARS_MAX).collect()
 }
 
 async fn answer(app: &App, request: Request, next: Next) -> Response {

@@ -15,6 +15,7 @@ use super::app::App;
 use super::body::{DocumentText, SmallJson};
 use super::caller::{Caller, ReadDefinitions, WriteDefinitions};
 use super::documents::{self, Checked, DocumentView, Place, SavedView, VersionQuery, VersionView};
+use super::flow_signing;
 use super::page::{Listing, PageQuery};
 use super::path::{PathOf, QueryOf};
 use super::precondition::Precondition;
@@ -53,7 +54,9 @@ pub(super) async fn validate(
 ) -> Result<Json<CheckView>, Problem> {
     let catalogue = app.engine.definitions().catalogue(caller.tenant()).await?;
     let (valid, Faults(faults)) = match flow::check(&text.source, text.format, &catalogue) {
-        Ok((_, _, warnings)) => (true, warnings),
+        Ok((flow, document, warnings)) => {
+            (true, flow_signing::check(&app, caller.tenant(), &flow, &document, warnings).await?)
+        }
         Err(faults) => (false, faults),
     };
     Ok(Json(CheckView { valid, faults }))
@@ -83,6 +86,7 @@ pub(super) async fn put(
     let (flow, document, warnings) = flow::check(&text.source, text.format, &catalogue).map_err(documents::faulty)?;
     let place = place(&caller, &name);
     documents::check_name(place, flow.name.as_str())?;
+    let warnings = flow_signing::check(&app, caller.tenant(), &flow, &document, warnings).await?;
     documents::save(&app, place, Checked { text, document: document.value, warnings }, expected).await
 }
 

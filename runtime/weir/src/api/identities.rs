@@ -15,7 +15,7 @@ use super::page::{Listing, PageQuery};
 use super::path::{PathOf, QueryOf};
 use super::precondition::{Precondition, tag};
 use crate::problem::{Problem, code};
-use crate::secrets::{IdentityMetadata, NewIdentity, SaveIdentityError};
+use crate::secrets::{IdentityMetadata, JwkSet, NewIdentity, SaveIdentityError};
 
 /// Sets a TLS identity. Connectors use it from their next call on.
 #[utoipa::path(put, path = "/v1/identities/{name}", tag = "identities", security(("key" = ["credentials.write"])),
@@ -52,6 +52,20 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let found = app.vault.identity(caller.tenant(), &name).await?.ok_or_else(|| Problem::not_found("identity"))?;
     Ok(([(header::ETAG, tag(found.version))], Json(found)).into_response())
+}
+
+/// The public keys that verify what an identity signs (RFC 7517): the present one, and those of the two versions before.
+/// Empty where it has no key that signs.
+#[utoipa::path(get, path = "/v1/identities/{name}/jwks", tag = "identities", security(("key" = ["credentials.read"])),
+    params(("name" = String, Path, description = "The identity.")),
+    responses((status = 200, body = JwkSet, description = "Public keys alone.")))]
+pub(super) async fn jwks(
+    caller: Caller<ReadCredentials>,
+    State(app): State<Arc<App>>,
+    PathOf(name): PathOf<IdentityName>,
+) -> Result<Json<JwkSet>, Problem> {
+    let found = app.vault.signing_keys(caller.tenant(), &name).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("identity"))
 }
 
 /// The tenant's TLS identities, by name, without their certificates.

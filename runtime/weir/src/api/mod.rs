@@ -23,14 +23,17 @@ mod connector_tests;
 mod background_calls;
 mod backup; // of the whole store, for operators
 mod connectors;
+mod continue_run;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
+mod flow_signing; // what flows sign with
 mod flows;
 mod health;
 mod identities;
 mod keys;
 mod openapi;
 mod plugins;
+mod prompts; // for holders of tokens
 mod run_debug; // the flow runner
 mod run_events;
 mod resume;
@@ -92,6 +95,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(credentials::put, credentials::get, credentials::delete))
         .routes(routes!(identities::list))
         .routes(routes!(identities::put, identities::get, identities::delete))
+        .routes(routes!(identities::jwks))
         .routes(routes!(flows::list))
         .routes(routes!(flows::validate))
         .routes(routes!(flows::put, flows::get))
@@ -102,6 +106,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::get))
         .routes(routes!(client_result::get))
         .routes(routes!(resume::resume))
+        .routes(routes!(continue_run::continue_run))
+        .routes(routes!(prompts::get, prompts::answer))
         .routes(routes!(runs::journal))
         .routes(routes!(run_debug::debug))
         .routes(routes!(runs::context))

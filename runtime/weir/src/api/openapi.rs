@@ -30,6 +30,7 @@ use crate::problem::ProblemBody;
         (name = "identities", description = "TLS certificates and private keys; keys are written, never read."),
         (name = "flows", description = "Versioned documents of steps."),
         (name = "runs", description = "Executions of flows."),
+        (name = "prompts", description = "Questions of runs, for those who have a token."),
         (name = "schemas", description = "JSON Schemas of the documents."),
         (name = "server", description = "The server itself.")
     )

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::RETRY_AFTER;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use weir_engine::engine::{Resume, ResumeError};
@@ -15,9 +13,9 @@ use weir_engine::ids::RunId;
 use super::app::App;
 use super::body::EventJson;
 use super::caller::{Caller, StartRuns};
-use super::client_result;
 use super::path::PathOf;
-use super::runs::{IDEMPOTENCY_REPLAYED, Identity, StartQuery, Wait, settled_within};
+use super::prompts::violated;
+use super::runs::{Identity, StartQuery, Wait, answer};
 use super::views::RunView;
 use crate::problem::{Problem, code};
 
@@ -25,7 +23,8 @@ use crate::problem::{Problem, code};
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResumeBody {
-    /// What the step finds under `steps.ID.resumed`; null without.
+    /// What the step finds under `steps.ID.resumed`; null without. The answer to a prompt is an object that its form
+    /// takes, and lies under `steps.ID.input`.
     #[serde(default)]
     #[schema(value_type = Object)]
     input: Value,
@@ -64,12 +63,7 @@ pub(super) async fn resume(
     let ResumeBody { input, revision } = body;
     let resume = Resume { tenant: caller.tenant().clone(), run, input, revision, client_key, request_id };
     let resumed = app.engine.resume(resume).await?;
-    let run = settled_within(&app, caller.tenant(), resumed.run, wait).await?;
-    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/runs/{}", run.id);
-    let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
-    let replayed = if resumed.resumed { "false" } else { "true" };
-    Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
+    answer((&app, &caller.principal), resumed.run, wait, !resumed.resumed).await
 }
 
 impl From<ResumeError> for Problem {
@@ -81,6 +75,7 @@ impl From<ResumeError> for Problem {
             ResumeError::NotSuspended { .. } => Self::new(&code::NOT_SUSPENDED, detail),
             ResumeError::Ambiguous(_) => Self::new(&code::RESUME_AMBIGUOUS, detail),
             ResumeError::Expired { .. } => Self::new(&code::SUSPENSION_EXPIRED, detail),
+            ResumeError::Form { violations } => violated(violations, detail),
             ResumeError::InvalidInput { .. } => Self::new(&code::INVALID_INPUT, detail),
             ResumeError::InvalidClientKey => Self::named(&code::INVALID_HEADER, name, detail),
             ResumeError::Draining => Self::new(&code::DRAINING, detail).with_header(RETRY_AFTER, "5"),

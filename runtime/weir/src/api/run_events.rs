@@ -94,6 +94,10 @@ impl Live {
     /// the client comes again with `Last-Event-ID`.
     async fn next(mut self) -> Option<(Vec<Event>, Self)> {
         while !self.is_over {
+            // A stream goes on for long: a key that is revoked meanwhile sees no more of it.
+            if !self.app.keys.still_holds(&self.principal).await.ok()? {
+                return None;
+            }
             // Before the look, so that a change during it is not missed.
             self.changes.mark_unchanged();
             let entries = self.app.store.journal(&self.principal.tenant, self.run, self.after, ENTRIES).await.ok()?;

@@ -15,8 +15,9 @@ use weir_engine::duration_text;
 use weir_engine::engine::{StartError, StartRun};
 use weir_engine::ids::{FlowName, RequestId, RunId, TenantId};
 use weir_engine::ports::RunFilter;
-use weir_engine::run::{JournalEntry, Run, RunState, RunStateKind};
+use weir_engine::run::{JournalEntry, Run, RunStateKind};
 use weir_engine::sensitive::SensitiveNames;
+use weir_engine::time::Timestamp;
 
 use super::app::App;
 use super::body::EventJson;
@@ -26,10 +27,11 @@ use super::masking::masked;
 use super::page::{self, Listing};
 use super::path::{PathOf, QueryOf};
 use super::views::RunView;
+use crate::auth::Principal;
 use crate::problem::{Problem, code};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// Most journal entries of one answer.
 const ENTRIES_MAX: usize = page::LIMIT_MAX;
@@ -65,9 +67,17 @@ pub(super) struct RunsQuery {
     /// Of this flow only.
     #[param(value_type = Option<String>)]
     flow: Option<FlowName>,
-    /// In this state only: `ready`, `suspended`, `completed`, `failed`, `error`.
+    /// In this state only: `ready`, `suspended`, `waiting`, `paused`, `completed`, `failed`, `error`, `cancelled`.
     #[param(value_type = Option<String>)]
     state: Option<RunStateKind>,
+    /// Started at this instant or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Started before this instant.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+    /// The one that was started with this `Idempotency-Key`.
+    client_key: Option<String>,
     /// Items of this part: 1 to 200, 50 by default.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
@@ -155,17 +165,27 @@ pub(super) async fn start(
     let tenant = caller.tenant().clone();
     let start = StartRun { tenant, flow, version: body.version, event: body.event, client_key, request_id };
     let started = app.engine.start(start).await?;
-    let run = settled_within(&app, caller.tenant(), started.run, wait).await?;
-    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/runs/{}", run.id);
-    let view = Json(client_result::view(&app, caller.tenant(), run, caller.principal.role).await?);
-    let replayed = if started.created { "false" } else { "true" };
-    Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed.to_owned())], view).into_response())
+    answer((&app, &caller.principal), started.run, wait, !started.created).await
 }
 
-/// The run once it has ended or is suspended, or as it is when the wait is over.
-pub(super) async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
-    if wait.is_zero() || !matches!(run.state, RunState::Ready { .. }) {
+/// What is answered to who began or changed a run: the run once it is settled, or as it is when the wait is over.
+pub(super) async fn answer(
+    (app, principal): (&App, &Principal),
+    run: Run,
+    wait: Duration,
+    is_replayed: bool,
+) -> Result<Response, Problem> {
+    let run = settled_within(app, &principal.tenant, run, wait).await?;
+    let status = if run.ending().is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/runs/{}", run.id);
+    let view = Json(client_result::view(app, &principal.tenant, run, principal.role).await?);
+    let replayed = is_replayed.to_string();
+    Ok((status, [(LOCATION, location), (IDEMPOTENCY_REPLAYED, replayed)], view).into_response())
+}
+
+/// The run once it has ended, is suspended or is paused, or as it is when the wait is over.
+async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait: Duration) -> Result<Run, Problem> {
+    if wait.is_zero() || run.state.is_settled() {
         return Ok(run);
     }
     // A server that is about to stop answers at once: the run goes on after the next start.
@@ -225,7 +245,8 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<RunsQuery>,
 ) -> Result<Json<Listing<RunView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref())?;
-    let filter = RunFilter { flow: query.flow, state: query.state };
+    let RunsQuery { flow, state, since, until, client_key, .. } = query;
+    let filter = RunFilter { flow, state, since, until, client_key };
     let runs = app.store.runs(caller.tenant(), &filter, &request).await?;
     Ok(Json(Listing::of(runs, |run| RunView::of(run, caller.principal.role))))
 }

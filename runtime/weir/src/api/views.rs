@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use weir_engine::ids::StepId;
 use weir_engine::message::Failure;
-use weir_engine::run::{Claim, Ending, Run, RunState, RunStateKind, StepError, Waits};
+use weir_engine::ports::PromptToken;
+use weir_engine::run::{Awaits, Claim, Ending, Prompt, Run, RunState, RunStateKind, StepError, Waits};
 use weir_engine::time::Timestamp;
 
 use super::client_result::ClientResultView;
@@ -27,9 +28,12 @@ pub(super) struct RunView {
     /// The next step; absent when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_step: Option<String>,
-    /// Where its end user is sent, while it is suspended.
+    /// Where its end user is sent, while it is suspended, or with its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<RedirectView>,
+    /// What it asks somebody, while it waits for the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<RunPromptView>,
     /// What it waits for, besides its end user.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<WaitingView>,
@@ -43,6 +47,9 @@ pub(super) struct RunView {
     /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<ClaimView>>,
+    /// The claims as a signed JWT, where a step has signed them and it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt: Option<String>,
     /// What the end user may read, where it has failed for a business reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureView>,
@@ -68,9 +75,30 @@ pub(super) struct RunView {
 pub(super) struct RedirectView {
     /// Where the end user is to be sent.
     url: String,
-    /// When the run ends as an error if nobody resumes it.
+    /// When the run ends as an error if nobody resumes it; absent where it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+/// What a suspended run asks.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RunPromptView {
+    /// The JSON Schema that the answer is held against.
+    #[schema(value_type = Object)]
+    form: Value,
+    /// What is asked, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// When the run goes on without an answer, or ends as an error.
     #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
+    /// Lets somebody without an API key answer: for keys with the permission `runs.start`, and not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// One claim.
@@ -155,10 +183,12 @@ impl RunView {
             revision: run.revision,
             next_step: None,
             redirect: None,
+            prompt: None,
             waiting: None,
             paused_until: None,
             cancelled: None,
             claims: None,
+            jwt: None,
             failure: None,
             error: None,
             client_result: None,
@@ -168,9 +198,15 @@ impl RunView {
         };
         match run.state {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
-            RunState::Suspended { step, redirect, until } => {
+            RunState::Suspended { step, awaits, until, .. } => {
                 view.next_step = Some(step.to_string());
-                view.redirect = Some(RedirectView { url: redirect, until });
+                match awaits {
+                    Awaits::Redirect(url) => view.redirect = Some(RedirectView { url, until: Some(until) }),
+                    Awaits::Prompt(prompt) => {
+                        let Prompt { form, text } = *prompt;
+                        view.prompt = Some(RunPromptView { form, text, until, token: None, url: None });
+                    }
+                }
             }
             RunState::Waiting { step, on, until } => {
                 view.next_step = Some(step.to_string());
@@ -183,6 +219,8 @@ impl RunView {
             }
             RunState::Ended { ending: Ending::Completed { claims } } => {
                 view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
+                view.jwt = run.jwt;
+                view.redirect = run.redirect.map(|url| RedirectView { url, until: None });
             }
             RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
                 view.failure = Some(FailureView { step: step.to_string(), reason, description });
@@ -195,6 +233,14 @@ impl RunView {
             }
         }
         view
+    }
+
+    /// The same with what lets somebody answer its prompt.
+    pub(super) fn with_token(mut self, token: Option<PromptToken>) -> Self {
+        if let (Some(prompt), Some(PromptToken { token, url })) = (&mut self.prompt, token) {
+            (prompt.token, prompt.url) = (Some(token), Some(url));
+        }
+        self
     }
 
     /// The same with what its client gets.

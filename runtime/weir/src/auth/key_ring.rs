@@ -127,6 +127,25 @@ impl KeyRing {
         Ok(Principal { tenant: key.tenant.clone(), key: key.id.clone(), role: body.role })
     }
 
+    /// Whether a principal is still one: its key is neither revoked nor expired, its role the same, its tenant not
+    /// disabled. For what goes on for long after a request was let in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn still_holds(&self, principal: &Principal) -> Result<bool, StoreError> {
+        let Principal { tenant, key, role } = principal;
+        let found = self.store.definition(tenant, DefinitionKind::ApiKey, key.as_str(), None).await?;
+        let body: Option<KeyBody> = found.and_then(|definition| serde_json::from_value(definition.body).ok());
+        let now = self.clock.now();
+        if !body.is_some_and(|body| body.role == *role && body.expires_at.is_none_or(|end| end > now)) {
+            return Ok(false);
+        }
+        if tenant.as_str() == SYSTEM_TENANT {
+            return Ok(true);
+        }
+        Ok(self.tenants.get(tenant).await?.is_some_and(|tenant| !tenant.disabled))
+    }
+
     /// Makes a key; only its hash is stored.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ mod context;
 mod diagnostics;
 mod folded; // JSON on few lines
 mod run; // how it stands or ended
+mod simple; // set, transform, wait, redirect, signatures
+mod lifecycle;
 
 use serde_json::Value;
 use weir_engine::message::{Failure, Header, Octets, Request, Response};
@@ -77,9 +79,19 @@ impl Page {
             StepRecord::Condition(_) => "condition".to_owned(),
             StepRecord::Action(action) => format!("action {}", action.event.action_type),
             StepRecord::Claims(_) => "claims".to_owned(),
+            StepRecord::Set => "set".to_owned(),
+            StepRecord::Transform(_) => "transform".to_owned(),
+            StepRecord::Wait(_) => "wait".to_owned(),
+            StepRecord::Redirect(_) => "redirect".to_owned(),
+            StepRecord::Skipped { .. } => "passed over".to_owned(),
             StepRecord::Fail => "fail".to_owned(),
             StepRecord::End => "end".to_owned(),
             StepRecord::Resumed { .. } => "resumed".to_owned(),
+            StepRecord::Prompt { answered: false } => "prompt".to_owned(),
+            StepRecord::Prompt { answered: true } => "prompt, answered".to_owned(),
+            StepRecord::Reminder(reminder) => format!("reminder {}", reminder.index),
+            StepRecord::Continued { flow_version: None } => "goes on".to_owned(),
+            StepRecord::Continued { flow_version: Some(version) } => format!("goes on with version {version}"),
             StepRecord::NotRun => "not run".to_owned(),
         };
         let heading = format!("{}. {}  {kind}  {}", entry.sequence, entry.step, time(entry.elapsed_us));
@@ -94,9 +106,20 @@ impl Page {
             }
             StepRecord::Claims(record) => {
                 record.claims.iter().for_each(|claim| self.put(1, None, &format!("{} = {}", claim.key, claim.value)));
+                self.signed(record.signed.as_ref());
             }
+            StepRecord::Transform(transform) => self.transform(transform),
+            StepRecord::Wait(wait) => self.wait(wait),
+            StepRecord::Redirect(redirect) => self.redirect(redirect),
+            StepRecord::Skipped { when } => self.put(1, Some(Style::Dim), &format!("`{when}` does not hold")),
             StepRecord::Resumed { input } => self.put(1, None, &pretty(input)),
-            StepRecord::Fail | StepRecord::End | StepRecord::NotRun => {}
+            StepRecord::Reminder(reminder) => self.reminder(reminder),
+            StepRecord::Set
+            | StepRecord::Fail
+            | StepRecord::End
+            | StepRecord::Prompt { .. }
+            | StepRecord::Continued { .. }
+            | StepRecord::NotRun => {}
         }
         if self.debugs {
             self.context(entry);
@@ -106,7 +129,7 @@ impl Page {
         self
     }
 
-    fn call(&mut self, call: &CallRecord) {
+    pub(super) fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
         let mut asked = request;
@@ -286,22 +309,8 @@ impl Page {
                 }
                 self.put(1, Some(Style::Dim), &format!("→ {step}"));
             }
-            StepOutcome::Suspended { redirect, until } => {
-                self.put(
-                    1,
-                    Some(Style::Warning),
-                    &format!("→ waits until {until} for the end user, who is sent to {redirect}"),
-                );
-            }
-            StepOutcome::Waiting { until, error, .. } => {
-                if let Some(error) = error {
-                    self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
-                }
-                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
-            }
-            StepOutcome::Paused { error, until } => {
-                self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
-                self.put(1, Some(Style::Warning), &format!("→ paused until {until}"));
+            StepOutcome::Suspended { .. } | StepOutcome::Waiting { .. } | StepOutcome::Paused { .. } => {
+                self.rests(outcome);
             }
             StepOutcome::End(Ending::Completed { .. }) => self.put(1, Some(Style::Good), "→ completed"),
             StepOutcome::End(Ending::Failed { failure, .. }) => self.failure(failure),

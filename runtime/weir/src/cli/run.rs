@@ -53,6 +53,23 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
+    /// Let a paused run go on, when what made its step fail is mended; with --wait, exits with 1 where it does not complete
+    Continue {
+        /// The run
+        id: RunId,
+        /// With this newer version of its flow, in which its step exists
+        #[arg(long, value_name = "N")]
+        flow_version: Option<u32>,
+        /// Wait so long for the run's end or its next rest, such as 10s
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        wait: Option<String>,
+        /// Only where it is paused at this revision
+        #[arg(long)]
+        revision: Option<u64>,
+        /// Two of these in the run with the same key are one
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
     /// Show a run: each step, its request and response before and after hooks, operations, logs and times
     Show {
         /// The run
@@ -67,22 +84,36 @@ pub(super) enum Command {
         id: RunId,
     },
     /// List runs, newest first
-    List {
-        /// Of this flow only
-        #[arg(long)]
-        flow: Option<FlowName>,
-        /// In this state only: ready, suspended, completed, failed, error
-        #[arg(long)]
-        state: Option<String>,
-        /// So many at most
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
-        limit: u16,
-    },
+    #[command(visible_alias = "search")]
+    List(Search),
     /// Show each step as soon as it is committed, until the run has ended
     Watch {
         /// The run
         id: RunId,
     },
+}
+
+/// Which runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Search {
+    /// Of this flow only
+    #[arg(long)]
+    flow: Option<FlowName>,
+    /// In this state only: ready, suspended, waiting, paused, completed, failed, error, cancelled
+    #[arg(long)]
+    state: Option<String>,
+    /// Started at this instant or later, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "INSTANT")]
+    since: Option<String>,
+    /// Started before this instant
+    #[arg(long, value_name = "INSTANT")]
+    until: Option<String>,
+    /// The one that was started with this idempotency key
+    #[arg(long, value_name = "KEY")]
+    client_key: Option<String>,
+    /// So many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
 }
 
 fn duration(text: &str) -> Result<String, duration_text::InvalidDuration> {
@@ -113,7 +144,12 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
         Command::Show { id, debug: true } => debug::done(&client, id, common).map(|_| Exit::Done),
         Command::Show { id, debug: false } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),
-        Command::List { flow, state, limit } => list(&client, flow.as_ref(), state.as_deref(), limit, common),
+        Command::Continue { id, flow_version, wait, revision, idempotency_key } => {
+            let body = json!({ "flow_version": flow_version, "revision": revision });
+            let path = format!("/v1/runs/{id}/continue");
+            post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
+        }
+        Command::List(search) => list(&client, &search, common),
         Command::Watch { id } => watch(&client, id, common).map(|run| exit_of(&run)),
     }
 }
@@ -239,17 +275,18 @@ fn unreadable(error: &serde_json::Error) -> CliError {
     ))
 }
 
-fn list(
-    client: &Client,
-    flow: Option<&FlowName>,
-    state: Option<&str>,
-    limit: u16,
-    common: &Common,
-) -> Result<Exit, CliError> {
+fn list(client: &Client, search: &Search, common: &Common) -> Result<Exit, CliError> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("limit", &limit.to_string());
-    query.extend_pairs(flow.map(|flow| ("flow", flow.as_str())));
-    query.extend_pairs(state.map(|state| ("state", state)));
+    query.append_pair("limit", &search.limit.to_string());
+    for (name, value) in [
+        ("flow", search.flow.as_ref().map(FlowName::as_str)),
+        ("state", search.state.as_deref()),
+        ("since", search.since.as_deref()),
+        ("until", search.until.as_deref()),
+        ("client_key", search.client_key.as_deref()),
+    ] {
+        query.extend_pairs(value.map(|value| (name, value)));
+    }
     let part = client.get(&format!("/v1/runs?{}", query.finish()))?;
     let runs = part.get("items").cloned().unwrap_or_default();
     match common.output {

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::{self, Format};
 
 /// How often a lost connection is made anew without a single event in between.
-const RECONNECTIONS_MAX: u32 = 5;
+const RECONNECTIONS_MAX: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One event of a stream.
@@ -49,11 +49,18 @@ pub(super) fn follow(
 ) -> Result<Option<Value>, CliError> {
     let path = format!("/v1/runs/{run}/events");
     let mut last_id: Option<String> = None;
-    let mut lost = 0;
+    let (mut lost, mut is_first) = (0, true);
     loop {
         let headers = last_id.as_deref().map(|id| vec![("last-event-id", id)]).unwrap_or_default();
-        let mut stream = BufReader::new(client.stream(&path, headers)?);
-        while let Some(event) = next(&mut stream) {
+        let stream = match client.stream(&path, headers) {
+            Ok(stream) => Some(stream),
+            // A server that stops or starts; the first connection says whether there is one at all.
+            Err(error) if is_first || error.exit() != Exit::Unavailable => return Err(error.into()),
+            Err(_) => None,
+        };
+        is_first = false;
+        let mut stream = stream.map(BufReader::new);
+        while let Some(event) = stream.as_mut().and_then(next) {
             lost = 0;
             let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
             if event.name == "ended" {

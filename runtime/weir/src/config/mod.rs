@@ -17,7 +17,7 @@ use weir_plugins::HostSettings;
 pub(crate) use self::given::{Given, Sources};
 use self::reader::Reader;
 pub(crate) use self::reader::{Effective, Faults};
-use self::setting::ByteCount;
+use self::setting::{ByteCount, PublicUrl};
 
 /// Everything that a server is told.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub(crate) struct Config {
 pub(crate) struct ServerConfig {
     /// The API.
     pub(crate) listen: SocketAddr,
+    /// How others reach the API: what addresses of prompts begin with.
+    pub(crate) public_url: String,
     /// `/metrics` without a key; nothing by default.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// How long a stop waits for requests and steps in flight.
@@ -183,8 +185,10 @@ impl Config {
 }
 
 fn server(reader: &mut Reader) -> ServerConfig {
+    let listen = reader.one("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
     ServerConfig {
-        listen: reader.one("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080))),
+        public_url: reader.one("server.public-url", PublicUrl::of(listen)).0,
+        listen,
         metrics_listen: reader.optional("server.metrics-listen", "none"),
         shutdown_grace: reader.one_in(
             "server.shutdown-grace",

@@ -97,6 +97,30 @@ impl Setting for Duration {
     }
 }
 
+/// How others reach the API: a URL without query and fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublicUrl(pub(crate) String);
+
+impl PublicUrl {
+    /// That of a server which is reached where it listens.
+    pub(super) fn of(listen: SocketAddr) -> Self {
+        Self(format!("http://{listen}"))
+    }
+}
+
+impl Setting for PublicUrl {
+    const FORM: &'static str = "an `https` or `http` URL such as `https://weir.example.com`";
+    fn parse(text: &str) -> Option<Self> {
+        let url: url::Url = text.parse().ok()?;
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let fits = matches!(url.scheme(), "https" | "http") && url.has_host() && is_plain;
+        fits.then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+    fn to_text(&self) -> String {
+        self.0.clone()
+    }
+}
+
 /// A number of bytes: `1048576`, `1024KiB`, `1MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ByteCount(pub(crate) u64);
@@ -141,6 +165,21 @@ mod tests {
         fn any_text_is_a_byte_count_or_none(text in ".{0,40}") {
             let _ = ByteCount::parse(&text);
         }
+    }
+
+    #[test]
+    fn public_urls() {
+        for (text, read) in [
+            ("https://weir.example.com/", Some("https://weir.example.com")),
+            ("http://weir.example.com:81/a/", Some("http://weir.example.com:81/a")),
+            ("ftp://weir.example.com", None),
+            ("https://user@weir.example.com", None),
+            ("https://weir.example.com/?a", None),
+            ("weir", None),
+        ] {
+            assert_eq!(PublicUrl::parse(text).map(|url| url.0).as_deref(), read, "{text}");
+        }
+        assert_eq!(PublicUrl::of(SocketAddr::from(([127, 0, 0, 1], 80))).0, "http://127.0.0.1:80");
     }
 
     #[test]

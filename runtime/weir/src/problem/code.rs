@@ -72,6 +72,11 @@ codes! {
     NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";
     RESUME_AMBIGUOUS = "run.resume-ambiguous" 409 "The resume does not say which suspension it means";
     SUSPENSION_EXPIRED = "run.suspension-expired" 409 "The run waited too long";
+    NOT_PAUSED = "run.not-paused" 409 "The run is not paused";
+    CONTINUE_VERSION = "run.continue-version" 422 "The run cannot go on with this version";
+    UNKNOWN_PROMPT = "prompt.unknown" 404 "There is no such prompt";
+    PROMPT_EXPIRED = "prompt.expired" 410 "The prompt waited too long";
+    PROMPT_ANSWERED = "prompt.answered" 409 "The prompt needs no answer any more";
     INVALID_COMPONENT = "component.invalid" 422 "The component is refused";
     UPLOADS_UNAVAILABLE = "component.unavailable" 503 "Components cannot be looked at";
     INVALID_CURSOR = "request.invalid-cursor" 400 "The cursor is not one that this listing gave";

@@ -11,7 +11,11 @@ use super::certificate::Certificate;
 use super::expiry::{self, State};
 use super::identity::{self, IdentityKind, InvalidIdentity, NewIdentity};
 use super::seal::Sealed;
+use super::signing::{Jwk, JwkSet};
 use super::vault::{Place, Vault, VaultError, not_opened};
+
+/// The most versions of an identity whose keys verify.
+const SIGNING_KEYS_MAX: usize = 3;
 
 /// What may be told of an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -172,6 +176,30 @@ impl Vault {
             identity::from_plain(&plain).ok_or_else(|| not_opened(tenant, "identity", name.as_str()))?;
         let identity = weir_connectors::Identity { version: definition.version, certificates, key: key.map(Arc::new) };
         Ok(Some(OpenedIdentity { identity, expires_at: row.expires_at() }))
+    }
+
+    /// The public halves of the keys that an identity signs with: the present one first, then those of a few versions
+    /// before, so that what was signed shortly before a change still verifies. `None` where there is no such identity.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub(crate) async fn signing_keys(
+        &self,
+        tenant: &TenantId,
+        name: &IdentityName,
+    ) -> Result<Option<JwkSet>, VaultError> {
+        let found = self.store.definition(tenant, DefinitionKind::Identity, name.as_str(), None).await?;
+        let Some(present) = found else { return Ok(None) };
+        let mut keys: Vec<Jwk> = Vec::new();
+        for version in (1..=present.version).rev().take(SIGNING_KEYS_MAX) {
+            let found = self.store.definition(tenant, DefinitionKind::Identity, name.as_str(), Some(version)).await?;
+            let Some(definition) = found else { continue };
+            let row = IdentityRow::of(&definition)?;
+            let plain = self.unseal(place(tenant, name), version, row.data_key, &row.sealed).await?;
+            let key = identity::from_plain(&plain).and_then(|(_, key)| Jwk::of(&key?));
+            keys.extend(key.filter(|key| !keys.contains(key)));
+        }
+        Ok(Some(JwkSet { keys }))
     }
 
     /// What the time says of an instant at which something expires.

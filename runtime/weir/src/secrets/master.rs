@@ -8,6 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use weir_engine::digest::Digest;
 
 use super::seal::{KEY_BYTES, SealKey};
+use super::tokens::TokenKey;
 use crate::auth::{NoRandomness, fill_random};
 use crate::private_file;
 
@@ -15,6 +16,8 @@ use crate::private_file;
 pub(crate) struct MasterKey {
     pub(super) seal: SealKey,
     pub(super) id: String,
+    /// Signs the tokens of prompts.
+    pub(super) tokens: TokenKey,
 }
 
 /// Where a master key came from.
@@ -103,7 +106,7 @@ impl MasterKey {
         let mut named = Zeroizing::new(b"weir master key id\0".to_vec());
         named.extend_from_slice(bytes);
         let id = Digest::of(&named).hex().chars().take(16).collect();
-        Self { seal: SealKey::new(bytes), id }
+        Self { seal: SealKey::new(bytes), id, tokens: TokenKey::derive(bytes) }
     }
 }
 

@@ -14,6 +14,8 @@ mod identity_store; // sealed, stored, opened
 mod jwe; // RFC 7516
 mod master;
 mod seal;
+mod signing; // of claims, with stored identities
+mod tokens; // of prompts
 mod vault;
 
 pub(crate) use self::credential::{CredentialSecret, InvalidCredential};
@@ -22,4 +24,6 @@ pub(crate) use self::expiry::{ExpiryLog, State};
 pub(crate) use self::identity::NewIdentity;
 pub(crate) use self::identity_store::{IdentityMetadata, SaveIdentityError};
 pub(crate) use self::master::{MasterKey, MasterKeyError, MasterKeySource};
+pub(crate) use self::signing::{JwkSet, StoredSigner};
+pub(crate) use self::tokens::PromptTokens;
 pub(crate) use self::vault::{CredentialMetadata, Vault, VaultError};

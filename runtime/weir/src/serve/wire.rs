@@ -24,7 +24,10 @@ use super::error::ServeError;
 use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
-use crate::secrets::{CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, StoredEncryption, Vault, VaultError};
+use crate::secrets::{
+    CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, PromptTokens, StoredEncryption, StoredSigner, Vault,
+    VaultError,
+};
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};
@@ -62,7 +65,9 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     let (store, backups) = open_store(&config).await?;
     let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master_key(&config)?));
+    let master = master_key(&config)?;
+    let tokens = PromptTokens::new(&master, &config.server.public_url);
+    let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master));
     let plugins = Arc::new(PluginHost::start(config.plugins.clone(), Arc::new(Artifacts(Arc::clone(&store))))?);
     for note in plugins.notes() {
         tracing::warn!("{note}");
@@ -75,7 +80,9 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
         connectors: Arc::new(connectors) as Arc<dyn Connectors>,
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
+        tokens: Arc::new(tokens),
         encryption: Arc::new(StoredEncryption::new(Arc::clone(&vault))),
+        signer: Arc::new(StoredSigner::new(Arc::clone(&vault))),
         definitions: Definitions::new(Arc::clone(&store), types),
         limits: config.plugins.ceiling,
     };

@@ -16,7 +16,7 @@ use weir_engine::ports::{
     Lease, NewDefinition, NewRun, OwnerId, Page, PageRequest, RunFilter, Started, Store, StoreError,
 };
 use weir_engine::run::{
-    Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord,
+    Ending, HookKind, HookRecord, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord, Waits,
 };
 use weir_engine::time::Timestamp;
 
@@ -49,9 +49,20 @@ fn count_entry(entry: &JournalEntry) {
         }
         StepRecord::Condition(_) => "condition",
         StepRecord::Claims(_) => "claims",
+        StepRecord::Set => "set",
+        StepRecord::Transform(transform) => {
+            transform.hook.iter().for_each(|hook| count_hook(HookKind::PostResponse, hook));
+            "transform"
+        }
+        StepRecord::Wait(_) => "wait",
+        StepRecord::Redirect(_) => "redirect",
+        StepRecord::Skipped { .. } => "skipped",
         StepRecord::Fail => "fail",
         StepRecord::End => "end",
         StepRecord::Resumed { .. } => "resumed",
+        StepRecord::Prompt { .. } => "prompt",
+        StepRecord::Reminder(_) => "reminder",
+        StepRecord::Continued { .. } => "continued",
         StepRecord::NotRun => "not-run",
     };
     histogram!("weir_step_seconds", "kind" => kind).record(seconds(entry.elapsed_us));
@@ -83,6 +94,16 @@ fn fuel_units(fuel: u64) -> f64 {
     fuel as f64
 }
 
+/// The counter of runs that come to rest so.
+fn counter_of_rest(state: &RunState) -> Option<&'static str> {
+    match state {
+        RunState::Suspended { .. } => Some("weir_runs_suspended_total"),
+        RunState::Waiting { on: Waits::Retry, .. } => Some("weir_step_retries_total"),
+        RunState::Paused { .. } => Some("weir_runs_paused_total"),
+        RunState::Ready { .. } | RunState::Waiting { .. } | RunState::Ended { .. } => None,
+    }
+}
+
 fn count_ending(ending: &Ending) {
     if matches!(ending, Ending::Error { error, .. } if error.code == SUSPENSION_EXPIRED) {
         counter!("weir_runs_suspension_expired_total").increment(1);
@@ -104,15 +125,20 @@ impl Store for MeteredStore {
         let entry = commit.entry.clone();
         let ending = commit.run.ending().cloned();
         let hands_over = commit.outbox.is_some();
-        let suspends = matches!(commit.run.state, RunState::Suspended { .. });
+        let is_reminder = matches!(commit.entry.record, StepRecord::Reminder(_));
+        let rests = if is_reminder { None } else { counter_of_rest(&commit.run.state) };
         let began = Instant::now();
         self.inner.commit_step(commit).await?;
         histogram!("weir_commit_seconds").record(began.elapsed().as_secs_f64());
         count_entry(&entry);
         diagnostics::committed(&entry);
         ending.iter().for_each(count_ending);
-        if suspends {
-            counter!("weir_runs_suspended_total").increment(1);
+        if let Some(counter) = rests {
+            counter!(counter).increment(1);
+        }
+        if let StepRecord::Reminder(reminder) = &entry.record {
+            let outcome = if reminder.error.is_none() { "ok" } else { "failed" };
+            counter!("weir_prompt_calls_total", "outcome" => outcome).increment(1);
         }
         if hands_over {
             counter!("weir_background_calls_total").increment(1);
@@ -129,8 +155,10 @@ impl Store for MeteredStore {
         let intervened = self.inner.intervene(intervention).await?;
         if matches!(intervened, Intervened::Done(_)) {
             count_entry(&entry);
-            if matches!(entry.record, StepRecord::Resumed { .. }) {
-                counter!("weir_runs_resumed_total").increment(1);
+            match entry.record {
+                StepRecord::Resumed { .. } => counter!("weir_runs_resumed_total").increment(1),
+                StepRecord::Continued { .. } => counter!("weir_runs_continued_total").increment(1),
+                _ => {}
             }
         }
         Ok(intervened)

@@ -223,6 +223,7 @@ fn engine(authentication: Authentication) -> Arc<Engine> {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(store, weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };

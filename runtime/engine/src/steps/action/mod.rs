@@ -23,7 +23,7 @@ use crate::action::{ActionAnswer, ActionType, Personal, ProviderError};
 use crate::engine::Trouble;
 use crate::flow::{ActionProvider, ActionSetUp, ActionStep};
 use crate::ports::{ActionEvent, HookErrorKind};
-use crate::run::{ActionRecord, ContextChange, ContextKey, Run, StepError, StepRecord};
+use crate::run::{ActionRecord, ContextChange, ContextKey, Run, Skipped, StepError, StepRecord};
 use crate::step::{Attempt, Done, Way, step_error};
 
 /// One action of a step, while it runs.
@@ -66,7 +66,11 @@ async fn act(
         Found::Runs(set_up) => set_up,
         Found::Skipped(why) => {
             record.skipped = Some(why);
-            return Ok(Way::Next);
+            let leads = match why {
+                Skipped::ConditionNotMet => Way::Branch(attempt.step.otherwise().clone()),
+                Skipped::SwitchedOff | Skipped::NoProvider => Way::Next,
+            };
+            return Ok(leads);
         }
     };
     record.encrypted_names = encrypted_names(attempt.run, &set_up)?;

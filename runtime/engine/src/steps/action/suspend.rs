@@ -11,7 +11,7 @@ use crate::action::{
 };
 use crate::duration_text;
 use crate::engine::Trouble;
-use crate::run::{ActionRecord, OperationRecord, OperationResult};
+use crate::run::{ActionRecord, Awaits, OperationRecord, OperationResult};
 use crate::step::{Way, step_error};
 
 /// Why an answer does not suspend the run, and which operation is to blame, where one is.
@@ -47,7 +47,8 @@ impl Acting<'_> {
         };
         let waits = self.set_up.time_to_live.min(self.attempt.suspensions.longest);
         tracing::debug!(run = %self.attempt.run.id, waits = duration_text::to_text(waits), "the run is suspended");
-        Ok(Way::Suspend { redirect, until: self.attempt.outside.after("until", waits) })
+        let until = self.attempt.outside.after("until", waits);
+        Ok(Way::Suspend { awaits: Awaits::Redirect(redirect), remind: None, until })
     }
 
     fn may_suspend_again(&self, index: usize) -> Result<(), Refused> {

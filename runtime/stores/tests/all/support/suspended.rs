@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use weir_engine::ports::{Intervention, Lease, Store};
-use weir_engine::run::{Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
+use weir_engine::run::{Awaits, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 
 use super::{at, begin, change, step};
 
@@ -12,8 +12,12 @@ pub(crate) const UNTIL: u64 = 50_000;
 /// A run that waits for its end user, and the lease of who suspended it.
 pub(crate) async fn suspended(store: &dyn Store) -> (Run, Lease) {
     let (run, lease) = begin(store, "acme", "signup").await;
-    let event =
-        Event::Suspended { step: "first".parse().unwrap(), redirect: "https://pin.test/".to_owned(), until: at(UNTIL) };
+    let event = Event::Suspended {
+        step: "first".parse().unwrap(),
+        awaits: Awaits::Redirect("https://pin.test/".to_owned()),
+        remind: None,
+        until: at(UNTIL),
+    };
     let commit = step(&run, &lease, event, vec![]);
     store.commit_step(commit.clone()).await.unwrap();
     (commit.run, lease)

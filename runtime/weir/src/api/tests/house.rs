@@ -29,7 +29,7 @@ use crate::api::{self, App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::auth::{IssueKey, Role};
 use crate::clock::SystemClock;
 use crate::config::{Config, Limits};
-use crate::secrets::{MasterKey, Vault};
+use crate::secrets::{MasterKey, PromptTokens, Vault};
 use crate::telemetry;
 use crate::templates::Templates;
 use crate::tenants::Tenants;
@@ -317,7 +317,9 @@ fn app(dir: &Path, config: Config, limits: Limits, phase: watch::Receiver<Phase>
         connectors: Arc::new(NoConnectors),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock) as _,
+        tokens: Arc::new(PromptTokens::new(&master, "https://weir.test")),
         encryption: Arc::new(weir_engine::ports::NoEncryption),
+        signer: Arc::new(weir_engine::ports::NoSigner),
         definitions: Definitions::new(Arc::clone(&store), weir_engine::action::ActionTypes::shipped()),
         limits: InvocationLimits::default(),
     };
