@@ -8,9 +8,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use super::scope::scope_of;
 use super::visits::within_visits;
 use super::{Engine, Trouble};
-use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::outside::Outside;
@@ -335,23 +335,6 @@ impl Engine {
         claimed.run = run;
         Ok(())
     }
-}
-
-/// What the expressions of a step see.
-pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
-    let about = serde_json::json!({
-        "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
-        "created_at": run.created_at, "deadline": run.deadline,
-    });
-    let mut scope = Scope::default().with("run", about);
-    if let serde_json::Value::Object(roots) = context.to_json() {
-        for (root, value) in roots {
-            if let Some(known) = crate::expression::ROOTS.iter().find(|known| **known == root) {
-                scope = scope.with(known, value);
-            }
-        }
-    }
-    scope
 }
 
 /// Ends a run that cannot go on.

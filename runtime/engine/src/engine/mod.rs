@@ -10,6 +10,7 @@ mod progress;
 mod prompts; // for those who have a token
 mod resting; // what becomes of runs that rest
 mod resume;
+mod scope; // what a step sees
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
 mod settings;
@@ -29,11 +30,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
 pub use self::definitions::{Definitions, action_definition_name};
 pub(crate) use self::definitions::{Trouble, Versions};
-pub(crate) use self::drive::scope_of;
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::prompts::{OpenPrompt, PromptError};
 pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
+pub(crate) use self::scope::scope_of;
 pub use self::serve_action::{ServeAction, ServeActionError};
 pub(crate) use self::settings::SuspensionLimits;
 pub use self::settings::{EngineSettings, InvalidSettings};

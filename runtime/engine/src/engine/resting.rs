@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::drive::{Left, abandon, scope_of};
+use super::drive::{Left, abandon};
+use super::scope::scope_of;
 use super::{Engine, Trouble};
 use crate::connector::ResponseMode;
 use crate::expression::PROMPT_ROOT;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
-use super::drive::scope_of;
+use super::scope::scope_of;
 use super::served_answer::{self, Unfit};
 use super::try_call::flow_of;
 use super::{Engine, Trouble};

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use super::Engine;
-use super::drive::scope_of;
+use super::scope::scope_of;
 use super::try_call::{GRACE, TriedOutcome};
 use crate::document::{Document, Faults};
 use crate::duration_text;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
-use super::drive::scope_of;
+use super::scope::scope_of;
 use super::{Engine, Trouble, Versions};
 use crate::connector::{Authentication, Connector, ConnectorDocument, ResponseMode};
 use crate::document::{Document, Faults};

@@ -5,7 +5,6 @@ mod background;
 mod context;
 mod diagnostics;
 mod folded; // JSON on few lines
-mod run; // how it stands or ended
 mod simple; // set, transform, wait, redirect, signatures
 mod lifecycle;
 
@@ -173,14 +172,6 @@ impl Page {
         }
     }
 
-    fn pre_call(&mut self, decision: &PreCallDecision) {
-        match decision {
-            PreCallDecision::Call(request) => self.request("request, after the hook", request),
-            PreCallDecision::Respond(response) => self.response("answered by the hook, no call was made", response),
-            PreCallDecision::Fail(failure) => self.failure(failure),
-        }
-    }
-
     pub(super) fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
         let plugin = &hook.invocation.plugin;
         let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
@@ -280,10 +271,6 @@ impl Page {
         let Some(text) = body.as_text() else { return self.put(2, Some(Style::Dim), &format!("{body:?}")) };
         let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| self.json(&value));
         self.put(2, None, &Self::shortened(&text));
-    }
-
-    fn json(&self, value: &Value) -> String {
-        if self.debugs { folded(value) } else { pretty(value) }
     }
 
     /// The beginning of a long text.

@@ -128,6 +128,9 @@ impl DebugStep {
                 });
                 (hooks, service.collect())
             }
+            StepRecord::Transform(transform) => {
+                (transform.hook.iter().map(|hook| debug_hook(HookKind::PostResponse, hook)).collect(), Vec::new())
+            }
             _ => (Vec::new(), Vec::new()),
         };
         let kind =

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use weir_engine::message::Request;
+use weir_engine::ports::PreCallDecision;
 
 use super::Page;
 use crate::cli::diff::{self, Line};
@@ -12,6 +13,20 @@ use crate::output::Style;
 const LINE_CHARS_MAX: usize = 96;
 
 impl Page {
+    /// JSON as the page has it.
+    pub(super) fn json(&self, value: &Value) -> String {
+        if self.debugs { folded(value) } else { super::pretty(value) }
+    }
+
+    /// What a hook decided before a call.
+    pub(super) fn pre_call(&mut self, decision: &PreCallDecision) {
+        match decision {
+            PreCallDecision::Call(request) => self.request("request, after the hook", request),
+            PreCallDecision::Respond(response) => self.response("answered by the hook, no call was made", response),
+            PreCallDecision::Fail(failure) => self.failure(failure),
+        }
+    }
+
     /// What a hook left of a request, against what it got.
     pub(super) fn changed_request(&mut self, before: &Request, after: &Request) {
         self.put(1, Some(Style::Dim), "request, after the hook");
