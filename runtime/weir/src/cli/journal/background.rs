@@ -60,6 +60,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Colours;
     use expect_test::expect;
     use serde_json::json;
 
