@@ -86,6 +86,7 @@ fn step(run: &Run, lease: &Lease) -> anyhow::Result<CommitStep> {
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: weir_engine::run::Recorded::default(),
     };
     let (lease, keep_until) = (lease.clone(), Some(lease.until));
     Ok(CommitStep { run: after, lease, changes, entry, outbox: None, children: Vec::new(), keep_until })

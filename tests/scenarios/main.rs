@@ -21,6 +21,7 @@ mod demo_flow;
 mod diagnostics;
 mod durability;
 mod encrypted_actions;
+mod flow_runner;
 mod guarantees; // each clause has its test
 mod full_disk;
 mod expressions; // `weir eval`
@@ -30,6 +31,7 @@ mod hostile_guests;
 mod house;
 mod identities;
 mod prompts;
+mod replay; // runs, executed again from their journals
 mod real_world; // systems that others have written
 mod responses;
 mod retention;

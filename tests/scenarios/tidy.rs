@@ -124,6 +124,24 @@ fn each_requirement_has_a_test_that_names_it() {
 }
 
 #[test]
+fn time_and_chance_reach_a_step_by_one_door() {
+    // covers F-11
+    let doors = ["ports.clock", "RequestId::generate", "RunId::generate", "now_v7", "new_v4", "SystemTime", "rand::"];
+    // Ids of entries for people are no part of what a replay compares.
+    let is_told = |path: &Path| path.ends_with("steps/diagnostics.rs") || path.ends_with("action/entries.rs");
+    let steps = tracked(".rs").into_iter().filter(|path| path.starts_with("runtime/engine/src/steps"));
+    let found: Vec<String> = steps
+        .filter(|path| !is_told(path))
+        .flat_map(|path| {
+            let text = read(&path);
+            let found = doors.iter().filter(|door| text.contains(**door));
+            found.map(|door| format!("{}: {door}", path.display())).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(found, Vec::<String>::new(), "ask `Outside`: a replay gives what it noted");
+}
+
+#[test]
 fn nothing_is_put_off() {
     let marks = [
         "TO".to_owned() + "DO",

@@ -204,6 +204,11 @@ impl RequestId {
         Self(uuid::Uuid::now_v7().to_string())
     }
 
+    /// The id of a UUID.
+    pub(crate) fn of_uuid(uuid: uuid::Uuid) -> Self {
+        Self(uuid.to_string())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,8 @@
 //! Invariant: this crate opens no socket, file or sandbox and reads no clock; everything outside is a port.
 
 pub mod engine; // starts runs and drives them
+pub mod replay; // executes finished runs again from their journals
+mod outside; // what time and chance give a step
 mod step; // one attempt of one step: the product's sentence
 mod steps; // what each kind of step does
 pub mod ports; // what the engine needs from outside

@@ -15,8 +15,9 @@ use crate::connector::Connector;
 use crate::engine::{CallLimits, LOOK_AT_LATEST, Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
-use crate::ids::ConnectorName;
+use crate::ids::{ConnectorName, StepId};
 use crate::message::Failure;
+use crate::outside::Outside;
 use crate::ports::{NewRun, StoreError};
 use crate::run::{
     Awaits, Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext,
@@ -30,6 +31,8 @@ use crate::time::Timestamp;
 /// Everything that a step may use.
 pub(crate) struct Attempt<'a> {
     pub(crate) ports: &'a Ports,
+    /// What time and chance give it.
+    pub(crate) outside: Outside<'a>,
     pub(crate) flow: &'a Flow,
     pub(crate) step: &'a Step,
     pub(crate) run: &'a Run,
@@ -130,15 +133,16 @@ pub(crate) struct Outcome {
 
 /// Runs a step, once. An error of the store leaves nothing to commit.
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
-    let started_at = attempt.ports.clock.now();
     let started = Instant::now();
     let done = match (steps::passed_over(attempt), attempt.step.common.deadline) {
         (Some(done), _) => done,
         _ if must_be_remembered(attempt.step) && !attempt.run.may_remember() => too_many_compensations(),
+        // How long it took is told by the journal.
+        (None, Some(_)) if attempt.outside.is_replay() => run_kind(attempt).await,
         (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
         (None, None) => run_kind(attempt).await,
     };
-    conclude(attempt, done, started_at, started.elapsed())
+    conclude(attempt, done, started.elapsed())
 }
 
 /// What the step does, by its kind.
@@ -163,10 +167,9 @@ async fn run_kind(attempt: &Attempt<'_>) -> Done {
 
 /// Brings a step to its end whose child runs are over.
 pub(crate) async fn join(attempt: &Attempt<'_>, children: &Children) -> Result<Outcome, StoreError> {
-    let started_at = attempt.ports.clock.now();
     let started = Instant::now();
     let done = steps::join(attempt, children).await;
-    conclude(attempt, done, started_at, started.elapsed())
+    conclude(attempt, done, started.elapsed())
 }
 
 fn must_be_remembered(step: &Step) -> bool {
@@ -196,12 +199,7 @@ fn remembering(attempt: &Attempt<'_>, record: &StepRecord, way: &Way) -> Run {
 }
 
 /// From what a step did to what its commit says.
-fn conclude(
-    attempt: &Attempt<'_>,
-    done: Done,
-    started_at: Timestamp,
-    elapsed: Duration,
-) -> Result<Outcome, StoreError> {
+fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outcome, StoreError> {
     let Done { record, mut way, mut changes } = done;
     let run = remembering(attempt, &record, &way);
     let begun = match &mut way {
@@ -215,21 +213,9 @@ fn conclude(
         changes.clear();
     }
     changes.extend(left_behind);
-    let event = match &outcome {
-        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { awaits, remind, until } => {
-            let (step, awaits) = (attempt.step.id.clone(), awaits.clone());
-            Event::Suspended { step, awaits, remind: *remind, until: *until }
-        }
-        StepOutcome::Waiting { on, until, .. } => {
-            Event::Waiting { step: attempt.step.id.clone(), on: *on, until: *until }
-        }
-        StepOutcome::Paused { error, until } => {
-            Event::Paused { step: attempt.step.id.clone(), error: error.clone(), until: *until }
-        }
-        StepOutcome::End(ending) => Event::Ended(ending.clone()),
-    };
-    let mut run = Run { children, ..run.apply(event, attempt.ports.clock.now()) };
+    let event = event_of(&attempt.step.id, &outcome);
+    let (recorded, done_at) = attempt.outside.conclude(attempt.sensitive_names);
+    let mut run = Run { children, ..run.apply(event, done_at) };
     run.keep_result(&record);
     if attempt.step.common.visits_max.is_some() && attempt.run.children.is_none() {
         run.count_visit(attempt.run, &attempt.step.id);
@@ -238,15 +224,30 @@ fn conclude(
     let entry = JournalEntry {
         sequence: run.revision,
         step: attempt.step.id.clone(),
-        started_at,
+        started_at: attempt.outside.began(),
         elapsed_us: micros(elapsed),
         record,
         outcome,
         changes: changes.clone(),
         diagnostics,
         diagnostics_dropped,
+        recorded,
     };
     Ok(Outcome { run, entry, changes, children: begun.unwrap_or_default() })
+}
+
+/// What an outcome of a step is to its run.
+pub(crate) fn event_of(step: &StepId, outcome: &StepOutcome) -> Event {
+    let step = step.clone();
+    match outcome {
+        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
+        StepOutcome::Suspended { awaits, remind, until } => {
+            Event::Suspended { step, awaits: awaits.clone(), remind: *remind, until: *until }
+        }
+        StepOutcome::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
+        StepOutcome::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
+        StepOutcome::End(ending) => Event::Ended(ending.clone()),
+    }
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -305,7 +306,7 @@ impl Attempt<'_> {
     pub(crate) async fn connector(&self, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
         match self.tried {
             Some(tried) if tried.document.connector == *name => Ok(tried.clone()),
-            _ => self.ports.definitions.connector(&self.run.tenant, name).await,
+            _ => self.ports.definitions.connector(&self.run.tenant, name, self.outside.versions()).await,
         }
     }
 
@@ -339,7 +340,8 @@ impl Attempt<'_> {
 
     async fn shown(&self) -> Result<&Shown, StoreError> {
         let make = async || {
-            let mut names = self.ports.definitions.marked_names(&self.run.tenant, self.flow).await?;
+            let (definitions, versions) = (&self.ports.definitions, self.outside.versions());
+            let mut names = definitions.marked_names(&self.run.tenant, self.flow, versions).await?;
             let tried = self.tried.into_iter().flat_map(|connector| &connector.document.sensitive);
             names.mark(tried.chain(self.sensitive_names).chain(&self.run.sensitive).map(String::as_str));
             let scope = self.scope.masked(&names);

@@ -18,6 +18,7 @@ mod plugin_build; // from a Rust package to a component
 mod client; // the command line's way to a server
 mod private_file;
 mod clock;
+mod flow_runner; // what a step did, for whoever looks for a fault
 mod exit;
 mod output;
 mod table;

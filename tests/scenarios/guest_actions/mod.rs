@@ -2,11 +2,12 @@
 
 mod range_api;
 
+pub(crate) use self::range_api::RangeApi;
+
 use axum::Json;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use self::range_api::RangeApi;
 use crate::house::House;
 
 /// Uploads a guest.

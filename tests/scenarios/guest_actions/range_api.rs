@@ -21,7 +21,7 @@ const KNOWN: [(&str, u32); 5] = [
 ];
 
 /// The API. It stops when it is dropped.
-pub(super) struct RangeApi {
+pub(crate) struct RangeApi {
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
     task: tokio::task::JoinHandle<()>,
@@ -34,7 +34,7 @@ struct Shared {
 }
 
 impl RangeApi {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Mutex<Shared>>::default();
@@ -43,17 +43,17 @@ impl RangeApi {
         Self { address, shared, task }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The prefixes that were asked for, in order.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()
     }
 
     /// Answers everything so from now on; as usual again with `None`.
-    pub(super) fn set_down(&self, status: Option<StatusCode>) {
+    pub(crate) fn set_down(&self, status: Option<StatusCode>) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).down = status;
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use super::Engine;
 use crate::ids::{RequestId, RunId, TenantId};
 use crate::ports::{Intervened, Intervention, StoreError};
-use crate::run::{Ending, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
+use crate::run::{Ending, Event, JournalEntry, Recorded, Run, RunStateKind, StepOutcome, StepRecord};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 300;
@@ -185,6 +185,7 @@ impl Engine {
             changes: Vec::new(),
             diagnostics: Vec::new(),
             diagnostics_dropped: 0,
+            recorded: Recorded::default(),
         };
         Some(Intervention { run, changes: Vec::new(), entry, client_key: None, lease: None, from: FROM.to_vec() })
     }

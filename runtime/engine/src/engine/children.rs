@@ -10,14 +10,15 @@
 use std::time::Duration;
 
 use super::cancel::Cancelled;
-use super::drive::{Left, abandon, scope_of};
-use super::{Engine, Trouble};
+use super::drive::{Left, abandon};
+use super::scope::scope_of;
+use super::{Engine, Trouble, Versions};
 use crate::flow::{Flow, Step, StepKind};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
-    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, JournalEntry, Part, Run, StepError, StepOutcome,
-    StepRecord, Waits,
+    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, JournalEntry, Part, Recorded, Run, StepError,
+    StepOutcome, StepRecord, Waits,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps;
@@ -187,7 +188,7 @@ impl Engine {
     async fn marked_of(&self, child: &Run) -> Result<Vec<String>, StoreError> {
         let definitions = &self.ports.definitions;
         let names = match definitions.flow(&child.tenant, &child.flow, Some(child.flow_version)).await {
-            Ok(Some((_, flow))) => definitions.marked_names(&child.tenant, &flow).await?,
+            Ok(Some((_, flow))) => definitions.marked_names(&child.tenant, &flow, &Versions::default()).await?,
             Err(error @ (StoreError::Backend { .. } | StoreError::Full { .. })) => return Err(error),
             // What cannot be read marks nothing that could be told apart: everything that is marked anywhere is hidden.
             Ok(None) | Err(_) => definitions.all_marked_names(&child.tenant).await?,
@@ -237,6 +238,7 @@ pub(super) fn entered(run: Run, step: &StepId, record: StepRecord, outcome: Step
         changes: Vec::new(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: Recorded::default(),
     };
     Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
 }

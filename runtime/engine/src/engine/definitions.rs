@@ -1,6 +1,7 @@
 //! What tenants have defined, read from the store and compiled once.
 
 mod actions; // saved actions
+mod versions; // which ones a step uses
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -18,6 +19,8 @@ use crate::sensitive::SensitiveNames;
 use crate::step::step_error;
 
 pub use self::actions::action_definition_name;
+pub(crate) use self::versions::Versions;
+use self::versions::Wanted;
 
 /// Why something that a step needs could not be had.
 #[derive(Debug)]
@@ -100,8 +103,14 @@ impl Definitions {
     }
 
     /// A connector's live version, for a step.
-    pub(crate) async fn connector(&self, tenant: &TenantId, name: &ConnectorName) -> Result<Arc<Connector>, Trouble> {
-        let found = self.live_connector(tenant, name).await?;
+    pub(crate) async fn connector(
+        &self,
+        tenant: &TenantId,
+        name: &ConnectorName,
+        versions: &Versions,
+    ) -> Result<Arc<Connector>, Trouble> {
+        let found = self.used(tenant, DefinitionKind::Connector, name.as_str(), versions).await?;
+        let found = found.map(|found| self.read_connector(&found, name)).transpose()?;
         Ok(found.ok_or_else(|| {
             step_error(
                 "connector.unknown",
@@ -139,8 +148,13 @@ impl Definitions {
 
     /// The names that the connectors of a flow, and those of the saved actions that it uses, mark as sensitive, as they
     /// are now, and those of what its actions encrypt. A connector that is gone marks none.
-    pub(crate) async fn marked_names(&self, tenant: &TenantId, flow: &Flow) -> Result<SensitiveNames, StoreError> {
-        let saved = match self.saved_actions_of(tenant, flow).await {
+    pub(crate) async fn marked_names(
+        &self,
+        tenant: &TenantId,
+        flow: &Flow,
+        versions: &Versions,
+    ) -> Result<SensitiveNames, StoreError> {
+        let saved = match self.saved_actions_of(tenant, flow, versions).await {
             Err(StoreError::Unreadable { .. }) => return self.all_marked_names(tenant).await,
             saved => saved?,
         };
@@ -151,7 +165,7 @@ impl Definitions {
             names.mark(saved.set_up.encryption.iter().flat_map(|rules| rules.sensitive_names()));
         }
         for connector in &connectors {
-            match self.connector(tenant, connector).await {
+            match self.connector(tenant, connector, versions).await {
                 Ok(connector) => names.mark(connector.document.sensitive.iter().map(String::as_str)),
                 Err(Trouble::Step(_)) => {}
                 Err(Trouble::Store(error)) => return Err(error),
@@ -177,9 +191,18 @@ impl Definitions {
         &self,
         tenant: &TenantId,
         requirement: &PluginRequirement,
+        versions: &Versions,
     ) -> Result<PluginRef, Trouble> {
-        let versions = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await?;
-        let found = catalogue::select(&versions, requirement).map(PluginDefinition::reference);
+        let known = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await?;
+        let found = match versions.plugin(&requirement.to_string()) {
+            None => catalogue::select(&known, requirement),
+            // Also one that is disabled by now.
+            Some(pinned) => known.iter().find(|it| Some(it.version.to_string()) == pinned),
+        };
+        let found = found.map(PluginDefinition::reference);
+        if let Some(found) = &found {
+            versions.note(DefinitionKind::Plugin, &requirement.to_string(), &found.version);
+        }
         Ok(found.ok_or_else(|| {
             let message = format!(
                 "no enabled version of plugin `{}` is in `{requirement}`; upload one with `weir plugin push`, or enable one",
@@ -207,6 +230,26 @@ impl Definitions {
         let flows = self.all(tenant, DefinitionKind::Flow, "").await?;
         flows.iter().filter_map(|found| found.name.parse().ok()).for_each(|name| catalogue.add_flow(name));
         Ok(catalogue)
+    }
+
+    /// What a step means by a name, in the version that it is to use.
+    async fn used(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        versions: &Versions,
+    ) -> Result<Option<Definition>, StoreError> {
+        let version = match versions.wanted(kind, name) {
+            Wanted::Live => None,
+            Wanted::Version(version) => Some(version),
+            Wanted::Nothing => return Ok(None),
+        };
+        let found = self.store.definition(tenant, kind, name, version).await?;
+        if let Some(found) = &found {
+            versions.note(kind, name, found.version);
+        }
+        Ok(found)
     }
 
     async fn plugin_versions(&self, tenant: &TenantId, prefix: &str) -> Result<Vec<PluginDefinition>, StoreError> {

@@ -8,15 +8,17 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 
+use super::scope::scope_of;
 use super::slots::Slot;
 use super::visits::within_visits;
 use super::{Driver, Engine, Trouble};
-use crate::expression::Scope;
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
+use crate::outside::Outside;
 use crate::ports::{ClaimedRun, CommitStep, StoreError};
 use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits,
+    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, RunState, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
@@ -235,6 +237,7 @@ impl Engine {
         let budget = claimed.run.deadline_at(now).since(now);
         Attempt {
             ports: &self.ports,
+            outside: Outside::live(&*self.ports.clock),
             flow,
             step,
             run: &claimed.run,
@@ -271,6 +274,8 @@ impl Engine {
         let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
         // The journal keeps what the step did.
         over.entry.record = outcome.entry.record;
+        over.entry.recorded = outcome.entry.recorded;
+        over.entry.started_at = outcome.entry.started_at;
         over.entry.diagnostics = outcome.entry.diagnostics;
         over.entry.diagnostics_dropped = outcome.entry.diagnostics_dropped;
         over
@@ -296,7 +301,8 @@ impl Engine {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
-        let Outcome { run, entry, changes, children } = outcome;
+        let Outcome { run, mut entry, changes, children } = outcome;
+        entry.recorded.replaced = claimed.context.replaced_by(&changes);
         let mut run = Run { fence: claimed.lease.fence, ..run };
         if let StepRecord::Action(action) = &entry.record {
             run.keep_sensitive(&action.encrypted_names);
@@ -330,23 +336,6 @@ impl Engine {
     }
 }
 
-/// What the expressions of a step see.
-pub(crate) fn scope_of(run: &Run, context: &RunContext) -> Scope {
-    let about = serde_json::json!({
-        "id": run.id, "tenant": run.tenant, "flow": run.flow, "flow_version": run.flow_version,
-        "created_at": run.created_at, "deadline": run.deadline,
-    });
-    let mut scope = Scope::default().with("run", about);
-    if let serde_json::Value::Object(roots) = context.to_json() {
-        for (root, value) in roots {
-            if let Some(known) = crate::expression::ROOTS.iter().find(|known| **known == root) {
-                scope = scope.with(known, value);
-            }
-        }
-    }
-    scope
-}
-
 /// Ends a run that cannot go on.
 pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
     let ending = Ending::Error { step: step.clone(), error };
@@ -361,6 +350,7 @@ pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now
         changes: Vec::new(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: Recorded::default(),
     };
     Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
 }

@@ -13,6 +13,7 @@ mod progress;
 mod prompts; // for those who have a token
 mod resting; // what becomes of runs that rest
 mod resume;
+mod scope; // what a step sees
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
 mod retention; // what need not be kept
@@ -35,13 +36,13 @@ use tokio::sync::{Notify, watch};
 pub use self::cancel::{CancelError, CancelRun, CancelledRun};
 pub(crate) use self::children::LOOK_AT_LATEST;
 pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
-pub(crate) use self::definitions::Trouble;
 pub use self::definitions::{Definitions, action_definition_name};
-pub(crate) use self::drive::scope_of;
+pub(crate) use self::definitions::{Trouble, Versions};
 pub use self::feed::{DiagnosticReader, Heard};
 pub use self::prompts::{OpenPrompt, PromptError};
 pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
+pub(crate) use self::scope::scope_of;
 pub use self::serve_action::{ServeAction, ServeActionError};
 pub(crate) use self::settings::{CallLimits, SuspensionLimits};
 pub use self::settings::{EngineSettings, InvalidSettings};
@@ -181,7 +182,7 @@ impl Engine {
     pub async fn hidden_names(&self, run: &Run) -> Result<SensitiveNames, StoreError> {
         let definitions = &self.ports.definitions;
         let mut names = match definitions.flow(&run.tenant, &run.flow, Some(run.flow_version)).await {
-            Ok(Some((_, flow))) => definitions.marked_names(&run.tenant, &flow).await?,
+            Ok(Some((_, flow))) => definitions.marked_names(&run.tenant, &flow, &Versions::default()).await?,
             Err(StoreError::Unreadable { .. }) => definitions.all_marked_names(&run.tenant).await?,
             Err(error) => return Err(error),
             Ok(None) => SensitiveNames::default(),

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::drive::{Left, abandon, scope_of};
+use super::drive::{Left, abandon};
+use super::scope::scope_of;
 use super::{Engine, Trouble};
 use crate::connector::ResponseMode;
 use crate::expression::PROMPT_ROOT;
@@ -16,7 +17,7 @@ use crate::ids::StepId;
 use crate::message::Octets;
 use crate::ports::{ClaimedRun, PromptRef, PromptToken, StoreError};
 use crate::run::{
-    Awaits, CallRecord, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Reminder,
+    Awaits, CallRecord, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Recorded, Reminder,
     ReminderRecord, Run, RunState, StepError, StepOutcome, StepRecord,
 };
 use crate::sensitive::MASK;
@@ -220,6 +221,7 @@ fn outcome_of(run: &Run, step: &StepId, reminded: Reminded, now: Timestamp) -> O
         changes: Vec::new(),
         diagnostics,
         diagnostics_dropped,
+        recorded: Recorded::default(),
     };
     Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
 }
@@ -249,6 +251,7 @@ fn go_on(claimed: &ClaimedRun, step: &StepId, (target, error): (Target, StepErro
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: Recorded::default(),
     };
     Outcome { run, entry, changes, children: Vec::new() }
 }

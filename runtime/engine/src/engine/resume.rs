@@ -11,8 +11,8 @@ use super::start::is_client_key;
 use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{ClaimedRun, Intervened, Intervention, Lease, StoreError};
 use crate::run::{
-    ContextChange, ContextKey, DiagnosticEvent, Event, JournalEntry, Run, RunContext, RunStateKind, StepOutcome,
-    StepRecord, Suspension,
+    ContextChange, ContextKey, DiagnosticEvent, Event, JournalEntry, Recorded, Run, RunContext, RunStateKind,
+    StepOutcome, StepRecord, Suspension,
 };
 use crate::schema::Schema;
 use crate::steps::Diagnostics;
@@ -214,6 +214,7 @@ impl Engine {
         let waits = self.queued.load(Ordering::Relaxed);
         let slot = if waits { None } else { self.slots.try_take(&tenant) };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
+        let recorded = Recorded { replaced: context.replaced_by(&changes), ..Recorded::default() };
         let entry = JournalEntry {
             sequence: run.revision,
             step: step.clone(),
@@ -224,6 +225,7 @@ impl Engine {
             changes: changes.clone(),
             diagnostics: diagnostics.clone(),
             diagnostics_dropped,
+            recorded,
         };
         let commit =
             Intervention { run: run.clone(), changes: changes.clone(), entry, client_key, lease, from: vec![from] };

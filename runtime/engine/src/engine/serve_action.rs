@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
-use super::drive::scope_of;
+use super::scope::scope_of;
 use super::served_answer::{self, Unfit};
 use super::try_call::flow_of;
 use super::{Engine, Trouble};
@@ -21,6 +21,7 @@ use crate::document::Document;
 use crate::duration_text;
 use crate::flow::{self, ActionStep, ActionUse, HookUse, PluginRequirement, Step, StepKind, WhenUnavailable};
 use crate::ids::{FlowName, RequestId, StepId, TenantId};
+use crate::outside::Outside;
 use crate::ports::{ActionEvent, HookErrorKind};
 use crate::run::{
     ActionRecord, ContextChange, ContextKey, HookRecord, OperationRecord, OperationResult, RunContext, StepError,
@@ -105,6 +106,7 @@ impl Engine {
         context.apply(&ContextChange { key: ContextKey::event(), value: call.request.event.clone() });
         let this = Attempt {
             ports: &self.ports,
+            outside: Outside::live(&*self.ports.clock),
             flow: &flow,
             step: &step,
             run: &run,

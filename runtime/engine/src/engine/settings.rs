@@ -154,11 +154,11 @@ pub(crate) struct CallLimits {
 }
 
 impl EngineSettings {
-    pub(super) fn calls(&self) -> CallLimits {
+    pub(crate) fn calls(&self) -> CallLimits {
         CallLimits { depth_max: self.call_depth_max, event_bytes_max: self.event_bytes_max }
     }
 
-    pub(super) fn suspensions(&self) -> SuspensionLimits {
+    pub(crate) fn suspensions(&self) -> SuspensionLimits {
         SuspensionLimits {
             longest: self.suspension_max,
             per_step_max: self.suspensions_per_step_max,

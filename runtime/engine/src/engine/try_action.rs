@@ -8,12 +8,13 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use super::Engine;
-use super::drive::scope_of;
+use super::scope::scope_of;
 use super::try_call::{GRACE, TriedOutcome};
 use crate::document::{Document, Faults};
 use crate::duration_text;
 use crate::flow::{self, StepKind};
 use crate::ids::TenantId;
+use crate::outside::Outside;
 use crate::ports::StoreError;
 use crate::run::{ActionRecord, Awaits, ContextKey, DiagnosticEntry, RunContext, StepRecord};
 use crate::step::{Attempt, Way, micros};
@@ -95,6 +96,7 @@ impl Engine {
         let started = Instant::now();
         let this = Attempt {
             ports: &self.ports,
+            outside: Outside::live(&*self.ports.clock),
             flow: &flow,
             step,
             run: &run,

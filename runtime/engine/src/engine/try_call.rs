@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
-use super::drive::scope_of;
-use super::{Engine, Trouble};
+use super::scope::scope_of;
+use super::{Engine, Trouble, Versions};
 use crate::connector::{Authentication, Connector, ConnectorDocument, ResponseMode};
 use crate::document::{Document, Faults};
 use crate::duration_text;
@@ -17,6 +17,7 @@ use crate::expression::ValueTemplate;
 use crate::flow::{self, Block, CallHooks, CallStep, Flow, FunctionRef, Step, StepKind};
 use crate::ids::{ConnectorName, FlowName, FunctionName, RunId, StepId, TenantId};
 use crate::message::Failure;
+use crate::outside::Outside;
 use crate::ports::StoreError;
 use crate::run::{CallRecord, ContextKey, Run, RunContext, StepError};
 use crate::step::{Attempt, Way, micros, step_error};
@@ -142,6 +143,7 @@ impl Engine {
         let started = Instant::now();
         let this = Attempt {
             ports: &self.ports,
+            outside: Outside::live(&*self.ports.clock),
             flow: &flow,
             step: &step,
             run: &run,
@@ -191,7 +193,7 @@ impl Engine {
         let transforming = function.and_then(|function| function.response.transformation.as_ref()?.plugin.as_ref());
         let of_hooks = hooks.pre_call.iter().chain(&hooks.post_response).map(|hook| &hook.plugin);
         for plugin in of_hooks.chain(transforming) {
-            match self.ports.definitions.plugin(tenant, plugin).await {
+            match self.ports.definitions.plugin(tenant, plugin, &Versions::default()).await {
                 Ok(_) => {}
                 Err(Trouble::Step(error)) => return Err(TryCallError::Plugin(error)),
                 Err(Trouble::Store(error)) => return Err(error.into()),

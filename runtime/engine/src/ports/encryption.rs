@@ -15,6 +15,34 @@ pub struct EncryptionError {
     pub message: String,
 }
 
+impl crate::outside::Refusal for EncryptionError {
+    fn parts(self) -> (&'static str, String) {
+        (self.code, self.message)
+    }
+
+    fn again(code: &str, message: String) -> Self {
+        Self { code: Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::UNAVAILABLE), message }
+    }
+}
+
+impl EncryptionError {
+    /// The code of what cannot be read now.
+    const UNAVAILABLE: &str = "action.encryption-unavailable";
+
+    const CODES: [&str; 10] = [
+        Self::UNAVAILABLE,
+        "action.no-certificate",
+        "action.certificate-expired",
+        "action.encryption-key",
+        "action.encrypted-value-too-large",
+        "action.no-private-key",
+        "action.not-decrypted",
+        "action.not-encrypted",
+        "run.deadline",
+        "action.encrypted-values",
+    ];
+}
+
 /// Encrypts to certificates and decrypts with private keys, both stored as TLS identities.
 #[async_trait]
 pub trait Encryption: Send + Sync {

@@ -25,6 +25,17 @@ pub struct SigningError {
     pub message: String,
 }
 
+impl crate::outside::Refusal for SigningError {
+    fn parts(self) -> (&'static str, String) {
+        (self.code, self.message)
+    }
+
+    fn again(code: &str, message: String) -> Self {
+        let codes = ["signing.no-private-key", "signing.expired", "signing.key-kind"];
+        Self { code: codes.into_iter().find(|known| *known == code).unwrap_or("signing.unavailable"), message }
+    }
+}
+
 /// Signs with the private keys of stored identities.
 #[async_trait]
 pub trait Signer: Send + Sync {

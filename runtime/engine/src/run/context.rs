@@ -138,6 +138,19 @@ impl RunContext {
         self.iter().filter(is_new).map(change).collect()
     }
 
+    /// What the keys of these changes hold now, each once.
+    pub fn replaced_by(&self, changes: &[ContextChange]) -> Vec<ContextChange> {
+        let keys: std::collections::BTreeSet<&ContextKey> = changes.iter().map(|change| &change.key).collect();
+        let before = |key: &ContextKey| Some(ContextChange { key: key.clone(), value: self.0.get(key)?.clone() });
+        keys.into_iter().filter_map(before).collect()
+    }
+
+    /// Takes changes back: their keys hold again what they replaced.
+    pub fn take_back(&mut self, changes: &[ContextChange], replaced: &[ContextChange]) {
+        changes.iter().for_each(|change| drop(self.0.remove(&change.key)));
+        replaced.iter().for_each(|change| self.apply(change));
+    }
+
     /// The claims of the result, by key.
     pub fn claims(&self) -> Vec<Claim> {
         let claims = self.0.iter().filter_map(|(key, value)| match key.parts() {

@@ -13,6 +13,7 @@ use crate::ports::{
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::Claim;
+use crate::run::recorded::Recorded;
 use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::run::step_records::{ChildrenRecord, RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 use crate::run::suspension::{Awaits, Reminder};
@@ -41,6 +42,9 @@ pub struct JournalEntry {
     /// Diagnostic entries over the limits of a step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub diagnostics_dropped: u32,
+    /// What its step was given besides, for a replay.
+    #[serde(default, skip_serializing_if = "Recorded::is_empty")]
+    pub recorded: Recorded,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -280,7 +284,19 @@ pub struct GrantedCallRecord {
     pub function: FunctionName,
     /// What the hook gave.
     pub arguments: Value,
-    /// What it got.
+    /// Its version at the time; 0 where it was not looked up.
+    #[serde(default)]
+    pub connector_version: u32,
+    /// What was sent; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_request: Option<Request>,
+    /// The key that went with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What came back to the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+    /// What the hook got.
     pub outcome: Result<Response, CallError>,
 }
 

@@ -15,9 +15,12 @@ use crate::sensitive::{MASK, SensitiveNames};
 impl JournalEntry {
     /// Masks what stands under a sensitive name. Its diagnostic entries have been masked when they were made.
     pub fn mask(&mut self, names: &SensitiveNames) {
+        // Plaintext of what came encrypted: a replay needs it, nobody else does.
+        self.recorded.given.clear();
         if names.is_empty() {
             return;
         }
+        self.recorded.replaced.iter_mut().for_each(|before| mask_change(before, names));
         self.changes.iter_mut().for_each(|change| mask_change(change, names));
         match &mut self.record {
             StepRecord::Call(call) => call.mask(names),
@@ -160,6 +163,9 @@ fn mask_hook<D>(hook: &mut HookRecord<D>, names: &SensitiveNames, decision: impl
     }
     for call in &mut hook.granted_calls {
         names.mask_json(&mut call.arguments);
+        call.sent_request.iter_mut().for_each(|request| names.mask_request(request));
+        let came = call.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
+        came.for_each(|response| names.mask_response(response));
         if let Ok(response) = &mut call.outcome {
             names.mask_response(response);
         }

@@ -7,6 +7,7 @@ mod family; // child runs
 mod journal;
 mod masking; // what a journal shows
 mod record;
+mod recorded; // what a replay needs besides
 mod rounds; // how often a run comes to a step
 mod state;
 mod step_records; // what the journal keeps of simple steps
@@ -24,6 +25,8 @@ pub use self::journal::{
     StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
+pub(crate) use self::recorded::DONE;
+pub use self::recorded::{Given, Recorded};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
 pub use self::step_records::{ChildrenRecord, RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
 pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

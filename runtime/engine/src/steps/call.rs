@@ -9,7 +9,6 @@ use crate::connector::{BoundRequest, PermittedRequest, ResponseMode};
 use crate::engine::Trouble;
 use crate::expression::weight;
 use crate::flow::{CallStep, HookUse};
-use crate::ids::RequestId;
 use crate::message::{Failure, Header, Octets, Request, Response};
 use crate::ports::{CallContext, Exchange, PostResponseDecision, PreCallDecision};
 use crate::run::{CallRecord, ContextChange, HookRecord, StepError, StepRecord};
@@ -173,7 +172,7 @@ fn permit(bound: BoundRequest, request: Request) -> Result<PermittedRequest, Sto
 async fn send(attempt: &Attempt<'_>, permitted: &PermittedRequest, record: &mut CallRecord) -> Result<Response, Stop> {
     let context = CallContext {
         tenant: attempt.run.tenant.clone(),
-        request_id: RequestId::generate(),
+        request_id: attempt.outside.request_id("call"),
         idempotency_key: attempt.idempotency_key(""),
         budget: attempt.budget(),
         attempts: crate::ports::Attempts::OfFunction,

@@ -9,7 +9,7 @@ use crate::connector::PermittedRequest;
 use crate::engine::Trouble;
 use crate::expression::Scope;
 use crate::flow::{FunctionRef, HookUse};
-use crate::ids::{ConnectorName, FunctionName, RequestId};
+use crate::ids::{ConnectorName, FunctionName};
 use crate::message::Response;
 use crate::ports::{
     CallContext, CallError, CallErrorKind, ConnectorError, ConnectorErrorKind, GrantedCalls, HookError, Invocation,
@@ -39,10 +39,11 @@ pub(crate) async fn prepare_over<'a>(
     place: &str,
     scope: &Scope,
 ) -> Result<Prepared<'a>, Trouble> {
-    let plugin = attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin).await?;
+    let plugin =
+        attempt.ports.definitions.plugin(&attempt.run.tenant, &hook.plugin, attempt.outside.versions()).await?;
     let input = hook.input.evaluate(scope).map_err(StepError::from)?;
     let key = attempt.idempotency_key(&format!(".{place}"));
-    let mut limits = hook.limits.unwrap_or_default().at_most(&attempt.ports.limits);
+    let mut limits = hook.limits.unwrap_or_default().at_most(attempt.outside.limits(&attempt.ports.limits));
     if attempt.step.common.deadline.is_some() {
         let left = u64::try_from(attempt.budget().as_millis()).unwrap_or(u64::MAX);
         limits.time_ms = limits.time_ms.min(left.max(1));
@@ -54,14 +55,14 @@ pub(crate) async fn prepare_over<'a>(
         flow_version: attempt.run.flow_version,
         run: attempt.run.id,
         step: attempt.step.id.clone(),
-        request_id: RequestId::generate(),
-        started_at: attempt.ports.clock.now(),
+        request_id: attempt.outside.request_id(place),
+        started_at: attempt.outside.now(place),
         seed: seed_of(&key),
         input,
         config: hook.config.clone(),
         limits,
     };
-    let calls = StepCalls { attempt, grants: &hook.grants, key, made: Mutex::new(Vec::new()) };
+    let calls = StepCalls { attempt, grants: &hook.grants, place: place.to_owned(), key, made: Mutex::new(Vec::new()) };
     Ok(Prepared { invocation, calls })
 }
 
@@ -87,6 +88,7 @@ impl From<ConnectorError> for StepError {
 pub(crate) struct StepCalls<'a> {
     attempt: &'a Attempt<'a>,
     grants: &'a [FunctionRef],
+    place: String,
     key: String,
     made: Mutex<Vec<GrantedCallRecord>>,
 }
@@ -97,12 +99,14 @@ impl StepCalls<'_> {
         self.made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn make(&self, wanted: &FunctionRef, arguments: &Value) -> Result<Response, CallError> {
+    async fn make(&self, record: &mut GrantedCallRecord) -> Result<Response, CallError> {
+        let wanted = FunctionRef { connector: record.connector.clone(), function: record.function.clone() };
+        let wanted = &wanted;
         if !self.grants.contains(wanted) {
             let message = format!("the step grants no call of `{wanted}`; add it to the hook's `grants`");
             return Err(CallError { kind: CallErrorKind::NotGranted, message });
         }
-        let Value::Object(arguments) = arguments else {
+        let Value::Object(arguments) = &record.arguments else {
             let message = "the arguments must be a JSON object".to_owned();
             return Err(CallError { kind: CallErrorKind::InvalidArguments, message });
         };
@@ -114,6 +118,7 @@ impl StepCalls<'_> {
                 Trouble::Store(error) => step_error(error.code(), error),
             })
         })?;
+        record.connector_version = connector.version;
         let bound = ports.connectors.bind(&connector, &wanted.function, arguments, &self.attempt.scope);
         let bound = bound.inspect_err(|error| self.attempt.log_unbound(&connector, &wanted.function, error));
         let bound = bound.map_err(call_error)?;
@@ -122,15 +127,19 @@ impl StepCalls<'_> {
         let number = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
         let context = CallContext {
             tenant: tenant.clone(),
-            request_id: RequestId::generate(),
+            request_id: self.attempt.outside.request_id(&format!("{}.{number}", self.place)),
             idempotency_key: format!("{}.{number}", self.key),
             budget: self.attempt.budget(),
             attempts: crate::ports::Attempts::OfFunction,
         };
+        record.sent_request = Some(permitted.request().clone());
+        record.idempotency_key = Some(context.idempotency_key.clone());
         self.attempt.log_request(&context, &permitted).await;
         let exchange = ports.connectors.send(&context, &permitted).await;
         self.attempt.log_exchange(&context, &permitted, &exchange).await;
-        let response = exchange.outcome.map_err(call_error)?;
+        let outcome = exchange.outcome.clone();
+        record.exchange = Some(exchange);
+        let response = outcome.map_err(call_error)?;
         self.attempt.keep(response.body.len()).map_err(refused)?;
         Ok(response)
     }
@@ -144,10 +153,18 @@ impl GrantedCalls for StepCalls<'_> {
         function: &FunctionName,
         arguments: Value,
     ) -> Result<Response, CallError> {
-        let wanted = FunctionRef { connector: connector.clone(), function: function.clone() };
-        let outcome = self.make(&wanted, &arguments).await;
-        let FunctionRef { connector, function } = wanted;
-        let record = GrantedCallRecord { connector, function, arguments, outcome: outcome.clone() };
+        let mut record = GrantedCallRecord {
+            connector: connector.clone(),
+            function: function.clone(),
+            arguments,
+            connector_version: 0,
+            sent_request: None,
+            idempotency_key: None,
+            exchange: None,
+            outcome: Err(CallError { kind: CallErrorKind::Unreachable, message: String::new() }),
+        };
+        let outcome = self.make(&mut record).await;
+        record.outcome = outcome.clone();
         self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(record);
         outcome
     }

@@ -22,7 +22,7 @@ fn ask(attempt: &Attempt<'_>, prompt: &PromptStep) -> Result<Way, StepError> {
         Some(text) => Some(to_text(&text.evaluate(&attempt.scope)?).chars().take(TEXT_CHARS_MAX).collect()),
         None => None,
     };
-    let now = attempt.ports.clock.now();
+    let now = attempt.outside.now("prompt");
     let until = now.after(prompt.time_to_live.min(attempt.suspensions.longest));
     let awaits = Awaits::Prompt(Box::new(Prompt { form: prompt.form.clone(), text }));
     Ok(Way::Suspend { awaits, remind: prompt.first_reminder(now, until), until })

@@ -29,7 +29,7 @@ pub(crate) fn run_redirect(attempt: &Attempt<'_>, redirect: &RedirectStep) -> Do
         return done(Some(url), Way::Branch(Target::End));
     }
     let waits = redirect.time_to_live.min(attempt.suspensions.longest);
-    let until = attempt.ports.clock.now().after(waits);
+    let until = attempt.outside.now("redirect").after(waits);
     done(Some(url.clone()), Way::Suspend { awaits: Awaits::Redirect(url), remind: None, until })
 }
 

@@ -24,7 +24,7 @@ const OWN: [&str; 7] = [
 /// the error counts.
 pub(crate) fn rest_after(attempt: &Attempt<'_>, error: &StepError) -> Option<StepOutcome> {
     let retry = attempt.step.common.retry.as_ref().filter(|retry| is_tried_again(retry, &error.code))?;
-    let now = attempt.ports.clock.now();
+    let now = attempt.outside.now("retry");
     let made = attempt.run.attempts.saturating_add(1);
     if made < retry.attempts {
         let pause = pause(retry, attempt.run.id, &attempt.step.id, made);

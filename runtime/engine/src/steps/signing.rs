@@ -28,7 +28,8 @@ pub(super) async fn sign(
         return Err(too_large(bytes));
     }
     let (tenant, algorithm) = (&attempt.run.tenant, signing.algorithm);
-    let signed = attempt.ports.signer.sign(tenant, &signing.key, algorithm, token).await;
+    let signed = attempt.ports.signer.sign(tenant, &signing.key, algorithm, token);
+    let signed = attempt.outside.given("sign", signed).await;
     let jwt = signed.map_err(|error| step_error(error.code, error))?;
     if jwt.len() > JWT_BYTES_MAX {
         return Err(too_large(jwt.len()));
@@ -52,7 +53,7 @@ fn payload(
     signing: &Signing,
     changes: &[ContextChange],
 ) -> Result<Map<String, Value>, StepError> {
-    let now = attempt.ports.clock.now().as_millis() / 1000;
+    let now = attempt.outside.now("signing").as_millis() / 1000;
     let mut payload = Map::new();
     payload.insert("iat".to_owned(), json!(now));
     payload.insert("exp".to_owned(), json!(now.saturating_add(signing.expires_in.as_secs())));

@@ -16,7 +16,7 @@ pub(crate) fn run_wait(attempt: &Attempt<'_>, wait: &WaitStep) -> Done {
     if let RunState::Waiting { on: Waits::Timer, until, .. } = &attempt.run.state {
         return done(Some(*until), true, Way::Next);
     }
-    let now = attempt.ports.clock.now();
+    let now = attempt.outside.now("wait");
     match instant(attempt, wait, now) {
         Err(error) => done(None, false, Way::Error(error)),
         Ok(until) if until <= now => done(Some(until), true, Way::Next),

@@ -64,6 +64,7 @@ fn commit(run: &Run, lease: &weir_engine::ports::Lease, event: Event) -> CommitS
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: weir_engine::run::Recorded::default(),
     };
     let (lease, keep_until) = (lease.clone(), Some(lease.until));
     CommitStep { run, lease, changes, entry, outbox: None, children: Vec::new(), keep_until }

@@ -119,6 +119,7 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: weir_engine::run::Recorded::default(),
     };
     CommitStep {
         run,

@@ -34,6 +34,7 @@ mod keys;
 mod openapi;
 mod plugins;
 mod prompts; // for holders of tokens
+mod run_debug; // the flow runner
 mod run_events;
 mod cancel;
 mod relatives; // of a run
@@ -112,6 +113,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prompts::get, prompts::answer))
         .routes(routes!(cancel::cancel))
         .routes(routes!(runs::journal))
+        .routes(routes!(run_debug::debug))
         .routes(routes!(runs::context))
         .routes(routes!(background_calls::background_calls))
         .routes(routes!(run_events::events))

@@ -16,6 +16,7 @@ use weir_engine::engine::{StartError, StartRun};
 use weir_engine::ids::{FlowName, RequestId, RunId, TenantId};
 use weir_engine::ports::RunFilter;
 use weir_engine::run::{JournalEntry, Run, RunStateKind};
+use weir_engine::sensitive::SensitiveNames;
 use weir_engine::time::Timestamp;
 
 use super::app::App;
@@ -263,14 +264,25 @@ pub(super) async fn journal(
     PathOf(id): PathOf<String>,
     QueryOf(query): QueryOf<JournalQuery>,
 ) -> Result<Json<JournalView>, Problem> {
-    let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
-    let run = find(&app, caller.tenant(), &id).await?;
-    let items = app.store.journal(caller.tenant(), run.id, query.after, limit).await?;
-    let names = app.engine.hidden_names(&run).await?;
+    let (names, items, next_after) = entries(&app, caller.tenant(), &id, &query).await?;
     let items = masked(names, items, |items, names| items.iter_mut().for_each(|entry| entry.mask(names))).await?;
-    let last = items.last().map(|entry| entry.sequence);
-    let next_after = last.filter(|last| *last < run.revision);
     Ok(Json(JournalView { items, next_after }))
+}
+
+/// A part of a journal as it is stored, with the names that nobody is shown of it and where it goes on.
+pub(super) async fn entries(
+    app: &App,
+    tenant: &TenantId,
+    id: &str,
+    query: &JournalQuery,
+) -> Result<(SensitiveNames, Vec<JournalEntry>, Option<u64>), Problem> {
+    let limit = page::request(query.limit, None)?.limit.min(ENTRIES_MAX);
+    let run = find(app, tenant, id).await?;
+    let entries = app.store.journal(tenant, run.id, query.after, limit).await?;
+    let names = app.engine.hidden_names(&run).await?;
+    let last = entries.last().map(|entry| entry.sequence);
+    let next_after = last.filter(|last| *last < run.revision);
+    Ok((names, entries, next_after))
 }
 
 /// What a run knows: `{event, connectors, steps, claims}`.

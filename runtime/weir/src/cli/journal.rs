@@ -2,7 +2,9 @@
 
 mod action; // what an action was asked, and what became of its answer
 mod background;
+mod context;
 mod diagnostics;
+mod folded; // JSON on few lines
 mod simple; // set, transform, wait, redirect, signatures
 mod lifecycle;
 mod family; // child runs, compensation, cancelling
@@ -16,6 +18,7 @@ use crate::output::{self, Colours, Style, printable};
 
 pub(super) use self::background::show_call;
 use self::diagnostics::style_of;
+use self::folded::folded;
 
 /// Most of a body that is shown, in characters.
 const BODY_CHARS_MAX: usize = 2_000;
@@ -36,17 +39,24 @@ pub(super) fn show_run(run: &Value) {
 pub(super) struct Page {
     colours: Colours,
     lines: Vec<String>,
+    /// With what hooks were given and what a step changed.
+    debugs: bool,
 }
 
 impl Page {
     /// An empty one.
     pub(super) fn new(colours: Colours) -> Self {
-        Self { colours, lines: Vec::new() }
+        Self { colours, lines: Vec::new(), debugs: false }
     }
 
     /// An empty one for standard output.
     pub(super) fn of_stdout() -> Self {
         Self::new(Colours::of_stdout())
+    }
+
+    /// The same, with what only somebody wants to see who looks for a fault.
+    pub(super) fn debugging(self) -> Self {
+        Self { debugs: true, ..self }
     }
 
     /// All of it.
@@ -62,7 +72,8 @@ impl Page {
         }
     }
 
-    fn entry(mut self, entry: &JournalEntry) -> Self {
+    /// A step.
+    pub(super) fn entry(mut self, entry: &JournalEntry) -> Self {
         let kind = match &entry.record {
             StepRecord::Call(call) => format!("call {}.{}", call.connector, call.function),
             StepRecord::Condition(_) => "condition".to_owned(),
@@ -116,6 +127,9 @@ impl Page {
             | StepRecord::Continued { .. }
             | StepRecord::NotRun => {}
         }
+        if self.debugs {
+            self.context(entry);
+        }
         self.outcome(&entry.outcome);
         self.diagnostics(entry);
         self
@@ -124,11 +138,15 @@ impl Page {
     pub(super) fn call(&mut self, call: &CallRecord) {
         let request = call.bound_request.as_ref();
         request.iter().for_each(|request| self.request("request, as the flow has it", request));
+        let mut asked = request;
         for hook in &call.pre_call {
-            self.hook(HookKind::PreCall, hook, |decision, page| match decision {
-                PreCallDecision::Call(request) => page.request("request, after the hook", request),
-                PreCallDecision::Respond(response) => page.response("answered by the hook, no call was made", response),
-                PreCallDecision::Fail(failure) => page.failure(failure),
+            let before = asked.filter(|_| self.debugs);
+            if let Ok(PreCallDecision::Call(request)) = &hook.report.outcome {
+                asked = Some(request);
+            }
+            self.hook(HookKind::PreCall, hook, |decision, page| match (decision, before) {
+                (PreCallDecision::Call(request), Some(before)) => page.changed_request(before, request),
+                (decision, _) => page.pre_call(decision),
             });
         }
         if !call.mode.is_wait() {
@@ -164,9 +182,20 @@ impl Page {
     pub(super) fn hook<D>(&mut self, kind: HookKind, hook: &HookRecord<D>, decision: impl FnOnce(&D, &mut Self)) {
         let plugin = &hook.invocation.plugin;
         let HookReport { outcome, logs, logs_dropped, fuel, elapsed_us } = &hook.report;
-        let heading =
-            format!("{} {}@{}  {}  {fuel} fuel", kind.as_str(), plugin.name, plugin.version, time(*elapsed_us));
+        let of_most = match self.debugs {
+            true => format!(" of {}", hook.invocation.limits.fuel),
+            false => String::new(),
+        };
+        let took = time(*elapsed_us);
+        let heading = format!("{} {}@{}  {took}  {fuel}{of_most} fuel", kind.as_str(), plugin.name, plugin.version);
         self.put(1, Some(Style::Bold), &heading);
+        if self.debugs {
+            let invocation = &hook.invocation;
+            let given = [("input", &invocation.input), ("config", &invocation.config)];
+            for (name, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
+                self.put(2, Some(Style::Dim), &format!("{name} {}", Self::shortened(&folded(value))));
+            }
+        }
         for log in logs {
             let fields: String = log.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
             self.put(2, Some(style_of(log.level)), &format!("log: {}{fields}", log.message));
@@ -178,6 +207,11 @@ impl Page {
             let outcome =
                 call.outcome.as_ref().map_or_else(ToString::to_string, |response| response.status.to_string());
             self.put(2, Some(Style::Dim), &format!("called {}.{}: {outcome}", call.connector, call.function));
+            if self.debugs {
+                call.sent_request.iter().for_each(|request| self.request("request of the plugin's call", request));
+                let came = call.exchange.iter().filter_map(|exchange| exchange.outcome.as_ref().ok());
+                came.for_each(|response| self.response("response to it", response));
+            }
         }
         match outcome {
             Ok(decided) => decision(decided, self),
@@ -229,7 +263,7 @@ impl Page {
     fn transformed_data(&mut self, response: &Response) {
         if let Some(data) = &response.transformed_data {
             self.put(2, Some(Style::Dim), "transformed_data");
-            self.put(3, None, &pretty(data));
+            self.put(3, None, &self.json(data));
         }
     }
 
@@ -242,7 +276,7 @@ impl Page {
 
     fn body(&mut self, body: &Octets) {
         let Some(text) = body.as_text() else { return self.put(2, Some(Style::Dim), &format!("{body:?}")) };
-        let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| pretty(&value));
+        let text = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| self.json(&value));
         self.put(2, None, &Self::shortened(&text));
     }
 

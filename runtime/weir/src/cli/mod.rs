@@ -17,6 +17,7 @@ mod explain;
 mod flow;
 mod identity;
 mod identity_files; // PKCS#12 and encrypted keys, opened before they are sent
+mod debug; // the flow runner
 mod journal; // a run's journal as a person wants to read it
 mod key;
 mod logs;

@@ -5,10 +5,10 @@ use weir_engine::duration_text;
 use weir_engine::ids::{FlowName, RunId};
 use weir_engine::run::JournalEntry;
 
-use super::Common;
 use super::error::{CliError, read_text};
 use super::journal;
 use super::watch::watch;
+use super::{Common, debug};
 use crate::client::{Client, Sent};
 use crate::exit::Exit;
 use crate::output::{self, Format};
@@ -26,6 +26,9 @@ pub(super) enum Command {
         /// Wait so long for the run's end, such as 10s
         #[arg(long, value_parser = duration, value_name = "DURATION")]
         wait: Option<String>,
+        /// Show each step as soon as it is committed, with what each hook was given and what changed in the context
+        #[arg(long, conflicts_with = "wait")]
+        debug: bool,
         /// This version instead of the live one
         #[arg(long)]
         at: Option<u32>,
@@ -85,6 +88,9 @@ pub(super) enum Command {
     Show {
         /// The run
         id: RunId,
+        /// Also what each hook was given, and what each step changed in the context
+        #[arg(long)]
+        debug: bool,
     },
     /// Show the calls that a run has handed over to be made in the background, and what has become of each
     Background {
@@ -136,9 +142,12 @@ fn duration(text: &str) -> Result<String, duration_text::InvalidDuration> {
 pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
     let client = Client::new(&common.server)?;
     match command {
-        Command::Start { flow, event, wait, at, idempotency_key } => {
+        Command::Start { flow, event, wait, debug, at, idempotency_key } => {
             let body = json!({ "event": given("event", &event)?, "version": at });
             let path = format!("/v1/flows/{flow}/runs");
+            if debug {
+                return start_debug(&client, &path, &body, idempotency_key.as_deref(), common);
+            }
             post(&client, (&path, wait), &body, idempotency_key.as_deref(), common)
         }
         Command::Resume { id, input, wait, revision, idempotency_key } => {
@@ -156,7 +165,8 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
             let path = format!("/v1/runs/{id}/cancel");
             post(&client, (&path, wait), &body, None, common)
         }
-        Command::Show { id } => show(&client, id, common),
+        Command::Show { id, debug: true } => debug::done(&client, id, common).map(|_| Exit::Done),
+        Command::Show { id, debug: false } => show(&client, id, common),
         Command::Background { id } => background(&client, id, common),
         Command::Delete { id } => {
             client.call("DELETE", &format!("/v1/runs/{id}"), &Sent::default())?;
@@ -188,6 +198,27 @@ fn exit_of(run: &Value) -> Exit {
     }
 }
 
+/// Starts a run in the flow runner.
+fn start_debug(
+    client: &Client,
+    path: &str,
+    body: &Value,
+    idempotency_key: Option<&str>,
+    common: &Common,
+) -> Result<Exit, CliError> {
+    let run = send(client, path, body, idempotency_key)?;
+    let id = table::text(&run, "id").parse();
+    let id = id.map_err(|_| CliError::failed("the server started a run without an id; is it of another version?"))?;
+    debug::live(client, id, common).map(|run| exit_of(&run))
+}
+
+fn send(client: &Client, path: &str, body: &Value, idempotency_key: Option<&str>) -> Result<Value, CliError> {
+    let body = body.to_string();
+    let mut sent = Sent::body("application/json", body.as_bytes());
+    sent.headers.extend(idempotency_key.map(|key| ("idempotency-key", key)));
+    Ok(client.call("POST", path, &sent)?.1)
+}
+
 /// Starts or resumes a run, and shows it.
 fn post(
     client: &Client,
@@ -197,10 +228,7 @@ fn post(
     common: &Common,
 ) -> Result<Exit, CliError> {
     let query = wait.map(|wait| format!("?wait={wait}")).unwrap_or_default();
-    let body = body.to_string();
-    let mut sent = Sent::body("application/json", body.as_bytes());
-    sent.headers.extend(idempotency_key.map(|key| ("idempotency-key", key)));
-    let (_, run) = client.call("POST", &format!("{path}{query}"), &sent)?;
+    let run = send(client, &format!("{path}{query}"), body, idempotency_key)?;
     match common.output {
         Format::Json => output::json(&run),
         Format::Table => journal::show_run(&run),
@@ -252,7 +280,7 @@ fn show_calls(calls: Vec<Value>) -> Result<(), CliError> {
 }
 
 /// Every item of a list that goes on after a sequence number.
-fn all(client: &Client, path: &str) -> Result<Vec<Value>, CliError> {
+pub(super) fn all(client: &Client, path: &str) -> Result<Vec<Value>, CliError> {
     let mut entries = Vec::new();
     let mut after = Some(0);
     while let Some(sequence) = after {

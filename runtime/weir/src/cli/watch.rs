@@ -25,8 +25,28 @@ pub(super) struct StreamEvent {
     pub(super) data: String,
 }
 
+/// Whether to go on.
+pub(super) enum Going {
+    /// To the next step.
+    On,
+    /// Enough is seen.
+    Stop,
+}
+
 /// Shows each step as soon as it is committed. The run, when it has ended.
 pub(super) fn watch(client: &Client, run: RunId, common: &Common) -> Result<Value, CliError> {
+    let ended = follow(client, run, |data| show(&data, false, common).map(|()| Going::On))?;
+    let ended = ended.unwrap_or_default();
+    show(&ended, true, common)?;
+    Ok(ended)
+}
+
+/// Hands on each journal entry as soon as it is committed. The run, when it has ended; none where it was stopped before.
+pub(super) fn follow(
+    client: &Client,
+    run: RunId,
+    mut each: impl FnMut(Value) -> Result<Going, CliError>,
+) -> Result<Option<Value>, CliError> {
     let path = format!("/v1/runs/{run}/events");
     let mut last_id: Option<String> = None;
     let (mut lost, mut is_first) = (0, true);
@@ -43,10 +63,11 @@ pub(super) fn watch(client: &Client, run: RunId, common: &Common) -> Result<Valu
         while let Some(event) = stream.as_mut().and_then(next) {
             lost = 0;
             let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
-            let is_end = event.name == "ended";
-            show(&data, is_end, common)?;
-            if is_end {
-                return Ok(data);
+            if event.name == "ended" {
+                return Ok(Some(data));
+            }
+            if matches!(each(data)?, Going::Stop) {
+                return Ok(None);
             }
             last_id = event.id.or(last_id);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Definitions, not_taken, read_body};
+use super::{Definitions, Versions, not_taken, read_body};
 use crate::action::{Path, Segment};
 use crate::catalogue::{Catalogue, StoredDocument};
 use crate::document::Document;
@@ -23,14 +23,15 @@ impl Definitions {
     ///
     /// # Errors
     /// The store's, and a stored action that this version of the program cannot read.
-    pub async fn action(
+    pub(crate) async fn action(
         &self,
         tenant: &TenantId,
         kind: &str,
         name: &ActionName,
+        versions: &Versions,
     ) -> Result<Option<Arc<SavedAction>>, StoreError> {
         let definition = action_definition_name(kind, name.as_str());
-        let found = self.store.definition(tenant, DefinitionKind::Action, &definition, None).await?;
+        let found = self.used(tenant, DefinitionKind::Action, &definition, versions).await?;
         found.map(|found| self.read_action(&found)).transpose()
     }
 
@@ -38,9 +39,27 @@ impl Definitions {
     ///
     /// # Errors
     /// As [`Definitions::action`].
-    pub async fn saved_actions(&self, tenant: &TenantId, kind: &str) -> Result<Vec<Arc<SavedAction>>, StoreError> {
+    pub(crate) async fn saved_actions(
+        &self,
+        tenant: &TenantId,
+        kind: &str,
+        versions: &Versions,
+    ) -> Result<Vec<Arc<SavedAction>>, StoreError> {
         let prefix = if kind.is_empty() { String::new() } else { action_definition_name(kind, "") };
-        self.all(tenant, DefinitionKind::Action, &prefix).await?.iter().map(|found| self.read_action(found)).collect()
+        let found = match versions.names(DefinitionKind::Action, &prefix) {
+            None => self.all(tenant, DefinitionKind::Action, &prefix).await?,
+            Some(names) => {
+                let mut found = Vec::new();
+                for name in names {
+                    found.extend(self.used(tenant, DefinitionKind::Action, &name, versions).await?);
+                }
+                found
+            }
+        };
+        for found in &found {
+            versions.note(DefinitionKind::Action, &found.name, found.version);
+        }
+        found.iter().map(|found| self.read_action(found)).collect()
     }
 
     /// The saved actions that a flow may come to, as they are now.
@@ -48,14 +67,15 @@ impl Definitions {
         &self,
         tenant: &TenantId,
         flow: &Flow,
+        versions: &Versions,
     ) -> Result<Vec<Arc<SavedAction>>, StoreError> {
         let mut found = Vec::new();
         for step in &flow.steps {
             let StepKind::Action(action) = &step.kind else { continue };
             match &action.uses {
                 ActionUse::Own(_) => {}
-                ActionUse::Saved(name) => found.extend(self.action(tenant, &action.kind.name, name).await?),
-                ActionUse::OnlyOfType => found.extend(self.saved_actions(tenant, &action.kind.name).await?),
+                ActionUse::Saved(name) => found.extend(self.action(tenant, &action.kind.name, name, versions).await?),
+                ActionUse::OnlyOfType => found.extend(self.saved_actions(tenant, &action.kind.name, versions).await?),
             }
         }
         Ok(found)

@@ -42,11 +42,12 @@ pub(super) async fn find(
 
 /// The saved action that the step means, as it is now.
 async fn saved(attempt: &Attempt<'_>, action: &ActionStep) -> Result<Option<Arc<SavedAction>>, Trouble> {
-    let (definitions, tenant, kind) = (&attempt.ports.definitions, &attempt.run.tenant, action.kind.name.as_str());
+    let (definitions, versions) = (&attempt.ports.definitions, attempt.outside.versions());
+    let (tenant, kind) = (&attempt.run.tenant, action.kind.name.as_str());
     if let ActionUse::Saved(name) = &action.uses {
-        return Ok(definitions.action(tenant, kind, name).await?);
+        return Ok(definitions.action(tenant, kind, name, versions).await?);
     }
-    let mut all = definitions.saved_actions(tenant, kind).await?;
+    let mut all = definitions.saved_actions(tenant, kind, versions).await?;
     match all.len() {
         0 | 1 => Ok(all.pop()),
         several => {

@@ -159,7 +159,9 @@ async fn encrypt(
         return if may_be_left_out { Ok(None) } else { Err(refused("action.no-certificate", why).into()) };
     };
     let attempt = acting.attempt;
-    match attempt.ports.encryption.encrypt(&attempt.run.tenant, certificate, plaintext(value).as_bytes()).await {
+    let plaintext = plaintext(value);
+    let encrypting = attempt.ports.encryption.encrypt(&attempt.run.tenant, certificate, plaintext.as_bytes());
+    match attempt.outside.given("encrypt", encrypting).await {
         Ok(compact) => Ok(Some(compact)),
         Err(error) if error.code == "action.no-certificate" && may_be_left_out => Ok(None),
         Err(error) => Err(refused(error.code, &error.message).into()),

@@ -34,7 +34,7 @@ pub(super) async fn ask(
         idempotency_key: None,
         exchanges: Vec::new(),
     });
-    let request_id = RequestId::generate();
+    let request_id = attempt.outside.request_id("call");
     let envelope = envelope(acting, &request_id, &record.event)?;
     let permitted = permitted(acting, wanted, &connector, envelope)?;
     let timeout = acting.set_up.profile.request_timeout.unwrap_or(acting.kind.request_timeout);
@@ -131,7 +131,10 @@ impl Asking<'_> {
                     }
                     return Ok(answer);
                 }
-                Err(vain) if vain.again && exchanges.len() < ATTEMPTS_MAX.into() && Instant::now() < until => {}
+                Err(vain)
+                    if vain.again
+                        && exchanges.len() < ATTEMPTS_MAX.into()
+                        && !attempt.outside.is_late("another-attempt", until) => {}
                 Err(vain) => return Err(vain.error),
             }
         }

@@ -47,7 +47,7 @@ impl Acting<'_> {
         };
         let waits = self.set_up.time_to_live.min(self.attempt.suspensions.longest);
         tracing::debug!(run = %self.attempt.run.id, waits = duration_text::to_text(waits), "the run is suspended");
-        let until = self.attempt.ports.clock.now().after(waits);
+        let until = self.attempt.outside.after("until", waits);
         Ok(Way::Suspend { awaits: Awaits::Redirect(redirect), remind: None, until })
     }
 

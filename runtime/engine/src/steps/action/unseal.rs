@@ -118,13 +118,16 @@ async fn open(
     };
     let attempt = acting.attempt;
     let late = || refused("run.deadline", "the time of the run was over before the answer was decrypted");
-    let budget = attempt.budget();
-    if budget.is_zero() {
-        return Err(late());
-    }
-    let opened = timeout(budget, attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact)).await;
-    let plain = opened.map_err(|_| late())??;
-    String::from_utf8(plain).map_err(|_| refused("action.not-decrypted", "what it holds is no text"))
+    let opening = async {
+        let budget = attempt.budget();
+        if budget.is_zero() {
+            return Err(late());
+        }
+        let opened = timeout(budget, attempt.ports.encryption.decrypt(&attempt.run.tenant, key, compact)).await;
+        let plain = opened.map_err(|_| late())??;
+        String::from_utf8(plain).map_err(|_| refused("action.not-decrypted", "what it holds is no text"))
+    };
+    attempt.outside.given("decrypt", opening).await
 }
 
 /// Gives the records of operations their encrypted values back: the journal holds no plaintext of them (D-04).

@@ -186,7 +186,7 @@ impl Attempt<'_> {
     /// What the children of this step have in common. None of them has longer than the run, or than the step's own
     /// deadline.
     fn birth(&self, children: &Children) -> Birth<'_> {
-        let now = self.ports.clock.now();
+        let now = self.outside.now("birth");
         let own = self.step.common.deadline.map(|deadline| now.after(deadline));
         let deadline = own.map_or(self.run.deadline, |own| own.min(self.run.deadline));
         let (since, part) = (children.since, children.part);

@@ -68,6 +68,7 @@ fn resume(run: &Run, value: Value) -> Intervention {
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: weir_engine::run::Recorded::default(),
     };
     let lease = Some((owner("starter"), at(2_000)));
     Intervention { client_key: Some(key(run)), run: after, changes, entry, lease, from: vec![RunStateKind::Suspended] }

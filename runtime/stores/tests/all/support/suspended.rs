@@ -38,6 +38,7 @@ pub(crate) fn resume(run: &Run) -> Intervention {
         changes: changes.clone(),
         diagnostics: Vec::new(),
         diagnostics_dropped: 0,
+        recorded: weir_engine::run::Recorded::default(),
     };
     Intervention { run: after, changes, entry, client_key: None, lease: None, from: vec![RunStateKind::Suspended] }
 }

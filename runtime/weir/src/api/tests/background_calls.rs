@@ -30,6 +30,7 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
             changes: Vec::new(),
             diagnostics: Vec::new(),
             diagnostics_dropped: 0,
+            recorded: weir_engine::run::Recorded::default(),
         };
         let uri = "https://mail.test/".parse().unwrap();
         let outbox = OutboxEntry {

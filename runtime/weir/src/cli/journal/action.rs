@@ -4,7 +4,7 @@ use weir_engine::action::ActionAnswer;
 use weir_engine::ports::ActionDecision;
 use weir_engine::run::{ActionRecord, HookKind, OperationResult, ServiceRecord, Skipped};
 
-use super::{Page, pretty, time};
+use super::{Page, time};
 use crate::output::Style;
 
 impl Page {
@@ -22,7 +22,8 @@ impl Page {
             return self.put(1, Some(Style::Warning), &format!("passed over: {why}"));
         }
         self.put(1, Some(Style::Dim), "event");
-        self.put(2, None, &Self::shortened(&pretty(&action.event.payload)));
+        let payload = self.json(&action.event.payload);
+        self.put(2, None, &Self::shortened(&payload));
         for allowed in &action.event.allowed_operations {
             let text = format!("may {} {}", allowed.op.as_str(), allowed.paths.join(", "));
             self.put(2, Some(Style::Dim), text.trim_end());

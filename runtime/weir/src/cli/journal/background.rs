@@ -3,11 +3,11 @@
 use weir_engine::run::{BackgroundCall, BackgroundState, CallRecord};
 
 use super::{Page, time};
-use crate::output::{self, Colours, Style};
+use crate::output::{self, Style};
 
 /// Prints one call.
 pub(in crate::cli) fn show_call(call: &BackgroundCall) {
-    let page = Page { colours: Colours::of_stdout(), lines: Vec::new() };
+    let page = Page::of_stdout();
     output::line(&page.background_call(call).lines.join("\n"));
 }
 
@@ -60,6 +60,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Colours;
     use expect_test::expect;
     use serde_json::json;
 
@@ -78,7 +79,7 @@ mod tests {
             "body_bytes_left_out": 7
         }))
         .unwrap();
-        let page = Page { colours: Colours::Off, lines: Vec::new() }.background_call(&call);
+        let page = Page::new(Colours::Off).background_call(&call);
         expect![[r#"
             2. notify  background call mail.send
               request
