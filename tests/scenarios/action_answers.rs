@@ -144,7 +144,7 @@ async fn a_bad_answer_is_never_a_success_and_says_what_is_wrong() {
         (ok(r#"{"actionStatus": "SUCCESS", "operations": null}"#), unusable, "at `/operations`: it is null"),
         (ok(operations(1000)), "action.too-many-operations", "it has 1000 operations; at most 200"),
         (ok(large.to_string()), "connector.response-too-large", "4194304 bytes"),
-        (ok(r#"{"actionStatus": "FAILED", "actionStatus": "SUCCESS"}"#), unusable, "`actionStatus` stands twice"),
+        (ok(r#"{"actionStatus": "FAILED", "actionStatus": "SUCCESS"}"#), unusable, "a name stands twice"),
         (ok(nested), unusable, "nests deeper than 64 levels"),
         (ok(b"{\"actionStatus\": \"SUCCESS\xff\"}"), unusable, "no UTF-8: byte 26"),
         (response(403, "application/json", SUCCESS), "action.unexpected-status", "the status 403"),

@@ -46,7 +46,7 @@ async fn each_step_is_shown_with_what_it_sent_got_and_changed() {
         "1. person  call random-user.lookup",
         "pre-call correlate@1.0.0",
         "of 2000000000 fuel",
-        "input\n",
+        "input {\n",
         "request, after the hook\n    POST http",
         "response, as it came\n    200",
         "log: ",

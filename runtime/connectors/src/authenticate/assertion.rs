@@ -33,13 +33,14 @@ pub(super) fn signed(
 
 fn problem(error: JwsError) -> Problem {
     match error {
-        JwsError::UnusableKey => "has a private key that cannot sign; RSA from 2048 bits, ECDSA on P-256 and Ed25519 can",
+        JwsError::UnusableKey => {
+            "has a private key that cannot sign; RSA from 2048 bits, ECDSA on P-256 and Ed25519 can"
+        }
         JwsError::KeyKind => {
             "has a private key of another kind than `assertion.algorithm` needs: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA"
         }
         JwsError::Failed => "has a private key that failed to sign",
     }
-    .into()
 }
 
 fn claims(assertion: &Assertion, audience: &str, now: SystemTime) -> Result<Map<String, Value>, Problem> {

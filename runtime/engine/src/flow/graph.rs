@@ -59,11 +59,7 @@ pub(super) fn targets(step: &Step) -> Vec<&StepId> {
 
 /// The steps among these targets.
 pub(super) fn ids(targets: Vec<&Target>) -> Vec<&StepId> {
-    let id = |target| match target {
-        &Target::Step(ref id) => Some(id),
-        Target::End => None,
-    };
-    targets.into_iter().filter_map(id).collect()
+    targets.into_iter().filter_map(Target::step).collect()
 }
 
 fn duplicates(flow: &Flow, document: &Document, faults: &mut Faults) {

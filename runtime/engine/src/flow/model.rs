@@ -174,6 +174,16 @@ pub enum Target {
     End,
 }
 
+impl Target {
+    /// The step, where it is one.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Step(id) => Some(id),
+            Self::End => None,
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Debug)]
 pub enum StepKind {

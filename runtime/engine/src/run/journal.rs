@@ -15,7 +15,9 @@ use crate::run::diagnostic::DiagnosticEntry;
 use crate::run::record::Claim;
 use crate::run::recorded::Recorded;
 use crate::run::state::{Ending, RunStateKind, Waits};
-use crate::run::step_records::{ChildrenRecord, RedirectRecord, SignedRecord, TransformRecord, WaitRecord};
+use crate::run::step_records::{
+    ChildrenRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord, WaitRecord,
+};
 use crate::run::suspension::{Awaits, Reminder};
 use crate::time::Timestamp;
 
@@ -180,19 +182,6 @@ pub enum StepRecord {
     },
     /// The step was not run: the run could not go on.
     NotRun,
-}
-
-/// A call that reminded somebody of a suspended run. The prompt's token is masked in all of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReminderRecord {
-    /// Its number among those of the step, from 0.
-    pub index: u32,
-    /// The call; none where it could not be told without the token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<CallRecord>,
-    /// Why nobody may have been reminded. The run stays suspended all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<StepError>,
 }
 
 /// A connector call with its hooks (F-05, F-09).

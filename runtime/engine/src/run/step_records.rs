@@ -1,9 +1,9 @@
-//! What the journal keeps of the simple kinds of steps.
+//! What the journal keeps of kinds of steps, where that is little.
 
-use super::family::{Children, Part};
 use serde::{Deserialize, Serialize};
 
-use super::journal::HookRecord;
+use super::family::{Children, Part};
+use super::journal::{CallRecord, HookRecord, StepError};
 use crate::connector::SigningAlgorithm;
 use crate::ids::IdentityName;
 use crate::ports::PostResponseDecision;
@@ -82,4 +82,17 @@ impl ChildrenRecord {
             cancelling: children.cancelling,
         }
     }
+}
+
+/// A call that reminded somebody of a suspended run. The prompt's token is masked in all of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReminderRecord {
+    /// Its number among those of the step, from 0.
+    pub index: u32,
+    /// The call; none where it could not be told without the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallRecord>,
+    /// Why nobody may have been reminded. The run stays suspended all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
 }

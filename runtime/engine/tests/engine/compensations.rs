@@ -66,10 +66,8 @@ async fn a_compensation_that_fails_is_told_and_the_others_go_on() {
 #[tokio::test(start_paused = true)]
 async fn what_children_did_is_taken_back_when_their_parent_fails_later() {
     // covers F-02, F-10
-    let each = format!(
-        "{{ id: all, for-each: {{ items: \"${{event.list}}\", steps: [{{ id: s, call: sys.get, arguments: {{ q: \
-         \"do-${{item.value}}\" }}, compensate: [{{ id: u, call: sys.get, arguments: {{ q: \"un-${{item.value}}\" }} }}] }}] }} }}"
-    );
+    let each = "{ id: all, for-each: { items: \"${event.list}\", steps: [{ id: s, call: sys.get, arguments: { q: \
+                \"do-${item.value}\" }, compensate: [{ id: u, call: sys.get, arguments: { q: \"un-${item.value}\" } }] }] } }";
     let flow = format!("flow: f\nsteps: [{}, {each}, {{ id: x, fail: {{ reason: no }} }}]\n", undone("a"));
     let house = House::new(&flow, Script::default()).await;
     let failed = run(&house, json!({ "list": ["1", "2", "3"] })).await;

@@ -52,8 +52,7 @@ impl DyingStore {
         if self.writes_last {
             let _ = verb.await;
         }
-        self.read()?;
-        unreachable!("it is dead")
+        Err(self.read().expect_err("it is dead"))
     }
 }
 

@@ -133,8 +133,11 @@ pub(super) fn is_content(key: &[u8]) -> bool {
     !records::is_count(key) && records::OWN_OF_BACK_END.iter().all(|name| *key != *records::own_record(name))
 }
 
+/// A key with its value; none where the row was removed.
+type Entry = (Vec<u8>, Option<Vec<u8>>);
+
 /// The entries of a part; `None` where it is malformed.
-pub(super) fn entries(mut content: &[u8]) -> Option<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+pub(super) fn entries(mut content: &[u8]) -> Option<Vec<Entry>> {
     let mut found = Vec::new();
     while !content.is_empty() {
         let (key_bytes, rest) = content.split_first_chunk::<4>()?;

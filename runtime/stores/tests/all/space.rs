@@ -72,7 +72,6 @@ fn space_comes_back_when_runs_go() {
     let most = sizes.iter().max().unwrap();
     // sled rewrites its segments when half of them are garbage; its bound is not the number of rounds.
     assert!(*most < SLED_BYTES_MAX + 2 * live_once, "{sizes:?}");
-    eprintln!("sled's files after each round of {runs} runs: {sizes:?}");
 }
 
 /// What sled takes for itself: its log begins with segments of half a MiB, and a snapshot.

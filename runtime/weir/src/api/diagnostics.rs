@@ -347,7 +347,7 @@ pub(super) async fn live(
         ..DiagnosticFilter::default()
     };
     let entries = app.engine.follow_diagnostics(caller.tenant(), filter);
-    let live = Live { app, principal: caller.principal.clone(), entries, _place: place };
+    let live = Live { app, principal: caller.principal, entries, _place: place };
     let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }

@@ -142,7 +142,7 @@ fn check(nodes: &[Node], crashes: &[Crash]) {
         let claims: BTreeMap<String, i64> =
             claims.iter().map(|claim| (claim.key.clone(), claim.value.as_i64().unwrap())).collect();
         let certain: BTreeMap<String, i64> =
-            claims.clone().into_iter().filter(|(key, _)| !effects.may_claim.contains(key)).collect();
+            claims.into_iter().filter(|(key, _)| !effects.may_claim.contains(key)).collect();
         assert_eq!(certain, effects.claims, "{about}");
     }
     let callers = trial.upstream.callers();

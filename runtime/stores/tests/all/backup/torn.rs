@@ -56,7 +56,7 @@ fn something_else_or_something_more_is_refused() {
     assert_eq!(other(b"PK\x03\x04 an archive of something"), Some("backup.damaged"));
     assert_eq!(other(&[bytes.as_slice(), b"x"].concat()), Some("backup.damaged"));
     assert_eq!(other(&[bytes.as_slice(), bytes.as_slice()].concat()), Some("backup.damaged"));
-    let mut newer = bytes.clone();
+    let mut newer = bytes;
     newer[12] = 2;
     assert_eq!(other(&newer), Some("backup.newer-format"));
     assert_eq!(verify(&dir.path().join("missing")).unwrap_err().code(), "backup.not-read");
