@@ -47,7 +47,7 @@ async fn each_step_is_shown_with_what_it_sent_got_and_changed() {
         "pre-call correlate@1.0.0",
         "of 2000000000 fuel",
         "input {\n",
-        "request, after the hook\n    POST http",
+        "request, after the hook\n    - POST http",
         "response, as it came\n    200",
         "log: ",
         "  context\n    + connectors.person\n",

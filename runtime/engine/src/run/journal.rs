@@ -12,11 +12,10 @@ use crate::ports::{
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
-use crate::run::record::Claim;
 use crate::run::recorded::Recorded;
 use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::run::step_records::{
-    ChildrenRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord, WaitRecord,
+    BranchRecord, ChildrenRecord, ClaimRecord, RedirectRecord, ReminderRecord, TransformRecord, WaitRecord,
 };
 use crate::run::suspension::{Awaits, Reminder};
 use crate::time::Timestamp;
@@ -289,13 +288,6 @@ pub struct GrantedCallRecord {
     pub outcome: Result<Response, CallError>,
 }
 
-/// A condition: which branch was taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BranchRecord {
-    /// The index of the branch in the document, from 0; none where no branch held.
-    pub branch: Option<usize>,
-}
-
 /// An action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionRecord {
@@ -390,15 +382,4 @@ pub enum OperationResult {
     Dropped,
     /// Refused, and with it the whole response.
     Rejected,
-}
-
-/// The claims that a step set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClaimRecord {
-    /// In the order of the document.
-    pub claims: Vec<Claim>,
-    /// The signature of all claims until then, where the step signs. A replay takes it from here: some signatures
-    /// differ each time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed: Option<SignedRecord>,
 }

@@ -20,14 +20,15 @@ pub use self::diagnostic::{
 };
 pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
 pub use self::journal::{
-    ActionRecord, BranchRecord, CallRecord, ClaimRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry,
-    OperationRecord, OperationResult, SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
+    ActionRecord, CallRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry, OperationRecord, OperationResult,
+    SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub(crate) use self::recorded::DONE;
 pub use self::recorded::{Given, Recorded};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
 pub use self::step_records::{
-    ChildrenRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord, WaitRecord,
+    BranchRecord, ChildrenRecord, ClaimRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord,
+    WaitRecord,
 };
 pub use self::suspension::{Awaits, Prompt, Reminder, Suspension};

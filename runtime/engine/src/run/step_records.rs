@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::family::{Children, Part};
 use super::journal::{CallRecord, HookRecord, StepError};
+use super::record::Claim;
 use crate::connector::SigningAlgorithm;
 use crate::ids::IdentityName;
 use crate::ports::PostResponseDecision;
@@ -95,4 +96,22 @@ pub struct ReminderRecord {
     /// Why nobody may have been reminded. The run stays suspended all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
+}
+
+/// A condition: which branch was taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BranchRecord {
+    /// The index of the branch in the document, from 0; none where no branch held.
+    pub branch: Option<usize>,
+}
+
+/// The claims that a step set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimRecord {
+    /// In the order of the document.
+    pub claims: Vec<Claim>,
+    /// The signature of all claims until then, where the step signs. A replay takes it from here: some signatures
+    /// differ each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedRecord>,
 }

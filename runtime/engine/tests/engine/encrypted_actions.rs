@@ -50,7 +50,7 @@ fn answering(operations: Vec<Operation>) -> (Script, Arc<Mutex<Vec<Value>>>) {
 }
 
 fn event() -> Value {
-    json!({"user": {"claims": [{"uri": "x/mobile", "value": ["070", "071"]}], "credentials": {"pin": "4711"}}})
+    json!({"user": {"claims": [{"uri": "x/mobile", "value": ["0796660", "0795550"]}], "credentials": {"pin": "4711"}}})
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_plugin_sees_what_is_encrypted_and_the_journal_keeps_what_came_encrypt
     let (run, journal) = house.run(event()).await;
     assert_eq!(run.ending(), Some(&Ending::Completed { claims: Vec::new() }), "the plain value is in the event");
     let user = json!({
-        "claims": [{"uri": "x/mobile", "value": mirrored("theirs", "070,071")}],
+        "claims": [{"uri": "x/mobile", "value": mirrored("theirs", "0796660,0795550")}],
         "credentials": {"pin": mirrored("theirs", r#"{"type":"PLAIN_TEXT","value":"4711"}"#)},
     });
     assert_eq!(seen.lock().unwrap()[0]["flow"]["user"], user);
@@ -82,7 +82,7 @@ async fn a_plugin_sees_what_is_encrypted_and_the_journal_keeps_what_came_encrypt
     let mut entry = journal[0].clone();
     entry.mask(&names);
     for shown in [context.to_string(), serde_json::to_string(&entry).unwrap()] {
-        for secret in ["gold", "4711", "070"] {
+        for secret in ["gold", "4711", "0796660"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
         assert!(shown.contains("ann"), "what is not encrypted is shown: {shown}");
@@ -181,5 +181,5 @@ async fn what_a_run_has_encrypted_stays_masked_when_its_action_is_gone() {
     let mut context = house.context(&run).await;
     assert!(context.to_string().contains("gold"));
     names.mask_context(&mut context);
-    assert!(!context.to_string().contains("gold") && !context.to_string().contains("070"), "{context}");
+    assert!(!context.to_string().contains("gold") && !context.to_string().contains("0796660"), "{context}");
 }

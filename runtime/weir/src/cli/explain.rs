@@ -44,7 +44,7 @@ mod tests {
     use std::path::Path;
 
     /// What stands before the dot of our codes.
-    const AREAS: [&str; 20] = [
+    const AREAS: [&str; 21] = [
         "action",
         "action-type",
         "auth",
@@ -59,6 +59,7 @@ mod tests {
         "object",
         "plugin",
         "prompt",
+        "replay",
         "request",
         "run",
         "server",
