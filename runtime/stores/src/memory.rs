@@ -90,6 +90,13 @@ impl Backend for Memory {
         Ok(outcome)
     }
 
+    async fn make_room<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(verb).await
+    }
+
     async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Pinned, StoreError> {
         let pinned = self.blobs.pins.pin(blobs.iter().map(|blob| Digest::of(blob)).collect());
         lock(&self.blobs.kept).extend(pinned.digests().iter().copied().zip(blobs));

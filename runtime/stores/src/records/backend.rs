@@ -30,6 +30,13 @@ pub(crate) trait Backend: Send + Sync + 'static {
         verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send;
 
+    /// The same for a verb that gives space back: taken below the floor of free space, down to half of it, where every
+    /// other is refused. What fills a disk could else never be removed from it.
+    fn make_room<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
+
     /// Keeps large values under their digests, durably, and pins them: no row names them yet.
     fn keep_blobs(&self, blobs: Vec<Bytes>) -> impl Future<Output = Result<Pinned, StoreError>> + Send;
 

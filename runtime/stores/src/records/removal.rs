@@ -128,7 +128,7 @@ fn clean(draft: &mut Draft<'_>) -> Result<bool, StoreError> {
 async fn clean_up<B: Backend>(backend: &B) -> Result<bool, StoreError> {
     for _ in 0..PIECES_MAX {
         let notes = |rows: &dyn Rows| Ok(rows.next(keys::REMOVED, &rows::end_of(keys::REMOVED))?.is_some());
-        if !backend.read(notes, |found, _| Ok(found)).await? || !backend.write(clean).await? {
+        if !backend.read(notes, |found, _| Ok(found)).await? || !backend.make_room(clean).await? {
             return Ok(false);
         }
     }
@@ -156,7 +156,7 @@ pub(super) async fn remove_ended<B: Backend>(store: &Records<B>, turn: Retention
     }
     let removed = going.len();
     if removed > 0 {
-        backend.write(move |draft| going.iter().try_for_each(|run| take_away(draft, run))).await?;
+        backend.make_room(move |draft| going.iter().try_for_each(|run| take_away(draft, run))).await?;
     }
     let unclean = clean_up(backend).await?;
     Ok(Retained { tenant: Some(tenant), removed, more: stopped || (more && removed > 0) || unclean })
@@ -179,7 +179,7 @@ pub(super) async fn remove_run<B: Backend>(
     if !family_may_go(&store.backend, &key).await? {
         return Ok(Removal::Held);
     }
-    store.backend.write(move |draft| take_away(draft, &key)).await?;
+    store.backend.make_room(move |draft| take_away(draft, &key)).await?;
     clean_up(&store.backend).await?;
     Ok(Removal::Removed)
 }

@@ -162,6 +162,8 @@ pub(crate) fn signal(draft: &mut Draft<'_>, run: &RunKey, since: Timestamp) -> R
             Standing { place: Place::Queued { since }, pass, ..before.clone() }
         }
         Place::Leased { .. } => Standing { signalled: true, ..before.clone() },
+        // Its lease is over, and its owner may still commit that it rests.
+        Place::Queued { .. } if before.owner.is_some() => Standing { signalled: true, ..before.clone() },
         Place::Queued { .. } | Place::Ended => return Ok(()),
     };
     after.write(draft, run, Some(&before))

@@ -99,7 +99,7 @@ async fn sweep<B: Backend>(store: &Records<B>, now: Timestamp) -> Result<Swept, 
     let mut swept = Swept { looked_at: kept.len(), ..Swept::default() };
     for piece in store.sweeper.sighted(part, garbage, now).chunks(VALUES_MAX) {
         let (piece, remover) = (piece.to_vec(), store.backend.remover());
-        let removed = store.backend.write(move |draft| remove(draft, &*remover, &piece)).await?;
+        let removed = store.backend.make_room(move |draft| remove(draft, &*remover, &piece)).await?;
         swept.removed += removed.removed;
         swept.bytes = swept.bytes.saturating_add(removed.bytes);
     }

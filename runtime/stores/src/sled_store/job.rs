@@ -11,6 +11,12 @@ pub(super) trait Job: Send {
     /// Calls the verb; gives its changes where it succeeded.
     fn run(&mut self, rows: &dyn Rows, group: &Changes) -> Option<Changes>;
 
+    /// Whether the verb gives space back.
+    fn makes_room(&self) -> bool;
+
+    /// The verb is not called, for this reason.
+    fn refuse(&mut self, why: StoreError);
+
     /// Tells the caller. `Err` where the group did not become durable.
     fn settle(self: Box<Self>, durable: Result<(), StoreError>);
 }
@@ -20,6 +26,7 @@ pub(super) struct Call<V, T> {
     pub(super) verb: Option<V>,
     pub(super) outcome: Option<Result<T, StoreError>>,
     pub(super) caller: oneshot::Sender<Result<T, StoreError>>,
+    pub(super) makes_room: bool,
     /// A place in the queue, free when the caller was told.
     pub(super) _place: OwnedSemaphorePermit,
 }
@@ -46,6 +53,14 @@ where
         };
         self.outcome = Some(outcome);
         changes
+    }
+
+    fn makes_room(&self) -> bool {
+        self.makes_room
+    }
+
+    fn refuse(&mut self, why: StoreError) {
+        self.outcome = Some(Err(why));
     }
 
     fn settle(self: Box<Self>, durable: Result<(), StoreError>) {

@@ -119,6 +119,20 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.unwrap_or_else(|panic| Err(StoreError::Backend { verb, source: panic.into() }))
 }
 
+impl Sled {
+    async fn hand_to_writer<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+        makes_room: bool,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(stopped)?;
+        let (caller, told) = oneshot::channel();
+        let call = Box::new(Call { verb: Some(verb), outcome: None, caller, makes_room, _place: place });
+        self.jobs.as_ref().ok_or_else(|| stopped(()))?.send(call).map_err(stopped)?;
+        told.await.map_err(stopped)?
+    }
+}
+
 impl Backend for Sled {
     async fn read<A: Send + 'static, T: Send + 'static>(
         &self,
@@ -140,11 +154,14 @@ impl Backend for Sled {
         &self,
         verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(stopped)?;
-        let (caller, told) = oneshot::channel();
-        let call = Box::new(Call { verb: Some(verb), outcome: None, caller, _place: place });
-        self.jobs.as_ref().ok_or_else(|| stopped(()))?.send(call).map_err(stopped)?;
-        told.await.map_err(stopped)?
+        self.hand_to_writer(verb, false).await
+    }
+
+    async fn make_room<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hand_to_writer(verb, true).await
     }
 
     async fn keep_blobs(&self, blobs: Vec<Bytes>) -> Result<Pinned, StoreError> {

@@ -105,13 +105,21 @@ impl Writer {
         if let Some(trouble) = self.shared.gauge.trouble() {
             return Err(GroupError::Refused(refused(trouble)));
         }
-        self.shared.check_space(0).map_err(GroupError::Refused)?;
+        let full = match self.shared.check_space(0) {
+            Err(StoreError::Full { free, floor }) => Some((free, floor)),
+            checked => checked.map(|()| None).map_err(GroupError::Refused)?,
+        };
         let mut changes = Changes::new();
         {
             let view = self.shared.view.blocking_read();
             let database = view.as_ref().ok_or_else(|| GroupError::Refused(super::database::closed()))?;
             for job in group {
-                changes.extend(job.run(database, &changes).unwrap_or_default());
+                match full {
+                    Some((free, floor)) if !job.makes_room() || free < floor / 2 => {
+                        job.refuse(StoreError::Full { free, floor });
+                    }
+                    _ => changes.extend(job.run(database, &changes).unwrap_or_default()),
+                }
             }
             if changes.is_empty() {
                 return Ok(());

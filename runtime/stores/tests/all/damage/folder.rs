@@ -1,6 +1,9 @@
 //! What is missing, newer, or not to be written.
 
+use weir_engine::ports::{Removal, Retention as _};
+
 use super::*;
+use crate::support::complete;
 
 #[test]
 fn what_is_missing_is_missed() {
@@ -85,6 +88,32 @@ fn below_the_floor_reads_go_on_and_writes_do_not() {
                     Ok(()) => assert!(taken),
                     Err(error) => assert_eq!((error.code(), taken), ("store.full", false)),
                 }
+            }
+        });
+    }
+}
+
+// covers F-14; design 6, point 5: what fills a disk can be removed from it
+#[test]
+fn below_the_floor_runs_that_have_ended_can_be_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (run, free) = block_on(async {
+        let (run, lease) = begin(&store, "acme", "signup").await;
+        store.commit_step(step(&run, &lease, complete(), vec![])).await.unwrap();
+        (run, store.health().await.bytes_free.unwrap())
+    });
+    drop(store);
+    // Other tests fill and empty the same disk meanwhile.
+    let slack = 1 << 30;
+    for (free_bytes_min, goes) in [(free.saturating_mul(4), false), (free.saturating_add(slack), true)] {
+        let store = SledStore::open(dir.path(), SledSettings { free_bytes_min, ..settings() }).unwrap();
+        block_on(async {
+            let refused = store.start_run(new_run("acme", "signup")).await.unwrap_err();
+            assert_eq!(refused.code(), "store.full");
+            match store.remove_run(&run.tenant, run.id).await {
+                Ok(removal) => assert_eq!((removal, goes), (Removal::Removed, true)),
+                Err(error) => assert_eq!((error.code(), goes), ("store.full", false)),
             }
         });
     }
