@@ -81,13 +81,59 @@ fn pending(operator: &Api) -> usize {
     line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Everything.
+/// The child runs that a run names: in what its steps left behind, and where it took back what they did.
+fn children(kept: &Kept) -> Vec<String> {
+    let mut found = Vec::new();
+    named(&kept.context["steps"], &mut found);
+    let records = kept.journal.iter().map(|entry| &entry["record"]);
+    let taken_back = records.filter(|record| record["kind"] == "compensation" && !record["state"].is_null());
+    found.extend(taken_back.filter_map(|record| record["run"].as_str()).map(str::to_owned));
+    found
+}
+
+fn named(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| named(item, found)),
+        serde_json::Value::Object(members) => {
+            if let (Some(run), Some(_)) = (members.get("run").and_then(|run| run.as_str()), members.get("state")) {
+                found.push(run.to_owned());
+            }
+            members.values().for_each(|member| named(member, found));
+        }
+        _ => {}
+    }
+}
+
+/// A run with its family.
+fn with_children(api: &Api, run: &str) -> Vec<(String, Kept)> {
+    let mut family = Vec::new();
+    let mut left = vec![run.to_owned()];
+    while let Some(run) = left.pop() {
+        if family.iter().any(|(known, _)| *known == run) {
+            continue;
+        }
+        let mut kept = kept(api, &run).unwrap();
+        if !family.is_empty() {
+            kept.is_child = true;
+            // It begins with the first step of its list, whatever flow that is in.
+            kept.first = kept
+                .journal
+                .first()
+                .map(|entry| entry["step"].as_str().unwrap_or_default().to_owned())
+                .unwrap_or_default();
+        }
+        left.extend(children(&kept));
+        family.push((run, kept));
+    }
+    family
+}
+
+/// Everything, child runs too, which no listing has.
 pub(crate) fn everything(api: &Api) -> BTreeMap<String, Kept> {
     let runs = runs(api, "");
     let parts = runs.chunks(runs.len().div_ceil(READERS).max(1));
     std::thread::scope(|scope| {
-        let read =
-            |part: &[String]| -> Vec<_> { part.iter().map(|run| (run.clone(), kept(api, run).unwrap())).collect() };
+        let read = |part: &[String]| -> Vec<_> { part.iter().flat_map(|run| with_children(api, run)).collect() };
         let readers: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
         readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect()
     })

@@ -76,6 +76,8 @@ pub(crate) struct Served {
 /// A run as the server has it.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Kept {
+    /// Whether another run began it.
+    pub(crate) is_child: bool,
     /// The step that runs of its flow begin with.
     pub(crate) first: String,
     pub(crate) state: String,

@@ -10,11 +10,12 @@ pub(crate) struct Kind {
     pub(crate) weight: u64,
 }
 
-pub(crate) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 5] = [
     Kind { flow: "order", document: include_str!("flows/order.yaml"), first: "reserve", weight: 4 },
     Kind { flow: "mail", document: include_str!("flows/mail.yaml"), first: "first", weight: 3 },
     Kind { flow: "login", document: include_str!("flows/login.yaml"), first: "pin", weight: 3 },
     Kind { flow: "refusal", document: include_str!("flows/refusal.yaml"), first: "ask", weight: 1 },
+    Kind { flow: "family", document: include_str!("flows/family.yaml"), first: "reserve", weight: 3 },
 ];
 
 /// Every how many runs carries a text that makes its rows larger than the store keeps in sled.
@@ -51,6 +52,7 @@ pub(crate) fn connector(url: &str) -> String {
     let functions: String = [
         function("reserve", waiting),
         function("charge", waiting),
+        function("release", waiting),
         function("refuse", waiting),
         function("notify", "    mode: background\n    retry: { attempts-max: 1 }\n"),
         "  - { name: check, method: POST, endpoint: /check }\n".to_owned(),

@@ -14,6 +14,8 @@ pub(super) enum Led<'a> {
     Away,
     /// The step waits for something else, and runs again by itself.
     Again,
+    /// The run is ready for another look at its child runs.
+    Look,
     End,
 }
 
@@ -21,12 +23,18 @@ pub(super) fn led(entry: &Value) -> Option<Led<'_>> {
     let outcome = &entry["outcome"];
     let (name, value) = outcome.as_object()?.iter().next()?;
     match name.as_str() {
+        "next" if is_of_family(entry) && value["step"] == entry["step"] => Some(Led::Look),
         "next" => value["step"].as_str().map(Led::To),
         "suspended" => Some(Led::Away),
         "waiting" => Some(Led::Again),
         "end" => Some(Led::End),
         _ => None,
     }
+}
+
+/// A look at child runs, a compensation, or the end behind them: the run stays at its step meanwhile.
+fn is_of_family(entry: &Value) -> bool {
+    ["children", "compensation", "not-run"].iter().any(|kind| entry["record"]["kind"] == *kind)
 }
 
 pub(super) fn step(entry: &Value) -> &str {
@@ -56,8 +64,12 @@ pub(super) fn check(run: &str, kept: &Kept, findings: &mut Findings) {
 fn chain(run: &str, kept: &Kept, findings: &mut Findings) {
     let mut due = kept.first.as_str();
     let mut is_away = false;
+    let mut is_winding_down = false;
     for entry in &kept.journal {
         let (number, step) = (&entry["sequence"], step(entry));
+        if is_winding_down && is_of_family(entry) {
+            continue;
+        }
         if step != due || is_resume(entry) != is_away {
             let found = if is_resume(entry) { "a resume of" } else { "the step" };
             findings.add("order", format!("{run}: entry {number} is {found} `{step}`, `{due}` was due"));
@@ -69,8 +81,11 @@ fn chain(run: &str, kept: &Kept, findings: &mut Findings) {
                 is_away = true;
                 step
             }
-            Some(Led::Again) => step,
-            Some(Led::End) => "no step: the run was over",
+            Some(Led::Again | Led::Look) => step,
+            Some(Led::End) => {
+                is_winding_down = true;
+                "no step: the run was over"
+            }
             None => "unknown: the entry before led nowhere",
         };
     }
@@ -88,8 +103,11 @@ fn once(run: &str, kept: &Kept, findings: &mut Findings) {
             *marks.entry(entry["record"]["input"]["mark"].to_string()).or_insert(0) += 1;
             continue;
         }
-        *times.entry(step(entry)).or_insert(0) += 1;
-        if matches!(led(entry), Some(Led::Away | Led::Again)) {
+        // The end behind what was taken back is not the step's own.
+        if entry["record"]["kind"] != "not-run" {
+            *times.entry(step(entry)).or_insert(0) += 1;
+        }
+        if matches!(led(entry), Some(Led::Away | Led::Again | Led::Look)) {
             *away.entry(step(entry)).or_insert(0) += 1;
         }
     }

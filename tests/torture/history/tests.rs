@@ -37,6 +37,7 @@ fn sound() -> History {
     let mail =
         json!({ "sequence": 5, "idempotency_key": "r.mail", "state": "succeeded", "exchange": exchange(200, 5) });
     let kept = Kept {
+        is_child: false,
         first: "pin".to_owned(),
         state: "completed".to_owned(),
         revision: 5,

@@ -22,7 +22,8 @@ pub(super) fn check(history: &History, stage: Stage, findings: &mut Findings) {
         }
     }
     let named: BTreeSet<_> = runs_of.values().flatten().map(|run| run.as_str()).collect();
-    for run in history.kept.keys().filter(|run| stage == Stage::End && !named.contains(run.as_str())) {
+    let started = history.kept.iter().filter(|(_, kept)| !kept.is_child).map(|(run, _)| run);
+    for run in started.filter(|run| stage == Stage::End && !named.contains(run.as_str())) {
         // Clients repeat a start until it is answered: a start that was not taken for a repetition made this one.
         findings.add("twice", format!("no start was answered with {run}"));
     }
@@ -47,11 +48,13 @@ fn one(run: &str, told: &Told, kept: &Kept, findings: &mut Findings) {
                 return findings.add("lost", lost(what));
             }
             let entry = revision.checked_sub(1).and_then(|index| kept.journal.get(index as usize));
+            // An end that is not the last entry was the beginning of taking back.
+            let is_last = kept.journal.len() as u64 == *revision;
             let was = match entry.and_then(led) {
                 Some(Led::Away) => "suspended",
                 Some(Led::Again) => "waiting",
-                Some(Led::End) => kept.state.as_str(),
-                Some(Led::To(_)) | None => "ready",
+                Some(Led::End) if is_last => kept.state.as_str(),
+                Some(Led::End | Led::To(_) | Led::Look) | None => "ready",
             };
             if was != state {
                 findings.add("lost", lost(format!("it was seen {state} at revision {revision}, and was {was} then")));
