@@ -142,6 +142,7 @@ pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError
         (None, Some(deadline)) => steps::within(deadline, Box::pin(run_kind(attempt))).await,
         (None, None) => run_kind(attempt).await,
     };
+    let done = steps::unless_run_is_over(attempt, done);
     conclude(attempt, done, started.elapsed())
 }
 
@@ -269,6 +270,10 @@ fn lead_on(
                 None => return Ok((StepOutcome::End(Ending::Failed { step: step.clone(), failure }), left_behind)),
             }
         }
+        // Nothing of the run comes after its deadline.
+        Way::Error(error) if error.code == RUN_DEADLINE => {
+            return Ok((StepOutcome::End(Ending::Error { step: step.clone(), error }), None));
+        }
         Way::Error(error) => {
             if let Some(rests) = steps::rest_after(attempt, &error) {
                 return Ok((rests, None));
@@ -362,6 +367,9 @@ impl Attempt<'_> {
         }
     }
 }
+
+/// The code of the error that ends a run at its deadline (F-12).
+pub(crate) const RUN_DEADLINE: &str = "run.deadline";
 
 /// A step error of a code.
 pub(crate) fn step_error(code: &str, message: impl ToString) -> StepError {

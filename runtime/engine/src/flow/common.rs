@@ -67,7 +67,10 @@ pub struct StepRetry {
     #[serde(default = "backoff_max", with = "crate::duration_text")]
     #[schemars(with = "String")]
     pub backoff_max: Duration,
-    /// The codes of the errors after which it is tried again, such as `connector.request-timeout`. Every error by default.
+    /// The codes of the errors after which it is tried again, such as `connector.request-timeout`, or families of them,
+    /// such as `connector.*`. By default every error but those of the flow's own making: `expression.*`, `flow.*`,
+    /// `prompt.*`, `connector.invalid-argument`, `connector.interpolation`, `connector.request-not-permitted` and
+    /// `run.step-too-large`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<String>,
     /// What comes after the last attempt.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::ids::{ConnectorName, FunctionName};
 use crate::ports::{Exchange, HookError, InvocationLimits, LogLine};
 use crate::run::{Ending, GrantedCallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
+use crate::step::RUN_DEADLINE;
 
 /// A hook's invocation, whatever it decided.
 pub(super) struct HookFacts<'a> {
@@ -34,7 +35,7 @@ pub(super) fn is_executed(entry: &JournalEntry) -> bool {
         StepOutcome::Suspended { .. } | StepOutcome::End(_) => None,
     };
     // What a clock cut short is not cut short again.
-    let is_late = error.is_some_and(|error| error.code == "step.deadline");
+    let is_late = error.is_some_and(|error| matches!(error.code.as_str(), "step.deadline" | RUN_DEADLINE));
     // Child runs are executed again as runs of their own; what was seen of them is the journal's to say.
     let is_of_family = matches!(entry.record, Children(_) | Cancelled { .. } | Compensation { .. });
     !is_late && !is_of_family && !matches!(entry.record, Resumed { .. } | Continued { .. } | Reminder(_) | NotRun)

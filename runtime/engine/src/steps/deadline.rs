@@ -1,5 +1,5 @@
-//! The deadline of a step's attempt (F-12): what a call or a hook may take is cut to it, and what takes longer all the
-//! same is given up.
+//! The deadlines of a step's attempt and of its run (F-12): what a call or a hook may take is cut to them. What takes
+//! longer than the step's all the same is given up.
 
 use std::time::Duration;
 
@@ -7,10 +7,30 @@ use tokio::time::{Instant, timeout};
 
 use crate::duration_text;
 use crate::run::{StepError, StepRecord};
-use crate::step::{Done, Way, step_error};
+use crate::step::{Attempt, Done, RUN_DEADLINE, Way, step_error};
 
 /// How long an attempt may still take to say how far it came.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How much too early a call or a hook may give up: their budgets are whole milliseconds.
+const ROUNDED: Duration = Duration::from_millis(2);
+
+/// An error at the deadline of the run is the deadline's, whatever was cut short by it.
+pub(crate) fn unless_run_is_over(attempt: &Attempt<'_>, done: Done) -> Done {
+    let Done { way: Way::Error(cut), .. } = &done else { return done };
+    // The journal tells of it; a replay does not execute such a step again.
+    if attempt.outside.is_replay() {
+        return done;
+    }
+    let now = attempt.ports.clock.now();
+    let deadline = attempt.run.deadline_at(now);
+    if now.after(ROUNDED) < deadline {
+        return done;
+    }
+    let message =
+        format!("the run was not done by its deadline, {deadline}; it was at a step that ended with `{}`", cut.code);
+    Done { way: Way::Error(step_error(RUN_DEADLINE, message)), changes: Vec::new(), ..done }
+}
 
 /// Runs an attempt that may take so long.
 pub(crate) async fn within(deadline: Duration, attempt: impl Future<Output = Done>) -> Done {

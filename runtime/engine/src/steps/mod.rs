@@ -25,7 +25,7 @@ pub(crate) use self::action::{run_action, tell};
 pub(crate) use self::call::{Called, make_call, run_call};
 pub(crate) use self::claims::run_claims;
 pub(crate) use self::condition::run_condition;
-pub(crate) use self::deadline::within;
+pub(crate) use self::deadline::{unless_run_is_over, within};
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
 pub(crate) use self::family::{Birth, items, join, policy, run_call_flow, run_for_each, run_parallel};
