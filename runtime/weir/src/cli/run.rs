@@ -16,8 +16,8 @@ use crate::table;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Start a run; exits with 1 where it is seen to end as failed, error or cancelled, with 0 where it completes or is not
-    /// over yet (ready, waiting, suspended, paused)
+    /// Start a run; exits with 1 where it is seen to end as failed, error or cancelled, with 0 where it completes or
+    /// is not over yet (ready, waiting, suspended, paused)
     Start {
         /// The flow
         flow: FlowName,
@@ -73,8 +73,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Cancel a run: its child runs are cancelled too, what it did is taken back, and it ends as cancelled; exits with 0
-    /// where it has, or is still about to, and with 1 where it ends as failed or error
+    /// Cancel a run: its child runs are cancelled too, what it did is taken back, and it ends as cancelled; exits
+    /// with 0 where it has, or is still about to, and with 1 where it ends as failed or error
     Cancel {
         /// The run
         id: RunId,
@@ -109,8 +109,8 @@ pub(super) enum Command {
         /// The run
         id: RunId,
     },
-    /// Show each step as soon as it is committed, until the run has ended; exits with 1 where it ends as failed, error or
-    /// cancelled
+    /// Show each step as soon as it is committed, until the run has ended; exits with 1 where it ends as failed,
+    /// error or cancelled
     Watch {
         /// The run
         id: RunId,
