@@ -62,8 +62,23 @@ fn elsewhere(house: &House, file: &Path) -> PathBuf {
     let data = folder.join("data");
     let restored = weir(&["restore", text(file), "--data-dir", text(&data)]);
     assert!(restored.status.success() && said(&restored).contains("master key"), "{}", said(&restored));
+    // No other key is made, which would end each run that needs a credential.
+    refuses(&folder, "server.master-key-missing");
+    assert!(!data.join("master.key").exists());
+    let (doctored, url) = (text(&data), "http://127.0.0.1:9");
+    let doctor = weir(&["doctor", "--data", doctored, "--url", url]);
+    assert!(!doctor.status.success() && said(&doctor).contains("server.master-key-missing"), "{}", said(&doctor));
+    let other = data.join("master.key");
+    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
+    refuses(&folder, "server.other-master-key");
     std::fs::copy(house.data().join("master.key"), data.join("master.key")).unwrap();
     folder
+}
+
+fn refuses(folder: &Path, code: &str) {
+    let Err(error) = Server::start_with(folder, CONFIG) else { panic!("it serves without the key of its store") };
+    assert!(error.to_string().contains(code), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,7 +46,7 @@ pub struct EngineSettings {
     #[serde(with = "crate::duration_text")]
     pub run_deadline_max: Duration,
     /// The longest time that a suspended run waits for its end user, whatever `time-to-live` its action asks for. The
-    /// run's deadline stands still meanwhile. 1 day by default.
+    /// run's deadline stands still meanwhile. 30 days by default.
     #[serde(with = "crate::duration_text")]
     pub suspension_max: Duration,
     /// The longest time that a `wait` step lets a run rest. The run's deadline stands still meanwhile. 30 days by default.
@@ -103,7 +103,7 @@ impl Default for EngineSettings {
             step_bytes_max: 32 << 20,
             claims_without_commit_max: 10,
             run_deadline_max: Duration::from_secs(86_400),
-            suspension_max: Duration::from_secs(86_400),
+            suspension_max: Duration::from_secs(30 * 86_400),
             wait_max: Duration::from_secs(30 * 86_400),
             pause_max: Duration::from_secs(7 * 86_400),
             suspensions_per_step_max: 10,

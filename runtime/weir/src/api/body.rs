@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, Request};
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::{Bytes, BytesMut};
@@ -60,6 +61,33 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for EventJson<T> {
             Limit { bytes: app.limits.event_bytes, code: &code::EVENT_TOO_LARGE, setting: "limits.event-bytes" };
         json(request, app, &limit).await.map(Self)
     }
+}
+
+impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for SmallJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Option<Self>, Problem> {
+        if has_no_body(&request) {
+            return Ok(None);
+        }
+        <Self as FromRequest<Arc<App>>>::from_request(request, app).await.map(Some)
+    }
+}
+
+impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for EventJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Option<Self>, Problem> {
+        if has_no_body(&request) {
+            return Ok(None);
+        }
+        <Self as FromRequest<Arc<App>>>::from_request(request, app).await.map(Some)
+    }
+}
+
+/// Whether it neither brings a body nor says of what type one is.
+fn has_no_body(request: &Request) -> bool {
+    !request.headers().contains_key(CONTENT_TYPE) && request.body().is_end_stream()
 }
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for TestJson<T> {

@@ -18,7 +18,7 @@ use super::views::RunView;
 use crate::problem::{Problem, code};
 
 /// Why a run is cancelled.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelBody {
     /// For people: up to 300 characters. Everybody who may see the run reads it.
@@ -39,7 +39,7 @@ pub(super) struct CancelBody {
         ("prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240)."),
         StartQuery
     ),
-    request_body = CancelBody,
+    request_body = Option<CancelBody>,
     responses(
         (status = 200, body = RunView, description = "The run has ended."),
         (status = 202, body = RunView, description = "The run is cancelled; its child runs or compensations are still under way. `Location` is where to look.",
@@ -51,10 +51,10 @@ pub(super) async fn cancel(
     PathOf(id): PathOf<String>,
     Wait(wait): Wait,
     Identity { request_id, .. }: Identity,
-    EventJson(body): EventJson<CancelBody>,
+    body: Option<EventJson<CancelBody>>,
 ) -> Result<Response, Problem> {
     let run: RunId = id.parse()?;
-    let CancelBody { reason, revision } = body;
+    let CancelBody { reason, revision } = body.map(|EventJson(body)| body).unwrap_or_default();
     let by = Some(caller.principal.key.to_string());
     let cancel = CancelRun { tenant: caller.tenant().clone(), run, reason, revision, by, request_id };
     let cancelled = app.engine.cancel(cancel).await?;

@@ -17,7 +17,7 @@ use super::views::RunView;
 use crate::problem::{Problem, code};
 
 /// How it goes on.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ContinueBody {
     /// A newer version of the run's flow to go on with, in which its step exists. The one that it has without.
@@ -38,7 +38,7 @@ pub(super) struct ContinueBody {
         ("prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240)."),
         StartQuery
     ),
-    request_body = ContinueBody,
+    request_body = Option<ContinueBody>,
     responses(
         (status = 200, body = RunView, description = "The run has ended."),
         (status = 202, body = RunView, description = "The run goes on, or is suspended or paused; `Location` is where to look.",
@@ -50,9 +50,9 @@ pub(super) async fn continue_run(
     PathOf(id): PathOf<String>,
     Wait(wait): Wait,
     Identity { client_key, request_id }: Identity,
-    SmallJson(body): SmallJson<ContinueBody>,
+    body: Option<SmallJson<ContinueBody>>,
 ) -> Result<Response, Problem> {
-    let ContinueBody { flow_version, revision } = body;
+    let ContinueBody { flow_version, revision } = body.map(|SmallJson(body)| body).unwrap_or_default();
     let (tenant, run) = (caller.tenant().clone(), id.parse()?);
     let wanted = ContinueRun { tenant, run, flow_version, revision, client_key, request_id };
     let continued = app.engine.continue_run(wanted).await?;

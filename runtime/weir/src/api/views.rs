@@ -161,9 +161,10 @@ pub(super) struct WaitingView {
     /// `timer`, `retry` or `children`: its branches, items or called flow.
     #[schema(value_type = String)]
     on: Waits,
-    /// When it is looked at again at the latest.
-    #[schema(value_type = String, format = DateTime)]
-    until: Timestamp,
+    /// When it goes on at the latest; absent for children, whose end it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
 }
 
 /// That a run was cancelled.
@@ -215,7 +216,8 @@ impl RunView {
             }
             RunState::Waiting { step, on, until } => {
                 view.next_step = Some(step.to_string());
-                view.waiting = Some(WaitingView { on, until });
+                // That of children is when the engine looks again.
+                view.waiting = Some(WaitingView { on, until: (on != Waits::Children).then_some(until) });
             }
             RunState::Paused { step, error, until } => {
                 view.next_step = Some(step.to_string());

@@ -13,6 +13,7 @@ use crate::config::{Config, StoreKind};
 use crate::exit::Exit;
 use crate::output::{self, Colours, Format, Style};
 use crate::private_file;
+use crate::secrets::{MASTER_KEY_MISSING, MASTER_KEY_VARIABLE};
 use crate::templates::Templates;
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +69,7 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<Exit, CliError> 
 
 /// What can be seen without a server.
 fn machine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![data_folder(config), free_space(config), private(&config.secrets.master_key_file)];
+    let mut findings = vec![data_folder(config), free_space(config), master_key(config)];
     if config.data.store == StoreKind::Memory {
         findings
             .push(Finding::warn("store", "`data.store` is `memory`: nothing survives a stop; write `sled` to keep it"));
@@ -218,9 +219,25 @@ fn free_space(config: &Config) -> Finding {
     }
 }
 
-fn private(path: &Path) -> Finding {
+/// Whether an earlier start has made a store.
+fn has_store(config: &Config) -> bool {
+    config.data.store != StoreKind::Memory && super::restore::store_folder(&config.data.dir).join("FORMAT").exists()
+}
+
+fn master_key(config: &Config) -> Finding {
+    let path = &config.secrets.master_key_file;
     let shown = path.display();
+    if std::env::var_os(MASTER_KEY_VARIABLE).is_some() {
+        return Finding::ok("master key", format!("{MASTER_KEY_VARIABLE} gives it; keep a copy apart from the data"));
+    }
     match private_file::is_open_to_others(path) {
+        Err(_) if has_store(config) => {
+            let text = format!(
+                "there is a store, and its master key {shown} is missing; put that file back from its copy, or set \
+                 {MASTER_KEY_VARIABLE} (`weir explain {MASTER_KEY_MISSING}` tells more)"
+            );
+            Finding::fail("master key", text)
+        }
         Err(_) => Finding::ok("master key", format!("{shown} is not there yet; the first start makes it")),
         Ok(false) => {
             Finding::ok("master key", format!("only its owner can read {shown}; keep a copy apart from the data"))
@@ -327,10 +344,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = Config::for_tests(dir.path());
         assert_eq!(data_folder(&config).verdict, Verdict::Ok);
-        assert_eq!(private(&config.secrets.master_key_file).verdict, Verdict::Ok);
+        assert_eq!(master_key(&config).verdict, Verdict::Ok);
         std::fs::write(&config.secrets.master_key_file, "x").unwrap();
         std::fs::set_permissions(&config.secrets.master_key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let finding = private(&config.secrets.master_key_file);
+        let finding = master_key(&config);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.text.contains("chmod 600"));
         let store = crate::cli::restore::store_folder(dir.path());
@@ -338,6 +355,9 @@ mod tests {
         assert_eq!(store_folder(&config).first().map(|finding| finding.verdict), Some(Verdict::Fail));
         std::fs::create_dir_all(dir.path().join("store/sled")).unwrap();
         std::fs::write(dir.path().join("store/FORMAT"), "weir store, format 1\n").unwrap();
+        std::fs::remove_file(&config.secrets.master_key_file).unwrap();
+        let finding = master_key(&config);
+        assert!(finding.verdict == Verdict::Fail && finding.text.contains(MASTER_KEY_MISSING), "{}", finding.text);
         let verdicts = || store_folder(&config).into_iter().map(|finding| finding.verdict).collect::<Vec<_>>();
         assert_eq!(verdicts(), [Verdict::Warn, Verdict::Ok]);
         std::fs::write(dir.path().join("store/sled/aside.conf"), "").unwrap();

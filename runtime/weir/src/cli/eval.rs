@@ -24,7 +24,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE|JSON")]
     event: Option<String>,
 
-    /// A file with a JSON object of what it sees: `event`, `connectors`, `steps`, `claims`, `args`, `run`
+    /// A file with a JSON object of what it sees: `event`, `connectors`, `steps`, `claims`, `args`, `item`, `run`
     #[arg(long, value_name = "FILE")]
     context: Option<String>,
 
@@ -49,7 +49,12 @@ fn evaluate(text: &str, options: &Options, common: &Common) -> Result<Exit, CliE
     let scope = scope(options)?;
     let source = Source { name: "expression".to_owned(), text: text.to_owned(), format: Format::Json };
     let evaluation = if options.template { of_template(text, &scope) } else { of_expression(text, &scope) };
-    let evaluation = evaluation.map_err(|fault| source.faulty(&Faults(vec![*fault])))?;
+    let evaluation = evaluation.map_err(|mut fault| {
+        if reads_missing_event(text, options) {
+            fault.help = Some("`event` was not given, so it is null: give it with --event".to_owned());
+        }
+        source.faulty(&Faults(vec![*fault]))
+    })?;
     let Evaluation { value, kind, cost } = evaluation;
     match common.output {
         output::Format::Json => output::json(&json!({ "value": value, "type": kind, "cost": cost })),
@@ -60,6 +65,17 @@ fn evaluate(text: &str, options: &Options, common: &Common) -> Result<Exit, CliE
         }
     }
     Ok(Exit::Done)
+}
+
+/// Whether the text reads an event that nobody gave: what comes of null is hard to understand otherwise.
+fn reads_missing_event(text: &str, options: &Options) -> bool {
+    let reads = |expression: &Expression| expression.roots().contains(&"event");
+    let is_read = if options.template {
+        Template::parse(text).is_ok_and(|template| template.expressions().any(reads))
+    } else {
+        Expression::parse(text).is_ok_and(|expression| reads(&expression))
+    };
+    is_read && options.event.is_none() && options.context.is_none()
 }
 
 fn scope(options: &Options) -> Result<Scope, CliError> {

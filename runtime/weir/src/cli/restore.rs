@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<Exit, CliError> 
     if !data.join("master.key").exists() {
         output::remark(&format!(
             "weir: the master key is not in a backup: put the one of the server that it was made of into {} before you \
-             start, or set WEIR_MASTER_KEY; another one opens no stored credential",
+             start, or set WEIR_MASTER_KEY; `weir serve` does not start without it",
             data.display()
         ));
     }

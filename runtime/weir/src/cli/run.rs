@@ -16,7 +16,8 @@ use crate::table;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Start a run; with --wait, exits with 1 where the run does not complete
+    /// Start a run; exits with 1 where it is seen to end as failed, error or cancelled, with 0 where it completes or
+    /// is not over yet (ready, waiting, suspended, paused)
     Start {
         /// The flow
         flow: FlowName,
@@ -36,7 +37,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Resume a suspended run with what came back; with --wait, exits with 1 where the run does not complete
+    /// Resume a suspended run with what came back; exits with 1 where it is seen to end as failed, error or cancelled,
+    /// with 0 where it completes or is not over yet (ready, waiting, suspended, paused)
     Resume {
         /// The run
         id: RunId,
@@ -53,7 +55,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Let a paused run go on, when what made its step fail is mended; with --wait, exits with 1 where it does not complete
+    /// Let a paused run go on, when what made its step fail is mended; exits with 1 where it is seen to end as failed,
+    /// error or cancelled, with 0 where it completes or is not over yet (ready, waiting, suspended, paused)
     Continue {
         /// The run
         id: RunId,
@@ -70,7 +73,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Cancel a run: its child runs are cancelled too, what it did is taken back, and it ends as cancelled
+    /// Cancel a run: its child runs are cancelled too, what it did is taken back, and it ends as cancelled; exits
+    /// with 0 where it has, or is still about to, and with 1 where it ends as failed or error
     Cancel {
         /// The run
         id: RunId,
@@ -105,7 +109,8 @@ pub(super) enum Command {
         /// The run
         id: RunId,
     },
-    /// Show each step as soon as it is committed, until the run has ended
+    /// Show each step as soon as it is committed, until the run has ended; exits with 1 where it ends as failed,
+    /// error or cancelled
     Watch {
         /// The run
         id: RunId,
@@ -163,7 +168,10 @@ pub(super) fn run(command: Command, common: &Common) -> Result<Exit, CliError> {
         Command::Cancel { id, reason, revision, wait } => {
             let body = json!({ "reason": reason, "revision": revision });
             let path = format!("/v1/runs/{id}/cancel");
-            post(&client, (&path, wait), &body, None, common)
+            let (run, exit) = shown(&client, (&path, wait), &body, None, common)?;
+            // That is what was asked for.
+            let is_cancelled = run.get("state").and_then(Value::as_str) == Some("cancelled");
+            Ok(if is_cancelled { Exit::Done } else { exit })
         }
         Command::Show { id, debug: true } => debug::done(&client, id, common).map(|_| Exit::Done),
         Command::Show { id, debug: false } => show(&client, id, common),
@@ -190,10 +198,10 @@ fn suspended_at(client: &Client, id: RunId) -> Result<Option<u64>, CliError> {
     Ok(run.get("revision").and_then(Value::as_u64).filter(|_| is_suspended))
 }
 
-/// A run that failed for a business reason or a technical one is not what was asked for; one that goes on may be.
+/// A run that has ended and not completed is not what was asked for; one that goes on may be.
 fn exit_of(run: &Value) -> Exit {
     match run.get("state").and_then(Value::as_str) {
-        Some("failed" | "error") => Exit::Failed,
+        Some("failed" | "error" | "cancelled") => Exit::Failed,
         _ => Exit::Done,
     }
 }
@@ -209,7 +217,16 @@ fn start_debug(
     let run = send(client, path, body, idempotency_key)?;
     let id = table::text(&run, "id").parse();
     let id = id.map_err(|_| CliError::failed("the server started a run without an id; is it of another version?"))?;
-    debug::live(client, id, common).map(|run| exit_of(&run))
+    output::remark(&format!("run {id} started"));
+    let run = debug::live(client, id, common).map_err(|CliError { exit, mut message }| {
+        if exit == Exit::NotPermitted {
+            message.push_str(&format!(
+                "\n  to see its steps a key needs the permission `runs.inspect`; run {id} goes on without being watched"
+            ));
+        }
+        CliError { exit, message }
+    })?;
+    Ok(exit_of(&run))
 }
 
 fn send(client: &Client, path: &str, body: &Value, idempotency_key: Option<&str>) -> Result<Value, CliError> {
@@ -222,18 +239,30 @@ fn send(client: &Client, path: &str, body: &Value, idempotency_key: Option<&str>
 /// Starts or resumes a run, and shows it.
 fn post(
     client: &Client,
-    (path, wait): (&str, Option<String>),
+    at: (&str, Option<String>),
     body: &Value,
     idempotency_key: Option<&str>,
     common: &Common,
 ) -> Result<Exit, CliError> {
+    shown(client, at, body, idempotency_key, common).map(|(_, exit)| exit)
+}
+
+/// The same, with the run.
+fn shown(
+    client: &Client,
+    (path, wait): (&str, Option<String>),
+    body: &Value,
+    idempotency_key: Option<&str>,
+    common: &Common,
+) -> Result<(Value, Exit), CliError> {
     let query = wait.map(|wait| format!("?wait={wait}")).unwrap_or_default();
     let run = send(client, &format!("{path}{query}"), body, idempotency_key)?;
     match common.output {
         Format::Json => output::json(&run),
         Format::Table => journal::show_run(&run),
     }
-    Ok(exit_of(&run))
+    let exit = exit_of(&run);
+    Ok((run, exit))
 }
 
 /// The event or input that was given.
@@ -337,6 +366,21 @@ fn list(client: &Client, search: &Search, common: &Common) -> Result<Exit, CliEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ended_and_did_not_complete_is_a_failure() {
+        for (state, exit) in [
+            ("completed", Exit::Done),
+            ("failed", Exit::Failed),
+            ("error", Exit::Failed),
+            ("cancelled", Exit::Failed),
+            ("suspended", Exit::Done),
+            ("waiting", Exit::Done),
+            ("paused", Exit::Done),
+        ] {
+            assert_eq!(exit_of(&json!({ "state": state })), exit, "{state}");
+        }
+    }
 
     #[test]
     fn events_are_text_or_files() {

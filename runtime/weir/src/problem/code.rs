@@ -68,7 +68,7 @@ codes! {
     INVALID_EVENT = "run.invalid-event" 422 "The event does not match the flow's schema";
     UNREADABLE = "flow.unreadable" 409 "What is stored cannot be read by this server any more";
     NO_CLIENT_RESULT = "run.no-client-result" 409 "There is nothing for a client";
-    INVALID_INPUT = "run.invalid-input" 422 "The input of the resume cannot be taken";
+    INVALID_INPUT = "run.invalid-input" 422 "The input cannot be taken";
     NOT_SUSPENDED = "run.not-suspended" 409 "The run is not suspended";
     NOT_ENDED = "run.not-ended" 409 "The run has not ended";
     RUN_HELD = "run.held" 409 "Something of the run is not done";

@@ -6,11 +6,19 @@ use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 use weir_engine::digest::Digest;
+use weir_engine::ids::TenantId;
 
 use super::seal::{KEY_BYTES, SealKey};
 use super::tokens::TokenKey;
 use crate::auth::{NoRandomness, fill_random};
 use crate::private_file;
+
+/// The variable that gives the master key.
+pub(crate) const VARIABLE: &str = "WEIR_MASTER_KEY";
+/// The code of a store without its master key.
+pub(crate) const MISSING: &str = "server.master-key-missing";
+/// The code of a store with a master key that is not its own.
+const OTHER: &str = "server.other-master-key";
 
 /// The master key.
 pub(crate) struct MasterKey {
@@ -60,6 +68,32 @@ pub(crate) enum MasterKeyError {
         #[source]
         source: io::Error,
     },
+    /// The store has tenants, so there was a key, and none is given.
+    #[error(
+        "the master key of this store is missing: `{path}` is not there; put that file back from its copy, or set {} \
+         (`weir explain {}` tells more)",
+        VARIABLE,
+        MISSING
+    )]
+    Missing {
+        /// Where the file would be.
+        path: PathBuf,
+    },
+    /// Another key wrapped what is in the store.
+    #[error(
+        "this is not the master key of this store: the data key of tenant `{tenant}` was wrapped with {wrapped_with}, \
+         this one is {present}; put the right file back from its copy, or set {} (`weir explain {}` tells more)",
+        VARIABLE,
+        OTHER
+    )]
+    Other {
+        /// Whose data key was looked at.
+        tenant: TenantId,
+        /// The id of the key that it needs.
+        wrapped_with: String,
+        /// The id of the key that is there.
+        present: String,
+    },
     /// No randomness for a new one.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -72,7 +106,7 @@ impl MasterKey {
     /// See [`MasterKeyError`].
     pub(crate) fn load(variable: Option<&str>, path: &Path) -> Result<(Self, MasterKeySource), MasterKeyError> {
         if let Some(text) = variable {
-            return Ok((Self::from_text(text, "WEIR_MASTER_KEY")?, MasterKeySource::Variable));
+            return Ok((Self::from_text(text, VARIABLE)?, MasterKeySource::Variable));
         }
         let file = |source| MasterKeyError::File { path: path.to_owned(), source };
         match std::fs::read(path).map(Zeroizing::new) {

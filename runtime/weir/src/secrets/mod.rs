@@ -11,6 +11,7 @@ mod encryption; // for actions, with stored identities
 mod expiry; // identities that expire soon
 mod identity; // certificates and keys as their owner sets them
 mod identity_store; // sealed, stored, opened
+mod in_use; // which master key a store belongs to
 mod jwe; // RFC 7516
 mod master;
 mod seal;
@@ -23,7 +24,10 @@ pub(crate) use self::encryption::StoredEncryption;
 pub(crate) use self::expiry::{ExpiryLog, State};
 pub(crate) use self::identity::NewIdentity;
 pub(crate) use self::identity_store::{IdentityMetadata, SaveIdentityError};
-pub(crate) use self::master::{MasterKey, MasterKeyError, MasterKeySource};
+pub(crate) use self::in_use::KeyInUse;
+pub(crate) use self::master::{
+    MISSING as MASTER_KEY_MISSING, MasterKey, MasterKeyError, MasterKeySource, VARIABLE as MASTER_KEY_VARIABLE,
+};
 pub(crate) use self::signing::{JwkSet, StoredSigner};
 pub(crate) use self::tokens::PromptTokens;
 pub(crate) use self::vault::{CredentialMetadata, Vault, VaultError};

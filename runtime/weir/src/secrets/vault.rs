@@ -301,6 +301,13 @@ impl Vault {
     }
 }
 
+/// The id of the master key that a tenant's data key is wrapped with; none where it has none, or none that can be read.
+pub(super) async fn wrapped_with(store: &dyn Store, tenant: &TenantId) -> Result<Option<String>, StoreError> {
+    let stored = store.definition(tenant, DefinitionKind::DataKey, DATA_KEY, None).await?;
+    let row: Option<DataKeyRow> = stored.and_then(|stored| serde_json::from_value(stored.body).ok());
+    Ok(row.map(|row| row.master))
+}
+
 /// Whether the expectation holds. One that nothing was there holds also after our own first write.
 fn check(expected: Expectation, stored: Option<u32>, created: bool) -> Result<(), StoreError> {
     let holds = match expected {

@@ -73,7 +73,9 @@ impl ServeError {
         match self {
             Self::LogFilter(_)
             | Self::OperatorKey { .. }
-            | Self::MasterKey(MasterKeyError::Malformed { .. })
+            | Self::MasterKey(
+                MasterKeyError::Malformed { .. } | MasterKeyError::Missing { .. } | MasterKeyError::Other { .. },
+            )
             | Self::Plugins(weir_plugins::SetupError::Setting { .. }) => Exit::Usage,
             _ => Exit::Failed,
         }

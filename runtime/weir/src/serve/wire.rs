@@ -25,15 +25,12 @@ use crate::api::{App, Inspected, Parts, Phase, Refused, Uploads};
 use crate::clock::SystemClock;
 use crate::config::{Config, StoreKind};
 use crate::secrets::{
-    CredentialSecret, ExpiryLog, MasterKey, MasterKeySource, PromptTokens, StoredEncryption, StoredSigner, Vault,
-    VaultError,
+    CredentialSecret, ExpiryLog, KeyInUse, MASTER_KEY_VARIABLE, MasterKey, MasterKeySource, PromptTokens,
+    StoredEncryption, StoredSigner, Vault, VaultError,
 };
 use crate::telemetry::{self, MeteredStore};
 use crate::templates::Templates;
 use crate::{action_types, output, private_file};
-
-/// The variable that gives the master key.
-const MASTER_KEY_VARIABLE: &str = "WEIR_MASTER_KEY";
 
 /// Opens the store that the configuration names.
 ///
@@ -65,7 +62,7 @@ pub(super) async fn wire(config: Config, phase: watch::Receiver<Phase>) -> Resul
     let (store, backups) = open_store(&config).await?;
     let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let master = master_key(&config)?;
+    let master = master_key(&config, &*store).await?;
     let tokens = PromptTokens::new(&master, &config.server.public_url);
     let vault = Arc::new(Vault::new(Arc::clone(&store), Arc::clone(&clock), master));
     let plugins = Arc::new(PluginHost::start(config.plugins.clone(), Arc::new(Artifacts(Arc::clone(&store))))?);
@@ -127,10 +124,16 @@ async fn read_types(folder: Option<PathBuf>) -> Result<Arc<ActionTypes>, ServeEr
     Ok(types)
 }
 
-fn master_key(config: &Config) -> Result<MasterKey, ServeError> {
+/// The master key of the store; a new one for a store that needs none yet.
+async fn master_key(config: &Config, store: &dyn Store) -> Result<MasterKey, ServeError> {
     let path = &config.secrets.master_key_file;
     let variable = std::env::var(MASTER_KEY_VARIABLE).ok().map(Zeroizing::new);
+    let in_use = KeyInUse::of(store).await?;
+    if variable.is_none() && !path.exists() {
+        in_use.may_be_made(path)?;
+    }
     let (key, source) = MasterKey::load(variable.as_ref().map(|text| text.as_str()), path)?;
+    in_use.opens_with(&key)?;
     if source == MasterKeySource::NewFile {
         output::remark(&format!(
             "weir: this is the first start: a master key was made in {}; without it no stored credential can be \

@@ -1,7 +1,7 @@
 //! What happens to a run besides its steps: reminders, answers, pauses.
 
 use serde_json::Value;
-use weir_engine::run::{Awaits, ReminderRecord, StepOutcome};
+use weir_engine::run::{Awaits, ReminderRecord, StepOutcome, Waits};
 
 use super::{Page, Style};
 use crate::table;
@@ -44,11 +44,16 @@ impl Page {
                     self.put(1, Some(Style::Dim), &format!("tells somebody at {}", reminder.at));
                 }
             }
-            StepOutcome::Waiting { until, error, .. } => {
+            StepOutcome::Waiting { on, until, error } => {
                 if let Some(error) = error {
                     self.put(1, Some(Style::Warning), &format!("{}: {error}", error.code));
                 }
-                self.put(1, Some(Style::Dim), &format!("→ waits until {until} at the latest"));
+                let text = match on {
+                    // Their end wakes it; the instant is only when the engine looks again.
+                    Waits::Children => "→ waits for its child runs".to_owned(),
+                    Waits::Timer | Waits::Retry => format!("→ waits until {until} at the latest"),
+                };
+                self.put(1, Some(Style::Dim), &text);
             }
             StepOutcome::Paused { error, until } => {
                 self.put(1, Some(Style::Bad), &format!("{}: {error}", error.code));
