@@ -18,11 +18,7 @@ const ROUNDED: Duration = Duration::from_millis(2);
 /// An error at the deadline of the run is the deadline's, whatever was cut short by it.
 pub(crate) fn unless_run_is_over(attempt: &Attempt<'_>, done: Done) -> Done {
     let Done { way: Way::Error(cut), .. } = &done else { return done };
-    // The journal tells of it; a replay does not execute such a step again.
-    if attempt.outside.is_replay() {
-        return done;
-    }
-    let now = attempt.ports.clock.now();
+    let now = attempt.outside.now("given up");
     let deadline = attempt.run.deadline_at(now);
     if now.after(ROUNDED) < deadline {
         return done;
