@@ -32,7 +32,9 @@ fn debug(house: &House, event: &Value, further: &[&str]) -> (String, i32) {
     let arguments = [&["run", "start", "registration", "--event", &event, "--debug"], further].concat();
     let output = house.server.try_cli(&house.key, &arguments, "").unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let remarks = String::from_utf8(output.stderr).unwrap();
+    assert!(remarks.starts_with("run ") && remarks.trim_end().ends_with(" started"), "{remarks}");
+    assert_eq!(remarks.trim_end().lines().count(), 1, "{remarks}");
     (printed, output.status.code().unwrap())
 }
 
