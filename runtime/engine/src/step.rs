@@ -131,6 +131,21 @@ pub(crate) struct Outcome {
     pub(crate) children: Vec<NewRun>,
 }
 
+impl Outcome {
+    /// Of what the engine itself did to a run, see [`JournalEntry::of_run`].
+    pub(crate) fn of_run(run: Run, step: &StepId, record: StepRecord, outcome: StepOutcome) -> Self {
+        let entry = JournalEntry::of_run(&run, step, record, outcome);
+        Self::from((run, entry))
+    }
+}
+
+impl From<(Run, JournalEntry)> for Outcome {
+    /// Of what begins no child runs.
+    fn from((run, entry): (Run, JournalEntry)) -> Self {
+        Self { run, changes: entry.changes.clone(), entry, children: Vec::new() }
+    }
+}
+
 /// Runs a step, once. An error of the store leaves nothing to commit.
 pub(crate) async fn attempt(attempt: &Attempt<'_>) -> Result<Outcome, StoreError> {
     let started = Instant::now();

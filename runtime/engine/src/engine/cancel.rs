@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use super::Engine;
 use crate::ids::{RequestId, RunId, TenantId};
 use crate::ports::{Intervened, Intervention, StoreError};
-use crate::run::{Ending, Event, JournalEntry, Recorded, Run, RunStateKind, StepOutcome, StepRecord};
+use crate::run::{Ending, Event, JournalEntry, Run, RunStateKind, StepOutcome, StepRecord};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 300;
@@ -175,18 +175,7 @@ impl Engine {
         let reason = reason.to_owned();
         let ending = Ending::Cancelled { step: step.clone(), reason: reason.clone() };
         let run = Run { looks: run.looks.saturating_add(1), ..run }.apply(Event::Cancelled(ending.clone()), now);
-        let entry = JournalEntry {
-            sequence: run.revision,
-            step,
-            started_at: now,
-            elapsed_us: 0,
-            record: StepRecord::Cancelled { reason, by },
-            outcome: StepOutcome::End(ending),
-            changes: Vec::new(),
-            diagnostics: Vec::new(),
-            diagnostics_dropped: 0,
-            recorded: Recorded::default(),
-        };
+        let entry = JournalEntry::of_run(&run, &step, StepRecord::Cancelled { reason, by }, StepOutcome::End(ending));
         Some(Intervention { run, changes: Vec::new(), entry, client_key: None, lease: None, from: FROM.to_vec() })
     }
 

@@ -17,8 +17,8 @@ use crate::flow::{Flow, Step, StepKind};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
-    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, JournalEntry, Part, Recorded, Run, StepError,
-    StepOutcome, StepRecord, Waits,
+    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Run, StepError, StepOutcome, StepRecord,
+    Waits,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps;
@@ -214,7 +214,7 @@ pub(super) fn looked_at(run: Run, step: &StepId, children: Children, is_ready: b
     let record = StepRecord::Children(ChildrenRecord::of(&children));
     let until = now.after(LOOK_AT_LATEST);
     let (event, outcome) = if is_ready {
-        let outcome = StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None };
+        let outcome = StepOutcome::next(step.clone());
         (Event::Continued(step.clone()), outcome)
     } else {
         let event = Event::Waiting { step: step.clone(), on: Waits::Children, until };
@@ -223,22 +223,5 @@ pub(super) fn looked_at(run: Run, step: &StepId, children: Children, is_ready: b
     let run = Run { children: Some(children), looks: run.looks.saturating_add(1), ..run };
     let attempts = run.attempts;
     let run = Run { attempts, ..run.apply(event, now) };
-    entered(run, step, record, outcome, now)
-}
-
-/// A commit with an entry that changes nothing of the context.
-pub(super) fn entered(run: Run, step: &StepId, record: StepRecord, outcome: StepOutcome, now: Timestamp) -> Outcome {
-    let entry = JournalEntry {
-        sequence: run.revision,
-        step: step.clone(),
-        started_at: now,
-        elapsed_us: 0,
-        record,
-        outcome,
-        changes: Vec::new(),
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded: Recorded::default(),
-    };
-    Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
+    Outcome::of_run(run, step, record, outcome)
 }

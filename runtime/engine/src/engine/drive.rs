@@ -16,10 +16,7 @@ use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::outside::Outside;
 use crate::ports::{ClaimedRun, CommitStep, StoreError};
-use crate::run::{
-    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, RunState, StepError, StepOutcome,
-    StepRecord, Waits,
-};
+use crate::run::{ContextChange, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits};
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
@@ -340,19 +337,7 @@ impl Engine {
 pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
     let ending = Ending::Error { step: step.clone(), error };
     let run = claimed.run.clone().apply(Event::Ended(ending.clone()), now);
-    let entry = JournalEntry {
-        sequence: run.revision,
-        step: step.clone(),
-        started_at: now,
-        elapsed_us: 0,
-        record: StepRecord::NotRun,
-        outcome: StepOutcome::End(ending),
-        changes: Vec::new(),
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded: Recorded::default(),
-    };
-    Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
+    Outcome::of_run(run, step, StepRecord::NotRun, StepOutcome::End(ending))
 }
 
 /// A run that this process drives, and the slot that it takes.

@@ -17,7 +17,7 @@ use crate::ids::StepId;
 use crate::message::Octets;
 use crate::ports::{ClaimedRun, PromptRef, PromptToken, StoreError};
 use crate::run::{
-    Awaits, CallRecord, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Recorded, Reminder,
+    Awaits, CallRecord, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Reminder,
     ReminderRecord, Run, RunState, StepError, StepOutcome, StepRecord,
 };
 use crate::sensitive::MASK;
@@ -81,9 +81,7 @@ impl Engine {
 
     /// Makes a call that tells somebody of the prompt. Whatever comes of it, the run stays suspended.
     async fn remind(&self, claimed: &mut ClaimedRun, step: &StepId, reminder: Reminder) -> Result<(), Left> {
-        if *self.draining.borrow() {
-            return Err(Left::Draining);
-        }
+        self.unless_draining()?;
         if let Err(error) = self.check_claims(claimed) {
             return self.commit(claimed, abandon(claimed, step, error, self.ports.clock.now())).await;
         }
@@ -211,19 +209,16 @@ fn outcome_of(run: &Run, step: &StepId, reminded: Reminded, now: Timestamp) -> O
         None => (Awaits::Redirect(String::new()), now),
     };
     let run = run.clone().apply(Event::Reminded { remind: next }, now);
+    let record = StepRecord::Reminder(Box::new(record));
+    let outcome = StepOutcome::Suspended { awaits, remind: next, until };
     let entry = JournalEntry {
-        sequence: run.revision,
-        step: step.clone(),
         started_at,
         elapsed_us: micros(elapsed),
-        record: StepRecord::Reminder(Box::new(record)),
-        outcome: StepOutcome::Suspended { awaits, remind: next, until },
-        changes: Vec::new(),
         diagnostics,
         diagnostics_dropped,
-        recorded: Recorded::default(),
+        ..JournalEntry::of_run(&run, step, record, outcome)
     };
-    Outcome { run, entry, changes: Vec::new(), children: Vec::new() }
+    Outcome::from((run, entry))
 }
 
 /// The run goes on where its step leads when nobody resumes it in time.
@@ -241,17 +236,6 @@ fn go_on(claimed: &ClaimedRun, step: &StepId, (target, error): (Target, StepErro
         }
     };
     let run = claimed.run.clone().apply(event, now);
-    let entry = JournalEntry {
-        sequence: run.revision,
-        step: step.clone(),
-        started_at: now,
-        elapsed_us: 0,
-        record: StepRecord::NotRun,
-        outcome,
-        changes: changes.clone(),
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded: Recorded::default(),
-    };
-    Outcome { run, entry, changes, children: Vec::new() }
+    let entry = JournalEntry { changes, ..JournalEntry::of_run(&run, step, StepRecord::NotRun, outcome) };
+    Outcome::from((run, entry))
 }

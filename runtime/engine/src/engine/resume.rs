@@ -215,17 +215,13 @@ impl Engine {
         let slot = if waits { None } else { self.slots.try_take(&tenant) };
         let lease = slot.is_some().then(|| (self.owner.clone(), now.after(self.settings.lease)));
         let recorded = Recorded { replaced: context.replaced_by(&changes), ..Recorded::default() };
+        let outcome = StepOutcome::next(step.clone());
         let entry = JournalEntry {
-            sequence: run.revision,
-            step: step.clone(),
-            started_at: now,
-            elapsed_us: 0,
-            record,
-            outcome: StepOutcome::Next { step, caught_failure: None, caught_error: None },
             changes: changes.clone(),
             diagnostics: diagnostics.clone(),
             diagnostics_dropped,
             recorded,
+            ..JournalEntry::of_run(&run, &step, record, outcome)
         };
         let commit =
             Intervention { run: run.clone(), changes: changes.clone(), entry, client_key, lease, from: vec![from] };

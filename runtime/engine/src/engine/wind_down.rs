@@ -4,7 +4,7 @@
 //! Each compensation is a child run. What a completed child did, a run with that child's context takes back, which does
 //! nothing but wind down itself: so it goes down the family, whatever its depth.
 
-use super::children::{entered, hand_up, looked_at};
+use super::children::{hand_up, looked_at};
 use super::drive::{Left, abandon};
 use super::{Engine, Trouble};
 use crate::ids::{RunId, StepId};
@@ -188,8 +188,8 @@ impl Engine {
     fn goes_on(&self, run: Run, step: &StepId, record: StepRecord) -> Outcome {
         let now = self.ports.clock.now();
         let run = Run { looks: run.looks.saturating_add(1), ..run }.apply(Event::Continued(step.clone()), now);
-        let outcome = StepOutcome::Next { step: step.clone(), caught_failure: None, caught_error: None };
-        entered(run, step, record, outcome, now)
+        let outcome = StepOutcome::next(step.clone());
+        Outcome::of_run(run, step, record, outcome)
     }
 
     /// Nothing is left to be done. A run that did nothing but take back what another one did says whether it could.
@@ -206,6 +206,6 @@ impl Engine {
         };
         let run = Run { ends_as: Some(Box::new(ending.clone())), looks: run.looks.saturating_add(1), ..run };
         let run = run.apply(Event::Ended(ending.clone()), now);
-        entered(run, step, StepRecord::NotRun, StepOutcome::End(ending), now)
+        Outcome::of_run(run, step, StepRecord::NotRun, StepOutcome::End(ending))
     }
 }

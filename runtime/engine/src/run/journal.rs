@@ -12,6 +12,7 @@ use crate::ports::{
 };
 use crate::run::context::ContextChange;
 use crate::run::diagnostic::DiagnosticEntry;
+use crate::run::record::Run;
 use crate::run::recorded::Recorded;
 use crate::run::state::{Ending, RunStateKind, Waits};
 use crate::run::step_records::{
@@ -50,6 +51,25 @@ pub struct JournalEntry {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+impl JournalEntry {
+    /// What the engine or somebody from outside did to a run, at the instant at which it made the run what it is now:
+    /// no step took time, and nothing of the context has changed.
+    pub(crate) fn of_run(run: &Run, step: &StepId, record: StepRecord, outcome: StepOutcome) -> Self {
+        Self {
+            sequence: run.revision,
+            step: step.clone(),
+            started_at: run.updated_at,
+            elapsed_us: 0,
+            record,
+            outcome,
+            changes: Vec::new(),
+            diagnostics: Vec::new(),
+            diagnostics_dropped: 0,
+            recorded: Recorded::default(),
+        }
+    }
 }
 
 /// Where a step led.
@@ -97,6 +117,13 @@ pub enum StepOutcome {
     },
     /// The run is over.
     End(Ending),
+}
+
+impl StepOutcome {
+    /// On to a step, with nothing caught.
+    pub(crate) fn next(step: StepId) -> Self {
+        Self::Next { step, caught_failure: None, caught_error: None }
+    }
 }
 
 /// A technical error of a step (F-10). Holds no secret; is never shown to an end user.

@@ -1,7 +1,7 @@
 //! Committing a step, and prolonging or giving back a lease.
 
 use weir_engine::ports::{CommitStep, Lease, StoreError};
-use weir_engine::run::RunStateKind;
+use weir_engine::run::{ContextChange, JournalEntry, Run, RunStateKind};
 use weir_engine::time::Timestamp;
 
 use super::backend::Prepared;
@@ -31,17 +31,32 @@ pub(crate) struct Commit {
     values: Prepared,
 }
 
+/// The values of the rows of whatever brings a run to its next revision, as JSON.
+pub(super) fn values_of(run: &Run, entry: &JournalEntry, changes: &[ContextChange]) -> Result<Vec<Row>, StoreError> {
+    let key = RunKey::new(&run.tenant, run.id);
+    let mut rows = vec![
+        (key.record(), frame::encode("the run's record", run)?),
+        (key.journal_entry(entry.sequence), frame::encode("the journal entry", entry)?),
+    ];
+    for change in changes {
+        rows.push((key.context_value(&change.key), frame::encode("a value of the context", &change.value)?));
+    }
+    Ok(rows)
+}
+
+/// Refuses an entry that is not the one of the record's revision: it would leave a gap in the journal.
+pub(super) fn check(run: &Run, entry: &JournalEntry) -> Result<(), StoreError> {
+    if entry.sequence == run.revision {
+        return Ok(());
+    }
+    Err(StoreError::RevisionConflict { run: run.id, stored: entry.sequence, expected: run.revision })
+}
+
 /// The values of the step's rows, as JSON.
 pub(crate) fn values(commit: &CommitStep) -> Result<Vec<Row>, StoreError> {
-    let run = RunKey::new(&commit.run.tenant, commit.run.id);
-    let mut rows = vec![
-        (run.record(), frame::encode("the run's record", &commit.run)?),
-        (run.journal_entry(commit.entry.sequence), frame::encode("the journal entry", &commit.entry)?),
-    ];
-    for change in &commit.changes {
-        rows.push((run.context_value(&change.key), frame::encode("a value of the context", &change.value)?));
-    }
+    let mut rows = values_of(&commit.run, &commit.entry, &commit.changes)?;
     if let Some(entry) = &commit.outbox {
+        let run = RunKey::new(&commit.run.tenant, commit.run.id);
         let call = CallKey::new(run, commit.entry.sequence);
         rows.push((call.entry(), frame::encode("the call in the background", entry)?));
     }
@@ -49,18 +64,6 @@ pub(crate) fn values(commit: &CommitStep) -> Result<Vec<Row>, StoreError> {
 }
 
 impl Commit {
-    /// Refuses an entry that is not the one of the record's revision: it would leave a gap in the journal.
-    pub(crate) fn check(commit: &CommitStep) -> Result<(), StoreError> {
-        if commit.entry.sequence == commit.run.revision {
-            return Ok(());
-        }
-        Err(StoreError::RevisionConflict {
-            run: commit.run.id,
-            stored: commit.entry.sequence,
-            expected: commit.run.revision,
-        })
-    }
-
     pub(crate) fn of(commit: CommitStep, values: Prepared, children: Vec<Start>) -> Self {
         let run = RunKey::new(&commit.run.tenant, commit.run.id);
         let call = |created_at| (CallKey::new(run.clone(), commit.entry.sequence), created_at);

@@ -8,7 +8,7 @@ use super::backend::Prepared;
 use super::claim::{RUNS_MAX, run_of};
 use super::frame;
 use super::keys::{self, RunKey};
-use super::rows::{self, Draft, Row};
+use super::rows::{self, Draft};
 use super::standing::{self, Place, Standing};
 
 /// An intervention, its values prepared.
@@ -22,29 +22,7 @@ pub(crate) struct Change {
     values: Prepared,
 }
 
-/// The values of its rows, as JSON.
-pub(crate) fn values(intervention: &Intervention) -> Result<Vec<Row>, StoreError> {
-    let run = RunKey::new(&intervention.run.tenant, intervention.run.id);
-    let mut rows = vec![
-        (run.record(), frame::encode("the run's record", &intervention.run)?),
-        (run.journal_entry(intervention.entry.sequence), frame::encode("the journal entry", &intervention.entry)?),
-    ];
-    for change in &intervention.changes {
-        rows.push((run.context_value(&change.key), frame::encode("a value of the context", &change.value)?));
-    }
-    Ok(rows)
-}
-
 impl Change {
-    /// Refuses an entry that is not the one of the record's revision: it would leave a gap in the journal.
-    pub(crate) fn check(intervention: &Intervention) -> Result<(), StoreError> {
-        if intervention.entry.sequence == intervention.run.revision {
-            return Ok(());
-        }
-        let (stored, expected) = (intervention.entry.sequence, intervention.run.revision);
-        Err(StoreError::RevisionConflict { run: intervention.run.id, stored, expected })
-    }
-
     pub(crate) fn of(intervention: Intervention, values: Prepared) -> Self {
         let run = RunKey::new(&intervention.run.tenant, intervention.run.id);
         Self {

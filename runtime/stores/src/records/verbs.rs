@@ -18,7 +18,7 @@ use super::claim::{self, Claim};
 use super::commit::{self, Commit};
 use super::definitions::{self, Listed, Names};
 use super::frame::{self, BlobRef, Payload};
-use super::intervention::{self, Change};
+use super::intervention::Change;
 use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
@@ -120,7 +120,7 @@ impl<B: Backend> Store for Records<B> {
     }
 
     async fn commit_step(&self, commit: CommitStep) -> Result<(), StoreError> {
-        Commit::check(&commit)?;
+        commit::check(&commit.run, &commit.entry)?;
         let values = prepare(&self.backend, commit::values(&commit)?).await?;
         let mut children = Vec::new();
         for child in &commit.children {
@@ -137,8 +137,9 @@ impl<B: Backend> Store for Records<B> {
     }
 
     async fn intervene(&self, intervention: Intervention) -> Result<Intervened, StoreError> {
-        Change::check(&intervention)?;
-        let values = prepare(&self.backend, intervention::values(&intervention)?).await?;
+        let Intervention { run, entry, changes, .. } = &intervention;
+        commit::check(run, entry)?;
+        let values = prepare(&self.backend, commit::values_of(run, entry, changes)?).await?;
         let change = Change::of(intervention, values);
         self.backend.write(|draft| change.apply(draft)).await
     }

@@ -20,14 +20,15 @@ pub(super) fn arithmetic(operator: &str, left: &Type, right: &Type) -> Type {
 }
 
 fn pair(operator: &str, left: Kind, right: Kind) -> Option<Kind> {
-    use Kind::{Bytes, Double, Duration, Int, List, String, Timestamp, Uint};
+    use Kind::{Bytes, Double, Duration, Int, List, Map, String, Timestamp, Uint};
     match (operator, left, right) {
         (ADD | SUBSTRACT | MULTIPLY | DIVIDE, Int, Int) | (MODULO, Int, Int) => Some(Int),
         (ADD | SUBSTRACT | MULTIPLY | DIVIDE, Uint, Uint) | (MODULO, Uint, Uint) => Some(Uint),
         (ADD | SUBSTRACT | MULTIPLY | DIVIDE, Double, Double) => Some(Double),
         (ADD, String, String) => Some(String),
         (ADD, Bytes, Bytes) => Some(Bytes),
-        (ADD, List, List) => Some(List),
+        // The evaluator appends what the other side iterates over: the items of a list, the names of a map.
+        (ADD, List, List | Map) => Some(List),
         (ADD, Timestamp, Duration) | (ADD, Duration, Timestamp) | (SUBSTRACT, Timestamp, Duration) => Some(Timestamp),
         (ADD | SUBSTRACT, Duration, Duration) | (SUBSTRACT, Timestamp, Timestamp) => Some(Duration),
         _ => None,

@@ -90,6 +90,7 @@ fn what_never_fits_is_found_with_its_part() {
 fn what_may_fit_is_left_alone() {
     for source in [
         "event.age + 1 > 2 && event.name.startsWith('a')",
+        "[1, 2] + {'a': 1} == [1, 2, 'a']",
         "event.either + 'x'",
         "event.either + 1",
         "event.missing.deep + 1",
