@@ -25,7 +25,7 @@ pub use self::journal::{
 };
 pub use self::record::{Claim, ClaimType, Run};
 pub(crate) use self::recorded::DONE;
-pub use self::recorded::{Given, Recorded};
+pub use self::recorded::{Given, Recorded, Taught};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
 pub use self::step_records::{
     BranchRecord, ChildrenRecord, ClaimRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord,
