@@ -18,12 +18,12 @@ use crate::connector::Connector;
 use crate::engine::{CallLimits, LOOK_AT_LATEST, Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
-use crate::ids::{ConnectorName, StepId};
+use crate::ids::ConnectorName;
 use crate::outside::Outside;
 use crate::ports::StoreError;
 use crate::run::{
-    Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Run, RunContext, StepError,
-    StepOutcome, StepRecord, Waits,
+    Children, Compensation, ContextChange, ContextKey, Ending, JournalEntry, Run, RunContext, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
@@ -114,7 +114,7 @@ fn must_be_remembered(step: &Step) -> bool {
 fn too_many_compensations() -> Done {
     let most = Run::COMPENSATIONS_MAX;
     let message = format!("the run has {most} steps to take back, the most that a run may have; it begins no more");
-    let way = Way::Error(step_error("run.too-many-compensations", message));
+    let way = Way::Error(step_error(TOO_MANY_COMPENSATIONS, message));
     Done { record: StepRecord::NotRun, way, changes: Vec::new() }
 }
 
@@ -148,12 +148,12 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
         changes.clear();
     }
     changes.extend(left_behind);
-    let event = event_of(&attempt.step.id, &outcome);
+    let event = outcome.event(&attempt.step.id);
     let (recorded, done_at) = attempt.outside.conclude(attempt.sensitive_names);
     let mut run = Run { children, ..run.apply(event, done_at) };
     run.keep_result(&record);
-    if attempt.step.common.visits_max.is_some() && attempt.run.children.is_none() {
-        run.count_visit(attempt.run, &attempt.step.id);
+    if matches!(outcome, StepOutcome::Next { .. }) && attempt.flow.may_come_again(&attempt.step.id) {
+        run.leave(&attempt.step.id);
     }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
@@ -169,20 +169,6 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
         recorded,
     };
     Ok(Outcome { run, entry, changes, children: begun.unwrap_or_default() })
-}
-
-/// What an outcome of a step is to its run.
-pub(crate) fn event_of(step: &StepId, outcome: &StepOutcome) -> Event {
-    let step = step.clone();
-    match outcome {
-        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { awaits, remind, until } => {
-            Event::Suspended { step, awaits: awaits.clone(), remind: *remind, until: *until }
-        }
-        StepOutcome::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
-        StepOutcome::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
-        StepOutcome::End(ending) => Event::Ended(ending.clone()),
-    }
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -221,7 +207,7 @@ fn lead_on(
         Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
         Way::Begin(_) => {
-            let until = attempt.ports.clock.now().after(LOOK_AT_LATEST);
+            let until = attempt.outside.after("look", LOOK_AT_LATEST);
             return Ok((StepOutcome::Waiting { on: Waits::Children, until, error: None }, None));
         }
         Way::Later(error) => return Err(error),
@@ -289,21 +275,27 @@ impl Attempt<'_> {
         self.shown.get_or_try_init(make).await
     }
 
-    /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
-    /// again because its run was resumed makes other calls.
+    /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step to which the
+    /// run has come again, or that runs again because it was resumed, makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
         if let Some(reminder) = &self.reminder {
             return format!("{}.{}.{reminder}{call}", self.run.id, self.step.id);
         }
-        match self.run.resumptions {
-            0 => format!("{}.{}{call}", self.run.id, self.step.id),
-            round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),
-        }
+        let numbered = |mark: char, number: u32| if number == 0 { String::new() } else { format!("{mark}{number}") };
+        let visit = numbered('@', self.run.visits_before(&self.step.id));
+        let resumption = numbered('~', self.run.resumptions);
+        format!("{}.{}{visit}{resumption}{call}", self.run.id, self.step.id)
     }
 }
 
 /// The code of the error that ends a run at its deadline (F-12).
 pub(crate) const RUN_DEADLINE: &str = "run.deadline";
+
+/// The code of a step whose attempt takes longer than its deadline (F-12).
+pub(crate) const STEP_DEADLINE: &str = "step.deadline";
+
+/// The code of a step that is not begun because it could not be taken back.
+pub(crate) const TOO_MANY_COMPENSATIONS: &str = "run.too-many-compensations";
 
 /// A step error of a code.
 pub(crate) fn step_error(code: &str, message: impl ToString) -> StepError {

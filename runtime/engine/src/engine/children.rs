@@ -18,7 +18,7 @@ use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
     Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Run, StepError, StepOutcome, StepRecord,
-    Waits,
+    Taught, Waits,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps;
@@ -117,11 +117,13 @@ impl Engine {
     ) -> Result<(), Left> {
         let mut run = run;
         hand_up(&mut run, &step.id, &children);
+        let taught = Taught::between(&claimed.run, &run);
         claimed.run = run;
-        let joined = {
+        let mut joined = {
             let this = self.attempt_of(claimed, flow, step);
             crate::step::join(&this, &children).await.map_err(Left::Store)?
         };
+        joined.entry.recorded.taught = taught;
         let outcome = self.within_context_limit(claimed, joined);
         self.commit(claimed, outcome).await
     }

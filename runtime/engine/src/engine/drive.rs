@@ -16,7 +16,9 @@ use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::outside::Outside;
 use crate::ports::{ClaimedRun, CommitStep, StoreError};
-use crate::run::{ContextChange, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits};
+use crate::run::{
+    ContextChange, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Taught, Waits,
+};
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
@@ -192,7 +194,9 @@ impl Engine {
             let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
-        self.find_step(run, step).await
+        let (flow, step) = self.step_of(run, step).await?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
     }
 
     /// Refuses a run that may be what brings its process down.
@@ -206,13 +210,6 @@ impl Engine {
              process down"
         );
         Err(step_error("run.abandoned", message))
-    }
-
-    /// The flow of a run, and a step of it that may be taken now.
-    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        let (flow, step) = self.step_of(run, step).await?;
-        within_visits(run, &step)?;
-        Ok((flow, step))
     }
 
     /// The flow of a run, and a step of it.
@@ -300,6 +297,9 @@ impl Engine {
         }
         let Outcome { run, mut entry, changes, children } = outcome;
         entry.recorded.replaced = claimed.context.replaced_by(&changes);
+        if matches!(entry.record, StepRecord::Children(_)) && entry.recorded.taught.is_none() {
+            entry.recorded.taught = Taught::between(&claimed.run, &run);
+        }
         let mut run = Run { fence: claimed.lease.fence, ..run };
         if let StepRecord::Action(action) = &entry.record {
             run.keep_sensitive(&action.encrypted_names);

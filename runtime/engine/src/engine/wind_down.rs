@@ -103,7 +103,7 @@ impl Engine {
         of: &StepId,
         context: &RunContext,
     ) -> Result<Option<(NewRun, Option<Compensation>)>, Trouble> {
-        let (flow, step) = self.find_step(run, of).await?;
+        let (flow, step) = self.step_of(run, of).await?;
         let Some(block) = &step.common.compensate else {
             return Err(step_error("flow.unknown", format!("step `{of}` has no compensation any more")).into());
         };
@@ -127,7 +127,7 @@ impl Engine {
             };
             let context = self.ports.store.run_context(&run.tenant, id).await?;
             let context = context.ok_or(StoreError::NotFound("context of a child run"))?;
-            let (flow, _) = self.find_step(&child, &last.step).await?;
+            let (flow, _) = self.step_of(&child, &last.step).await?;
             let birth = self.birth_of_undoing(run, of, flow.compensation_deadline);
             let pinned = (child.flow.clone(), child.flow_version);
             let mut born = birth.child(0, pinned, last.step.clone(), context);

@@ -27,7 +27,7 @@ pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, 
 pub use self::journal::{JournalEntry, StepError, StepOutcome, StepRecord};
 pub use self::record::{Claim, ClaimType, Run};
 pub(crate) use self::recorded::DONE;
-pub use self::recorded::{Given, Recorded};
+pub use self::recorded::{Given, Recorded, Taught};
 pub use self::state::{Ending, Event, RunState, RunStateKind, Waits};
 pub use self::step_records::{
     BranchRecord, ChildrenRecord, ClaimRecord, RedirectRecord, ReminderRecord, SignedRecord, TransformRecord,

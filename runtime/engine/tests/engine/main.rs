@@ -25,6 +25,8 @@ mod model;
 mod prompts;
 mod responses;
 mod recovery;
+mod replay_rows;
+mod replays;
 mod retries;
 mod retention;
 mod rounds;

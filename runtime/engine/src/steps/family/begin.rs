@@ -94,7 +94,8 @@ pub(crate) fn run_for_each(attempt: &Attempt<'_>, step: &ForEachStep) -> Done {
     if items.is_empty() {
         let value = json!({ "results": [], "completed": 0 });
         let changes = vec![ContextChange { key: ContextKey::step(&attempt.step.id), value }];
-        return Done { record: StepRecord::Children(ChildrenRecord::of(&children)), way: Way::Next, changes };
+        let record = ChildrenRecord { joined: true, ..ChildrenRecord::of(&children) };
+        return Done { record: StepRecord::Children(record), way: Way::Next, changes };
     }
     let birth = attempt.birth(&children);
     let begun = children.begin(step.concurrency).zip(&items);
@@ -139,7 +140,8 @@ async fn called(attempt: &Attempt<'_>, step: &CallFlowStep) -> Result<Done, Trou
     let event = step.event.evaluate(&attempt.scope).map_err(StepError::from)?;
     attempt.keep(weight(&event))?;
     let definitions = &attempt.ports.definitions;
-    let found = definitions.flow(&attempt.run.tenant, &step.flow, step.version).await?;
+    let versions = attempt.outside.versions();
+    let found = definitions.called_flow(&attempt.run.tenant, &step.flow, step.version, versions).await?;
     let (version, flow) = found.ok_or_else(|| {
         let version = step.version.map(|version| format!(" in version {version}")).unwrap_or_default();
         step_error("flow.unknown", format!("there is no flow `{}`{version}", step.flow))

@@ -14,7 +14,7 @@ use crate::step::{Attempt, Done, Way, step_error};
 
 /// Joins the children: their results, or how the step fails.
 pub(crate) async fn join(attempt: &Attempt<'_>, children: &Children) -> Done {
-    let record = StepRecord::Children(ChildrenRecord::of(children));
+    let record = StepRecord::Children(ChildrenRecord { joined: true, ..ChildrenRecord::of(children) });
     match joined(attempt, children).await {
         Ok((way, changes)) => Done { record, way, changes },
         Err(trouble) => Done { record, way: trouble.into(), changes: Vec::new() },
@@ -41,12 +41,11 @@ async fn joined(attempt: &Attempt<'_>, children: &Children) -> Result<Joined, Tr
 
 async fn child(attempt: &Attempt<'_>, children: &Children, index: u32) -> Result<Run, StoreError> {
     let id = RunId::child(attempt.run.id, children.since, index);
-    attempt.ports.store.run(&attempt.run.tenant, id).await?.ok_or(StoreError::NotFound("child run"))
+    attempt.outside.child(&*attempt.ports.store, &attempt.run.tenant, id).await
 }
 
 async fn context(attempt: &Attempt<'_>, child: &Run) -> Result<RunContext, StoreError> {
-    let found = attempt.ports.store.run_context(&child.tenant, child.id).await?;
-    found.ok_or(StoreError::NotFound("context of a child run"))
+    attempt.outside.context_of(&*attempt.ports.store, child).await
 }
 
 /// The branches that completed leave behind what they changed, in the order of the document: a later one wins.
