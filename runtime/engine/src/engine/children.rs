@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use super::cancel::Cancelled;
-use super::drive::{Left, abandon};
+use super::committing::abandon;
+use super::drive::{Left, claims};
 use super::scope::scope_of;
 use super::{Engine, Trouble, Versions};
 use crate::flow::{Flow, Step, StepKind};
@@ -41,6 +42,7 @@ impl Engine {
         self.unless_draining()?;
         let now = self.ports.clock.now();
         let looked = async {
+            self.check_claims(claimed)?;
             let (flow, step) = self.step_of(&claimed.run, step).await?;
             let policy = steps::policy(&step.kind, before.total);
             let policy = policy.ok_or_else(|| step_error("flow.unknown", "the step has no child runs any more"))?;
@@ -55,10 +57,14 @@ impl Engine {
         children.note(&ended);
         let run = self.taught(&claimed.run, &ended).await?;
         match children.care(policy) {
+            // What an item rests, its end moves the deadline by: only then is it known.
+            Care::Begin(_) if now >= run.deadline && !children.running.is_empty() => {
+                self.rest(claimed, run, children, &step.id).await
+            }
             Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more)).await,
             Care::Cancel if before.cancelling => {
                 self.cancel_all(&claimed.run, &children).await?;
-                self.rest(claimed, &step.id).await
+                self.rest(claimed, run, children, &step.id).await
             }
             Care::Cancel => {
                 children.cancelling = true;
@@ -66,7 +72,7 @@ impl Engine {
                 self.commit(claimed, outcome).await
             }
             Care::Join => self.join(claimed, run, children, (&flow, &step)).await,
-            Care::Rest => self.rest(claimed, &step.id).await,
+            Care::Rest => self.rest(claimed, run, children, &step.id).await,
         }
     }
 
@@ -118,21 +124,33 @@ impl Engine {
         let mut run = run;
         hand_up(&mut run, &step.id, &children);
         claimed.run = run;
+        let mut lease = claimed.lease.clone();
         let joined = {
             let this = self.attempt_of(claimed, flow, step);
-            crate::step::join(&this, &children).await.map_err(Left::Store)?
+            let join = async { crate::step::join(&this, &children).await.map_err(Left::Store) };
+            self.while_held(&claimed.run, &mut lease, join).await
         };
-        let outcome = self.within_context_limit(claimed, joined);
+        claimed.lease = lease;
+        let outcome = self.within_context_limit(claimed, joined?);
         self.commit(claimed, outcome).await
     }
 
-    /// Nothing is to be done before a child ends.
-    pub(super) async fn rest(&self, claimed: &mut ClaimedRun, step: &StepId) -> Result<(), Left> {
-        let Some(children) = claimed.run.children.clone().filter(|_| claimed.run.rests_until().is_none()) else {
+    /// Nothing is to be done before a child ends. What was seen is kept before the run has been claimed so often for it
+    /// that it would count as one that brings its process down.
+    pub(super) async fn rest(
+        &self,
+        claimed: &mut ClaimedRun,
+        run: Run,
+        children: Children,
+        step: &StepId,
+    ) -> Result<(), Left> {
+        let now = self.ports.clock.now();
+        let is_resting = claimed.run.rests_until().is_some_and(|until| now < until);
+        let may_look_again = claims(claimed).saturating_mul(2) <= self.settings.claims_without_commit_max;
+        if is_resting && may_look_again {
             return Err(Left::Rests);
-        };
-        let outcome = looked_at(claimed.run.clone(), step, children, false, self.ports.clock.now());
-        self.commit(claimed, outcome).await
+        }
+        self.commit(claimed, looked_at(run, step, children, false, now)).await
     }
 
     /// Cancels every child that runs. Those that are about to end take their time.

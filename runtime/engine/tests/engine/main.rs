@@ -34,3 +34,4 @@ mod simple_steps;
 mod suspended;
 mod tried_calls;
 mod unreadable;
+mod waiting_families;
