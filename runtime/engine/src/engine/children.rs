@@ -12,14 +12,13 @@ use std::time::Duration;
 use super::cancel::Cancelled;
 use super::committing::abandon;
 use super::drive::{Left, claims};
-use super::scope::scope_of;
 use super::{Engine, Trouble, Versions};
 use crate::flow::{Flow, Step, StepKind};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
-    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Run, StepError, StepOutcome, StepRecord,
-    Waits,
+    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Policy, Run, RunContext, StepError,
+    StepOutcome, StepRecord, Waits,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps;
@@ -61,7 +60,7 @@ impl Engine {
             Care::Begin(_) if now >= run.deadline && !children.running.is_empty() => {
                 self.rest(claimed, run, children, &step.id).await
             }
-            Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more)).await,
+            Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more, policy)).await,
             Care::Cancel if before.cancelling => {
                 self.cancel_all(&claimed.run, &children).await?;
                 self.rest(claimed, run, children, &step.id).await
@@ -76,41 +75,56 @@ impl Engine {
         }
     }
 
-    /// Begins more items.
+    /// Begins more, as many as may be begun at once.
     async fn begin_more(
         &self,
         claimed: &mut ClaimedRun,
         run: Run,
         mut children: Children,
-        (step, more): (&Step, u32),
+        (step, more, policy): (&Step, u32, Policy),
     ) -> Result<(), Left> {
         let now = self.ports.clock.now();
-        let born = match &step.kind {
-            _ if now >= run.deadline => Err(over_deadline(&run)),
-            StepKind::ForEach(each) => {
-                steps::items(each, &scope_of(&claimed.run, &claimed.context)).and_then(|items| {
-                    if u32::try_from(items.len()) != Ok(children.total) {
-                        return Err(step_error(
-                            "flow.items",
-                            "`items` gives another list than at the step's beginning",
-                        ));
-                    }
-                    let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
-                    let (since, part) = (children.since, children.part);
-                    let birth = steps::Birth { parent: &run, step: &step.id, since, part, now, deadline };
-                    let numbers = children.begin(more);
-                    let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
-                    let begun = numbers.filter_map(of);
-                    Ok(begun.map(|(index, item)| birth.of_item(index, each, item, &claimed.context)).collect())
-                })
-            }
-            _ => Ok(Vec::<NewRun>::new()),
+        let born = if now >= run.deadline {
+            Err(over_deadline(&run))
+        } else {
+            self.born(&run, &mut children, claimed.context.clone(), (step, more))
         };
         let outcome = match born {
-            Ok(born) => Outcome { children: born, ..looked_at(run, &step.id, children, false, now) },
+            Ok(born) => {
+                let has_more = matches!(children.care(policy), Care::Begin(_));
+                Outcome { children: born, ..looked_at(run, &step.id, children, has_more, now) }
+            }
             Err(error) => abandon(claimed, &step.id, error, now),
         };
         self.commit(claimed, outcome).await
+    }
+
+    fn born(
+        &self,
+        run: &Run,
+        children: &mut Children,
+        mut context: RunContext,
+        (step, more): (&Step, u32),
+    ) -> Result<Vec<NewRun>, StepError> {
+        let now = self.ports.clock.now();
+        let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
+        let (since, part) = (children.since, children.part);
+        let birth = steps::Birth { parent: run, step: &step.id, since, part, now, deadline };
+        let items = context.take_items();
+        let numbers = children.begin(more.min(steps::at_once(&context, self.settings.step_bytes_max)));
+        match &step.kind {
+            StepKind::ForEach(each) => {
+                let items = items.ok_or_else(|| step_error("flow.items", "the list of the `for-each` is gone"))?;
+                let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
+                Ok(numbers.filter_map(of).map(|(index, item)| birth.of_item(index, each, item, &context)).collect())
+            }
+            StepKind::Parallel(parallel) => {
+                let of = |index: u32| Some((index, parallel.branches.get(usize::try_from(index).ok()?)?));
+                let begun = numbers.filter_map(of);
+                Ok(begun.map(|(index, it)| birth.of_own_flow(index, &it.block.first, context.clone())).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The step comes to its end.

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::Engine;
 use super::drive::Left;
 use crate::ids::StepId;
 use crate::ports::{ClaimedRun, CommitStep, StoreError};
-use crate::run::{ContextChange, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord};
+use crate::run::{
+    Children, ContextChange, ContextKey, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+};
 use crate::step::{Outcome, step_error};
 use crate::time::Timestamp;
 
@@ -30,7 +34,9 @@ impl Engine {
             return Ok(());
         }
         let changed = changes.iter().map(|change| (&change.key, &change.value));
-        let context: BTreeMap<_, _> = context.iter().chain(changed).collect();
+        let mut context: BTreeMap<_, _> = context.iter().chain(changed).collect();
+        // What a step may keep bounds it.
+        context.remove(&ContextKey::items());
         let bytes: usize = context.values().map(|value| value.to_string().len()).sum();
         let most = self.settings.context_bytes_max;
         if bytes <= most {
@@ -46,6 +52,7 @@ impl Engine {
         let step = outcome.entry.step.clone();
         let error = match self.commit_as_is(claimed, outcome).await {
             Err(Left::Store(error @ StoreError::TooDeep { .. })) => step_error("run.context-too-deep", error),
+            Err(Left::Store(error @ StoreError::FamilyTooLarge { .. })) => step_error("flow.family-too-large", error),
             committed => return committed,
         };
         let outcome = match claimed.run.ends_as {
@@ -59,8 +66,11 @@ impl Engine {
         if let Some(newer) = self.newer_lease(&claimed.run) {
             claimed.lease = newer;
         }
-        let Outcome { run, mut entry, changes, children } = outcome;
-        entry.recorded.replaced = claimed.context.replaced_by(&changes);
+        let Outcome { run, mut entry, mut changes, children } = outcome;
+        entry.recorded.replaced = claimed.context.replaced_by(&entry.changes);
+        if claimed.context.has_items() && !run.children.as_ref().is_some_and(Children::needs_items) {
+            changes.push(ContextChange { key: ContextKey::items(), value: Value::Null });
+        }
         let mut run = Run { fence: claimed.lease.fence, ..run };
         if let StepRecord::Action(action) = &entry.record {
             run.keep_sensitive(&action.encrypted_names);
@@ -72,7 +82,16 @@ impl Engine {
         let hands_over = outbox.is_some();
         let (lease, changed) = (claimed.lease.clone(), changes.clone());
         let begins = !children.is_empty();
-        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, children, keep_until };
+        let commit = CommitStep {
+            run: run.clone(),
+            lease,
+            changes: changed,
+            entry,
+            outbox,
+            children,
+            family_runs_max: self.settings.family_runs_max,
+            keep_until,
+        };
         self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
         if hands_over {
             self.outbound.wake();

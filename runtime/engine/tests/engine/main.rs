@@ -11,6 +11,7 @@ mod action_entries;
 mod action_events;
 mod actions;
 mod background;
+mod bounded_families;
 mod calls;
 mod cancelling;
 mod children;
