@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::outcome::{Begun, Done, Outcome, Way};
 use crate::connector::Connector;
-use crate::engine::{CallLimits, LOOK_AT_LATEST, Ports, SuspensionLimits, Trouble};
+use crate::engine::{CallLimits, Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
 use crate::ids::ConnectorName;
@@ -138,10 +138,11 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
     let Done { record, mut way, mut changes } = done;
     let run = remembering(attempt, &record, &way);
     let begun = match &mut way {
-        Way::Begin(begun) => Some((begun.children.clone(), std::mem::take(&mut begun.runs))),
+        Way::Begin(begun) => Some((begun.children.clone(), (std::mem::take(&mut begun.runs), begun.items.take()))),
         _ => None,
     };
     let (children, begun) = begun.unzip();
+    let (begun, items) = begun.unwrap_or_default();
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
     if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
         // The next attempt finds what this one found.
@@ -168,7 +169,9 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
         diagnostics_dropped,
         recorded,
     };
-    Ok(Outcome { run, entry, changes, children: begun.unwrap_or_default() })
+    // The engine's own, which the journal does not show.
+    changes.extend(items.map(|items| ContextChange { key: ContextKey::items(), value: Value::Array(items) }));
+    Ok(Outcome { run, entry, changes, children: begun })
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -206,9 +209,8 @@ fn lead_on(
         }
         Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
-        Way::Begin(_) => {
-            let until = attempt.outside.after("look", LOOK_AT_LATEST);
-            return Ok((StepOutcome::Waiting { on: Waits::Children, until, error: None }, None));
+        Way::Begin(begun) => {
+            return Ok((StepOutcome::Waiting { on: Waits::Children, until: begun.until, error: None }, None));
         }
         Way::Later(error) => return Err(error),
     };

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::drive::{Left, abandon};
+use super::committing::abandon;
+use super::drive::Left;
 use super::scope::scope_of;
 use super::{Engine, Trouble};
 use crate::connector::ResponseMode;

@@ -6,6 +6,7 @@ mod context;
 mod diagnostic; // log entries for people
 mod family; // child runs
 mod journal;
+mod merge; // of branches
 mod masking; // what a journal shows
 mod record;
 mod recorded; // what a replay needs besides

@@ -1,5 +1,7 @@
 //! How a step came out, before and after it is put into words for the store.
 
+use serde_json::Value;
+
 use crate::engine::Trouble;
 use crate::flow::Target;
 use crate::ids::StepId;
@@ -57,6 +59,10 @@ pub(crate) struct Begun {
     pub(crate) children: Children,
     /// They themselves.
     pub(crate) runs: Vec<NewRun>,
+    /// The list of which items are still to be begun, where some are.
+    pub(crate) items: Option<Vec<Value>>,
+    /// When somebody looks at them at the latest: at once where more can be begun.
+    pub(crate) until: Timestamp,
 }
 
 impl From<Trouble> for Way {
