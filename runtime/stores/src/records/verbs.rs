@@ -109,8 +109,17 @@ impl<B: Backend> Store for Records<B> {
         room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let claim = Claim { owner: owner.clone(), now, lease, limit: room.calls };
-        let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
-        if claimed.is_empty() { Ok(Vec::new()) } else { load_claimed(self, claimed).await }
+        for _ in 0..claim::WAKES_MAX {
+            let (claim, room) = (claim.clone(), room.clone());
+            let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
+            if !claimed.runs.is_empty() {
+                return load_claimed(self, claimed.runs).await;
+            }
+            if !claimed.more_to_queue {
+                break;
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn end_orphaned_leases(&self) -> Result<(), StoreError> {
