@@ -23,6 +23,7 @@ use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
+use super::removal::Walks;
 use super::sweep::Sweeper;
 use super::{cursor, outbox, rows};
 
@@ -31,11 +32,12 @@ pub struct Records<B> {
     pub(crate) backend: B,
     pub(super) left_out: LeftOut,
     pub(super) sweeper: Sweeper,
+    pub(super) walks: Walks,
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default() }
+        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default(), walks: Walks::default() }
     }
 }
 
