@@ -34,10 +34,10 @@ bench: guests ## Hooks against the raw engine, calls against bare reqwest, durab
 	$(CARGO) build --locked --release --workspace
 	$(CARGO) bench --locked --workspace --bench bench
 
-torture: build ## 1,000 kills of the server, 1,000 of the store, 500 power cuts, every call to the disk failing; an hour.
+torture: build ## 1,000 kills of server and store, 500 power cuts, each call to the disk failing, 10,000 runs that go; an hour.
 	WEIR_KILLS=1000 $(CARGO) test --locked --workspace --test torture -- --nocapture
-	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 WEIR_EVERY_SECTOR=1 $(CARGO) test --locked --workspace --test all -- \
-	  crash disk_trials damage --nocapture
+	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 WEIR_EVERY_SECTOR=1 WEIR_SPACE_THROUGH=10000 $(CARGO) test --locked --workspace --test all -- \
+	  crash disk_trials damage space --nocapture
 
 guests: build ## Build the example plugins into components.
 	for guest in $(GUESTS); do \

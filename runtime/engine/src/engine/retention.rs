@@ -14,18 +14,27 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// The pause after another one. All large values are looked at in 256 turns.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// A turn of each tenant.
+#[derive(Default)]
+struct Round {
+    /// The tenant that had the last one.
+    after: Option<TenantId>,
+    /// Whether something was left.
+    more: bool,
+}
+
 impl Engine {
     /// Works until the process drains.
     pub(super) async fn work_on_retention(&self) {
         let mut draining = self.draining.subscribe();
-        let mut after = None;
+        let mut round = Round::default();
         let mut pause = IDLE_PAUSE;
         loop {
             tokio::select! {
                 _ = draining.wait_for(|draining| *draining) => return,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = match self.retention_turn(&mut after).await {
+            pause = match self.retention_turn(&mut round).await {
                 Ok(true) => BUSY_PAUSE,
                 Ok(false) => IDLE_PAUSE,
                 Err(error) => {
@@ -40,27 +49,26 @@ impl Engine {
         }
     }
 
-    /// One turn: runs of the next tenant, and, where there are none to remove, a part of the large values. Whether
-    /// there is more to remove.
-    async fn retention_turn(&self, after: &mut Option<TenantId>) -> Result<bool, StoreError> {
+    /// One turn: runs of the next tenant, and, once all have had theirs, a part of the large values. Whether there is
+    /// more to do at once.
+    async fn retention_turn(&self, round: &mut Round) -> Result<bool, StoreError> {
         let now = self.ports.clock.now();
         let turn = RetentionTurn {
-            after: after.take(),
+            after: round.after.take(),
             ended_before: now.before(self.settings.keep_ended_for),
             per_tenant_max: self.settings.keep_ended_max,
             limit: RUNS_PER_TURN,
         };
         let retained = self.ports.store.remove_ended(turn).await?;
-        let went_round = retained.tenant.is_none();
-        *after = retained.tenant;
-        if retained.more || retained.removed > 0 {
+        round.more |= retained.more;
+        round.after = retained.tenant;
+        if round.after.is_some() {
             return Ok(true);
         }
-        if went_round {
-            self.ports.store.sweep(now).await?;
-        }
-        // Each tenant has its turn at once; then all have a rest.
-        Ok(!went_round)
+        // All have a rest, where none has anything left.
+        let more = std::mem::take(&mut round.more);
+        self.ports.store.sweep(now).await?;
+        Ok(more)
     }
 
     /// Removes one run that has ended, with all that it held.

@@ -1,5 +1,6 @@
 //! Claiming runs, and the ends of leases.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use weir_engine::ports::{CallRoom, Lease, OwnerId, StoreError};
@@ -17,7 +18,13 @@ pub(crate) const RUNS_MAX: usize = 1024;
 /// that, those whose turn is over leave the front of the queue, so that they never fill it.
 const HELD_MAX: usize = 128;
 
+/// How often one claim sets aside [`HELD_MAX`] runs that stand before others out of turn, and looks behind them.
+const ROUNDS_MAX: usize = 8;
+/// How many writes one claim makes at most where each wakes as many runs as it may and finds none to give.
+pub(crate) const WAKES_MAX: usize = 16;
+
 /// A claim about to be made.
+#[derive(Clone)]
 pub(crate) struct Claim {
     pub(crate) owner: OwnerId,
     pub(crate) now: Timestamp,
@@ -25,12 +32,25 @@ pub(crate) struct Claim {
     pub(crate) limit: usize,
 }
 
+/// What a claim gave.
+pub(crate) struct Claimed {
+    pub(crate) runs: Vec<(RunKey, Lease)>,
+    /// Whether there may be more runs whose leases are over, or that rest and whose time is.
+    pub(crate) more_to_queue: bool,
+}
+
 impl Claim {
     /// Queues the runs whose leases are over, and those that rest and whose time is, then takes the first runs of the
-    /// queue.
-    pub(crate) fn apply(self, draft: &mut Draft<'_>, room: &CallRoom) -> Result<Vec<(RunKey, Lease)>, StoreError> {
-        end_leases(draft, &keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1))))?;
-        intervention::wake(draft, self.now)?;
+    /// queue. Also says whether there may be more to queue.
+    pub(crate) fn apply(self, draft: &mut Draft<'_>, room: &CallRoom) -> Result<Claimed, StoreError> {
+        let end = keys::leased_until(Timestamp::from_millis(self.now.as_millis().saturating_add(1)));
+        let ended = end_leases(draft, &end)?;
+        let woken = intervention::wake(draft, self.now)?;
+        let runs = self.take_first(draft, room)?;
+        Ok(Claimed { runs, more_to_queue: ended.max(woken) == RUNS_MAX })
+    }
+
+    fn take_first(&self, draft: &mut Draft<'_>, room: &CallRoom) -> Result<Vec<(RunKey, Lease)>, StoreError> {
         let before = standing::served_pass(draft)?;
         let mut served = before;
         let mut claimed = Vec::new();
@@ -38,7 +58,15 @@ impl Claim {
         let mut held = Vec::new();
         let limit = self.limit.min(RUNS_MAX);
         let mut from = keys::QUEUE.to_vec();
-        while claimed.len() < limit && held.len() < HELD_MAX {
+        let mut rounds = 1;
+        while claimed.len() < limit {
+            if held.len() == HELD_MAX {
+                // Where all of them stand where they belong, whoever is behind them has no turn yet.
+                if rounds == ROUNDS_MAX || hold_back(draft, std::mem::take(&mut held), served)? == 0 {
+                    break;
+                }
+                rounds += 1;
+            }
             let Some((key, _)) = draft.next(&from, &rows::end_of(keys::QUEUE))? else { break };
             from = rows::after(&key);
             let tenant = RunKey::at_end(&key, keys::QUEUE_SKIP).ok().map(|run| run.tenant);
@@ -92,10 +120,17 @@ impl Claim {
 }
 
 /// Gives runs that wait for others of their tenant, and whose turn is over, a new one, behind everything that the tenant
-/// has in the queue. Those whose turn comes stand before nobody.
-fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>, served: u64) -> Result<(), StoreError> {
-    for key in held.into_iter().filter(|key| keys::pass(key) <= served) {
+/// has in the queue; those too that have the turn of another run of the tenant. Those whose turn comes stand before
+/// nobody. How many it gave one.
+fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>, served: u64) -> Result<usize, StoreError> {
+    let mut turns = HashSet::new();
+    let mut moved = 0;
+    for key in held {
         let Some(run) = run_of(draft, &key, keys::QUEUE_SKIP) else { continue };
+        let pass = keys::pass(&key);
+        if turns.insert((run.tenant.clone(), pass)) && pass > served {
+            continue;
+        }
         // What is damaged is set aside by the claim that may take it.
         if let Ok(Some(before)) = Standing::read(draft, &run)
             && before.place_key(&run).as_ref() == Some(&key)
@@ -103,9 +138,10 @@ fn hold_back(draft: &mut Draft<'_>, held: Vec<Vec<u8>>, served: u64) -> Result<(
             let pass = standing::take_turn(draft, &run)?;
             let after = Standing { pass, ..before.clone() };
             after.write(draft, &run, Some(&before))?;
+            moved += 1;
         }
     }
-    Ok(())
+    Ok(moved)
 }
 
 /// Queues the runs whose leases lie before the key `end`, in the turns that they had. Says how many it looked at:

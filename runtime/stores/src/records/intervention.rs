@@ -55,16 +55,16 @@ impl Change {
             draft.put_record(key, &self.revision)?;
         }
         // Somebody may work on the run: with another fence, or without an owner, that one is too late.
-        let (place, owner) = match self.lease {
-            Some((owner, until)) => (Place::Leased { until }, Some(owner)),
-            None => (Place::Queued { since: self.updated_at }, None),
+        let (pass, place, owner) = match self.lease {
+            Some((owner, until)) => (before.pass, Place::Leased { until }, Some(owner)),
+            None => (standing::take_turn(draft, &self.run)?, Place::Queued { since: self.updated_at }, None),
         };
         let after = Standing {
             revision: self.revision,
             state: RunStateKind::Ready,
             fence: before.fence.saturating_add(u64::from(owner.is_some())),
             owner,
-            pass: standing::next_pass(before.pass, standing::served_pass(draft)?),
+            pass,
             place,
             signalled: false,
             ..before.clone()
@@ -77,15 +77,18 @@ impl Change {
     }
 }
 
-/// Queues the runs that rest and whose time is over at `now`, so that somebody claims them.
-pub(crate) fn wake(draft: &mut Draft<'_>, now: Timestamp) -> Result<(), StoreError> {
+/// Queues the runs that rest and whose time is over at `now`, so that somebody claims them. Says how many it looked at:
+/// [`RUNS_MAX`] where there may be more.
+pub(crate) fn wake(draft: &mut Draft<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let end = keys::resting_until(Timestamp::from_millis(now.as_millis().saturating_add(1)));
-    for (key, _) in rows::take_until(draft, keys::RESTING, &end, RUNS_MAX)? {
+    let due = rows::take_until(draft, keys::RESTING, &end, RUNS_MAX)?;
+    let looked_at = due.len();
+    for (key, _) in due {
         let Some(run) = run_of(draft, &key, keys::RESTING_SKIP) else { continue };
         let since = keys::lease_end(&key);
         match Standing::read(draft, &run) {
             Ok(Some(before)) if before.place_key(&run).as_ref() == Some(&key) => {
-                let pass = standing::next_pass(before.pass, standing::served_pass(draft)?);
+                let pass = standing::take_turn(draft, &run)?;
                 let after = Standing { place: Place::Queued { since }, pass, ..before.clone() };
                 after.write(draft, &run, Some(&before))?;
             }
@@ -101,5 +104,5 @@ pub(crate) fn wake(draft: &mut Draft<'_>, now: Timestamp) -> Result<(), StoreErr
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(looked_at)
 }

@@ -2,6 +2,9 @@
 //! note; then the rows that it held go in pieces, until nothing is left and the note goes too. A crash in the middle
 //! leaves the note, and whoever comes next goes on.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use weir_engine::ids::{RunId, TenantId};
 use weir_engine::ports::{Removal, Retained, RetentionTurn, StoreError};
 
@@ -23,32 +26,67 @@ const LOOKED_AT_MAX: usize = 256;
 /// The tables in which a run has rows of its own, besides those by which it is found.
 const TABLES: [u8; 6] = *b"XJCBEG";
 
+/// How many runs of families one turn looks at, about.
+const FAMILIES_RUNS_MAX: usize = 1024;
+
+/// How far the looking at the runs of each tenant has come: those that are held must stand before nobody. A crash
+/// forgets it, and the next look begins at the front.
+#[derive(Debug, Default)]
+pub(crate) struct Walks(Mutex<HashMap<TenantId, Walk>>);
+
+#[derive(Debug, Default)]
+struct Walk {
+    /// The row that is next; the first one where it is empty.
+    from: Vec<u8>,
+    /// How many runs before it are held.
+    held: u64,
+    /// A run whose family is too large for one turn, and what is still to be looked at of it.
+    family: Option<(RunKey, Vec<RunKey>)>,
+}
+
+impl Walks {
+    fn take(&self, tenant: &TenantId) -> Walk {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant).unwrap_or_default()
+    }
+
+    fn keep(&self, tenant: TenantId, walk: Walk) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, walk);
+    }
+}
+
 /// What a look at a tenant found.
 struct Look {
-    tenant: TenantId,
-    /// The runs to remove, first ended first.
-    due: Vec<RunKey>,
+    /// The rows of the runs to remove, first ended first.
+    due: Vec<(Vec<u8>, RunKey)>,
     more: bool,
 }
 
-/// The next tenant that has runs which have ended, and those of them that are due.
-fn look(rows: &dyn Rows, turn: &RetentionTurn) -> Result<Option<Look>, StoreError> {
-    let from = turn.after.as_ref().map_or_else(|| keys::ENDED.to_vec(), |tenant| rows::end_of(&keys::ended_of(tenant)));
-    let Some((first, _)) = rows.next(&from, &rows::end_of(keys::ENDED))? else { return Ok(None) };
-    let tenant = keys::ended_run(&first)?.0.tenant;
-    let over = standing::ended_count(rows, &tenant)?.saturating_sub(turn.per_tenant_max);
-    let prefix = keys::ended_of(&tenant);
+/// The next tenant that has runs which have ended.
+fn next_tenant(rows: &dyn Rows, after: Option<&TenantId>) -> Result<Option<TenantId>, StoreError> {
+    let from = after.map_or_else(|| keys::ENDED.to_vec(), |tenant| rows::end_of(&keys::ended_of(tenant)));
+    let first = rows.next(&from, &rows::end_of(keys::ENDED))?;
+    first.map(|(key, _)| keys::ended_run(&key).map(|(run, _)| run.tenant)).transpose()
+}
+
+/// The runs of a tenant that are due, from a row on behind so many that are held.
+fn look(
+    rows: &dyn Rows,
+    tenant: &TenantId,
+    (from, held): (&[u8], u64),
+    turn: &RetentionTurn,
+) -> Result<Look, StoreError> {
+    let over = standing::ended_count(rows, tenant)?.saturating_sub(turn.per_tenant_max);
+    let ended = rows::take(rows, &keys::ended_of(tenant), from, LOOKED_AT_MAX)?;
+    let more = ended.len() == LOOKED_AT_MAX;
     let mut due = Vec::new();
-    let ended = rows::take(rows, &prefix, &prefix, LOOKED_AT_MAX)?;
-    let looked_at_all = ended.len() < LOOKED_AT_MAX;
-    for (number, (key, _)) in (0_u64..).zip(&ended) {
-        let (run, at) = keys::ended_run(key)?;
+    for (number, (key, _)) in (held..).zip(ended) {
+        let (run, at) = keys::ended_run(&key)?;
         if at >= turn.ended_before && number >= over {
-            return Ok(Some(Look { tenant, due, more: false }));
+            return Ok(Look { due, more: false });
         }
-        due.push(run);
+        due.push((key, run));
     }
-    Ok(Some(Look { tenant, due, more: !looked_at_all }))
+    Ok(Look { due, more })
 }
 
 /// Whether runs have ended and their calls in the background are done; their children go on the list.
@@ -66,18 +104,34 @@ fn may_go(rows: &dyn Rows, family: &mut Vec<RunKey>) -> Result<bool, StoreError>
     Ok(true)
 }
 
-/// The same for a run and all below it. What has ended stays so, and hands no call over: it may be looked at piecewise.
-async fn family_may_go<B: Backend>(backend: &B, run: &RunKey) -> Result<bool, StoreError> {
-    let mut family = vec![run.clone()];
+/// What a look at a family came to.
+enum Family {
+    MayGo,
+    Held,
+    /// These are still to be looked at.
+    Unfinished(Vec<RunKey>),
+}
+
+/// Looks at a run and all below it, for as long as `left` lasts. What has ended stays so, and hands no call over: it may
+/// be looked at piecewise.
+async fn look_at_family<B: Backend>(
+    backend: &B,
+    mut family: Vec<RunKey>,
+    left: &mut usize,
+) -> Result<Family, StoreError> {
     while !family.is_empty() {
+        if *left == 0 {
+            return Ok(Family::Unfinished(family));
+        }
+        *left = left.saturating_sub(family.len().min(FAMILY_RUNS_MAX));
         let piece = move |rows: &dyn Rows| may_go(rows, &mut family).map(|may| (may, family));
         let (may, rest) = backend.read(piece, |found, _| Ok(found)).await?;
         if !may {
-            return Ok(false);
+            return Ok(Family::Held);
         }
         family = rest;
     }
-    Ok(true)
+    Ok(Family::MayGo)
 }
 
 /// Takes a run away from everything by which it is found, and notes that it has rows left.
@@ -138,28 +192,54 @@ async fn clean_up<B: Backend>(backend: &B) -> Result<bool, StoreError> {
 /// One turn.
 pub(super) async fn remove_ended<B: Backend>(store: &Records<B>, turn: RetentionTurn) -> Result<Retained, StoreError> {
     let backend = &store.backend;
-    let limit = turn.limit;
-    let found = backend.read(move |rows| look(rows, &turn), |found, _| Ok(found)).await?;
-    let Some(Look { tenant, due, more }) = found else {
+    let after = turn.after.clone();
+    let tenant = backend.read(move |rows| next_tenant(rows, after.as_ref()), |found, _| Ok(found)).await?;
+    let Some(tenant) = tenant else {
         return Ok(Retained { tenant: None, removed: 0, more: clean_up(backend).await? });
     };
-    let mut going = Vec::new();
-    let mut stopped = false;
-    for run in due {
-        if going.len() == limit {
-            stopped = true;
-            break;
-        }
-        if family_may_go(backend, &run).await? {
-            going.push(run);
-        }
-    }
+    let (going, more) = walk_on(store, &tenant, turn).await?;
     let removed = going.len();
     if removed > 0 {
         backend.make_room(move |draft| going.iter().try_for_each(|run| take_away(draft, run))).await?;
     }
     let unclean = clean_up(backend).await?;
-    Ok(Retained { tenant: Some(tenant), removed, more: stopped || (more && removed > 0) || unclean })
+    Ok(Retained { tenant: Some(tenant), removed, more: more || unclean })
+}
+
+/// The next runs of a tenant to remove, and whether there may be more behind them.
+async fn walk_on<B: Backend>(
+    store: &Records<B>,
+    tenant: &TenantId,
+    turn: RetentionTurn,
+) -> Result<(Vec<RunKey>, bool), StoreError> {
+    let mut walk = store.walks.take(tenant);
+    let (whose, from, held, limit) = (tenant.clone(), walk.from.clone(), walk.held, turn.limit);
+    let looking = move |rows: &dyn Rows| look(rows, &whose, (&from, held), &turn);
+    let Look { due, mut more } = store.backend.read(looking, |found, _| Ok(found)).await?;
+    let (mut going, mut left) = (Vec::new(), FAMILIES_RUNS_MAX);
+    for (key, run) in due {
+        if going.len() == limit || left == 0 {
+            more = true;
+            break;
+        }
+        let begun = walk.family.take().filter(|(of, _)| *of == run);
+        let family = begun.map_or_else(|| vec![run.clone()], |(_, rest)| rest);
+        match look_at_family(&store.backend, family, &mut left).await? {
+            Family::MayGo => going.push(run),
+            Family::Held => walk.held += 1,
+            Family::Unfinished(rest) => {
+                walk.family = Some((run, rest));
+                walk.from = key;
+                more = true;
+                break;
+            }
+        }
+        walk.from = rows::after(&key);
+    }
+    if more {
+        store.walks.keep(tenant.clone(), walk);
+    }
+    Ok((going, more))
 }
 
 /// One run.
@@ -176,7 +256,9 @@ pub(super) async fn remove_run<B: Backend>(
         Some(standing) if !standing.state.is_ended() => return Ok(Removal::NotEnded(standing.state)),
         Some(_) => {}
     }
-    if !family_may_go(&store.backend, &key).await? {
+    let mut all = usize::MAX;
+    let family = look_at_family(&store.backend, vec![key.clone()], &mut all).await?;
+    if !matches!(family, Family::MayGo) {
         return Ok(Removal::Held);
     }
     store.backend.make_room(move |draft| take_away(draft, &key)).await?;

@@ -184,7 +184,7 @@ pub(crate) fn signal(draft: &mut Draft<'_>, run: &RunKey, since: Timestamp) -> R
     };
     let after = match before.place {
         Place::Resting { .. } => {
-            let pass = next_pass(before.pass, served_pass(draft)?);
+            let pass = take_turn(draft, run)?;
             Standing { place: Place::Queued { since }, pass, ..before.clone() }
         }
         Place::Leased { .. } => Standing { signalled: true, ..before.clone() },
@@ -195,13 +195,18 @@ pub(crate) fn signal(draft: &mut Draft<'_>, run: &RunKey, since: Timestamp) -> R
     after.write(draft, run, Some(&before))
 }
 
-/// The next turn of the run's tenant.
+/// The next turn of the run's tenant, for a run that starts or is woken. Many that had the same turn would stand before
+/// another tenant's single run.
 pub(crate) fn take_turn(draft: &mut Draft<'_>, run: &RunKey) -> Result<u64, StoreError> {
-    let key = keys::tenant_pass(&run.tenant);
-    let last: u64 = frame::record(draft, &key)?.unwrap_or(0);
-    let pass = next_pass(last, served_pass(draft)?);
-    draft.put_record(key, &pass)?;
+    let pass = next_turn(draft, run)?;
+    draft.put_record(keys::tenant_pass(&run.tenant), &pass)?;
     Ok(pass)
+}
+
+/// What [`take_turn`] would give.
+pub(crate) fn next_turn(rows: &dyn Rows, run: &RunKey) -> Result<u64, StoreError> {
+    let last: u64 = frame::record(rows, &keys::tenant_pass(&run.tenant))?.unwrap_or(0);
+    Ok(next_pass(last, served_pass(rows)?))
 }
 
 /// The highest pass that was claimed.

@@ -73,15 +73,10 @@ impl Start {
             draft.put_key(parent.child(self.run.run));
         }
         self.values.put(draft);
-        let last: u64 = frame::record(draft, &keys::tenant_pass(&self.run.tenant))?.unwrap_or(0);
-        let pass = standing::next_pass(last, standing::served_pass(draft)?);
-        let (place, owner) = match self.lease {
-            _ if self.state != RunStateKind::Ready => (Place::Ended, None),
-            Some((owner, until)) => (Place::Leased { until }, Some(owner)),
-            None => {
-                draft.put_record(keys::tenant_pass(&self.run.tenant), &pass)?;
-                (Place::Queued { since: self.created_at }, None)
-            }
+        let (pass, place, owner) = match self.lease {
+            _ if self.state != RunStateKind::Ready => (standing::next_turn(draft, &self.run)?, Place::Ended, None),
+            Some((owner, until)) => (standing::next_turn(draft, &self.run)?, Place::Leased { until }, Some(owner)),
+            None => (standing::take_turn(draft, &self.run)?, Place::Queued { since: self.created_at }, None),
         };
         let fence = u64::from(owner.is_some());
         let standing = Standing {

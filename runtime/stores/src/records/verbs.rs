@@ -23,6 +23,7 @@ use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
 use super::start::{self, Begun, Start};
+use super::removal::Walks;
 use super::sweep::Sweeper;
 use super::{cursor, outbox, rows};
 
@@ -31,11 +32,12 @@ pub struct Records<B> {
     pub(crate) backend: B,
     pub(super) left_out: LeftOut,
     pub(super) sweeper: Sweeper,
+    pub(super) walks: Walks,
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default() }
+        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default(), walks: Walks::default() }
     }
 }
 
@@ -109,8 +111,17 @@ impl<B: Backend> Store for Records<B> {
         room: CallRoom,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let claim = Claim { owner: owner.clone(), now, lease, limit: room.calls };
-        let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
-        if claimed.is_empty() { Ok(Vec::new()) } else { load_claimed(self, claimed).await }
+        for _ in 0..claim::WAKES_MAX {
+            let (claim, room) = (claim.clone(), room.clone());
+            let claimed = self.backend.write(move |draft| claim.apply(draft, &room)).await?;
+            if !claimed.runs.is_empty() {
+                return load_claimed(self, claimed.runs).await;
+            }
+            if !claimed.more_to_queue {
+                break;
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn end_orphaned_leases(&self) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use weir_engine::ports::{Clock, Store};
 use weir_stores::Backups;
 
 use super::plugins::Uploads;
-use super::slots::TenantSlots;
+use super::slots::{PromptSlots, TenantSlots};
 use crate::auth::KeyRing;
 use crate::config::Limits;
 use crate::secrets::Vault;
@@ -59,6 +59,8 @@ pub(crate) struct App {
     pub(super) requests: Arc<Semaphore>,
     /// Requests of one tenant at once.
     pub(super) tenant_requests: TenantSlots,
+    /// Requests at once of those who hold tokens of prompts, of all tenants.
+    pub(super) prompt_requests: PromptSlots,
     /// Live streams of one tenant at once.
     pub(super) event_streams: TenantSlots,
     /// Calls of one tenant that are tried at once.
@@ -105,6 +107,7 @@ impl App {
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
             requests: Arc::new(Semaphore::new(limits.requests)),
             tenant_requests: TenantSlots::new(limits.tenant_requests),
+            prompt_requests: PromptSlots::new(limits.prompt_requests),
             event_streams: TenantSlots::new(limits.event_streams),
             connector_tests: TenantSlots::new(limits.connector_tests),
             saving_actions: TenantSlots::new(1),

@@ -76,8 +76,12 @@ pub(super) async fn get(
 pub(super) async fn view(app: &App, tenant: &TenantId, run: Run, role: Role) -> Result<RunView, StoreError> {
     let last = last_entry(app, tenant, &run).await?;
     let found = app.engine.definitions().action_types().for_client(&run, last.as_ref(), None, None);
-    let token = if role.may(Permission::StartRuns) { app.engine.prompt_token(&run) } else { None };
-    Ok(RunView::of(run, role).with_token(token).with_client_result(found.ok().map(ClientResultView::from)))
+    let (token, jwt) = match role.may(Permission::StartRuns) {
+        true => (app.engine.prompt_token(&run), run.jwt.clone()),
+        false => (None, None),
+    };
+    let client_result = found.ok().map(ClientResultView::from);
+    Ok(RunView::of(run, role).with_token(token).with_jwt(jwt).with_client_result(client_result))
 }
 
 /// The last journal entry of a run that may have something for a client.

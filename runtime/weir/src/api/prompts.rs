@@ -9,8 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
-use weir_engine::engine::{PromptError, ResumeError};
+use weir_engine::engine::{OpenPrompt, PromptError, ResumeError};
 use weir_engine::ids::RequestId;
 use weir_engine::ports::PromptRef;
 use weir_engine::run::Prompt;
@@ -19,6 +18,7 @@ use weir_engine::time::Timestamp;
 use super::app::App;
 use super::body::EventJson;
 use super::path::PathOf;
+use super::slots::PromptPlace;
 use crate::problem::{Problem, code};
 
 /// What stands before a token in a path: nothing behind it is logged or repeated.
@@ -47,11 +47,12 @@ pub(super) struct AnswerBody {
     input: Value,
 }
 
-/// The holder of a token.
+/// The holder of the token of an open prompt.
 pub(super) struct TokenHolder {
     prompt: PromptRef,
-    /// One of the tenant's places; given back when the handler is done.
-    _place: OwnedSemaphorePermit,
+    open: OpenPrompt,
+    /// One of the places for tokens; given back when the handler is done.
+    _place: PromptPlace,
 }
 
 impl FromRequestParts<Arc<App>> for TokenHolder {
@@ -64,11 +65,13 @@ impl FromRequestParts<Arc<App>> for TokenHolder {
         if tenant.is_none_or(|tenant| tenant.disabled) {
             return Err(PromptError::Unknown.into());
         }
-        let place = app.tenant_requests.take(&prompt.tenant).ok_or_else(|| {
-            let detail = "As many requests of the tenant as are allowed at once are in hand. Try again in a moment.";
-            Problem::new(&code::TOO_MANY_OF_TENANT, detail).with_header(RETRY_AFTER, "1")
+        let place = app.prompt_requests.take(&prompt.tenant, prompt.run).ok_or_else(|| {
+            let detail = "As many requests with tokens of prompts as are allowed at once are in hand. Try again soon.";
+            Problem::new(&code::TOO_MANY_OF_PROMPTS, detail).with_header(RETRY_AFTER, "1")
         })?;
-        Ok(Self { prompt, _place: place })
+        // Before the body is read: a token that opens nothing any more keeps no place for as long as that takes.
+        let open = app.engine.prompt(&prompt).await?;
+        Ok(Self { prompt, open, _place: place })
     }
 }
 
@@ -76,10 +79,9 @@ impl FromRequestParts<Arc<App>> for TokenHolder {
 #[utoipa::path(get, path = "/v1/prompts/{token}", tag = "prompts",
     params(("token" = String, Path, description = "The prompt's token.")),
     responses((status = 200, body = PromptView, description = "The prompt.")))]
-pub(super) async fn get(holder: TokenHolder, State(app): State<Arc<App>>) -> Result<Json<PromptView>, Problem> {
-    let open = app.engine.prompt(&holder.prompt).await?;
-    let Prompt { form, text } = open.prompt;
-    Ok(Json(PromptView { form, text, until: open.until }))
+pub(super) async fn get(holder: TokenHolder) -> Json<PromptView> {
+    let OpenPrompt { prompt: Prompt { form, text }, until } = holder.open;
+    Json(PromptView { form, text, until })
 }
 
 /// Answers a prompt, once. The token is what opens it; no API key is asked for. An answer that the form does not take

@@ -69,9 +69,9 @@ pub(super) async fn events(
         Problem::new(&code::TOO_MANY_STREAMS, detail).with_header(RETRY_AFTER, "10")
     })?;
     let changes = app.engine.watch(run.id);
-    let names = app.engine.hidden_names(&run).await?;
+    let hidden = Hidden { names: app.engine.hidden_names(&run).await?, learnt: run.sensitive.len() };
     let principal = caller.principal.clone();
-    let live = Live { app, principal, run: run.id, names, after, changes, is_over: false, _place: place };
+    let live = Live { app, principal, run: run.id, hidden, after, changes, is_over: false, _place: place };
     let events = stream::unfold(live, Live::next).flat_map(stream::iter).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -81,15 +81,31 @@ struct Live {
     app: Arc<App>,
     principal: Principal,
     run: RunId,
-    /// What nobody is shown of it.
-    names: SensitiveNames,
+    hidden: Hidden,
     after: u64,
     changes: watch::Receiver<u64>,
     is_over: bool,
     _place: OwnedSemaphorePermit,
 }
 
+/// What nobody is shown of a run.
+struct Hidden {
+    names: SensitiveNames,
+    /// How many of them the run itself had learnt then. It learns more as it goes on, and forgets none.
+    learnt: usize,
+}
+
 impl Live {
+    /// The names as of entries that are read already: what an entry makes sensitive is committed with it.
+    async fn names(&mut self) -> Option<SensitiveNames> {
+        let run = self.app.store.run(&self.principal.tenant, self.run).await.ok()??;
+        if run.sensitive.len() != self.hidden.learnt {
+            let names = self.app.engine.hidden_names(&run).await.ok()?;
+            self.hidden = Hidden { names, learnt: run.sensitive.len() };
+        }
+        Some(self.hidden.names.clone())
+    }
+
     /// The next events, as soon as there are some. `None` when the run has ended, the server stops, or the store fails:
     /// the client comes again with `Last-Event-ID`.
     async fn next(mut self) -> Option<(Vec<Event>, Self)> {
@@ -106,7 +122,7 @@ impl Live {
                 let mask = |entries: &mut Vec<JournalEntry>, names: &SensitiveNames| {
                     entries.iter_mut().for_each(|entry| entry.mask(names));
                 };
-                let entries = masked(self.names.clone(), entries, mask).await.ok()?;
+                let entries = masked(self.names().await?, entries, mask).await.ok()?;
                 return Some((entries.iter().map(step).collect(), self));
             }
             let run = self.app.store.run(&self.principal.tenant, self.run).await.ok()??;

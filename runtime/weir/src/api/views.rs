@@ -48,7 +48,8 @@ pub(super) struct RunView {
     /// The claims of its result, by key, where it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<ClaimView>>,
-    /// The claims as a signed JWT, where a step has signed them and it has completed.
+    /// The claims as a signed JWT, where a step has signed them and it has completed: for keys with the permission
+    /// `runs.start`, and not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     jwt: Option<String>,
     /// What the end user may read, where it has failed for a business reason.
@@ -226,7 +227,6 @@ impl RunView {
             }
             RunState::Ended { ending: Ending::Completed { claims } } => {
                 view.claims = Some(claims.into_iter().map(|Claim { key, value }| ClaimView { key, value }).collect());
-                view.jwt = run.jwt;
                 view.redirect = run.redirect.map(|url| RedirectView { url, until: None });
             }
             RunState::Ended { ending: Ending::Failed { step, failure: Failure { reason, description } } } => {
@@ -248,6 +248,12 @@ impl RunView {
             (prompt.token, prompt.url) = (Some(token), Some(url));
         }
         self
+    }
+
+    /// The same with its signed claims, where it has completed.
+    pub(super) fn with_jwt(self, jwt: Option<String>) -> Self {
+        let jwt = jwt.filter(|_| self.state == RunStateKind::Completed);
+        Self { jwt, ..self }
     }
 
     /// The same with its child runs.

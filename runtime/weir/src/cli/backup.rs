@@ -1,11 +1,12 @@
 //! `weir backup`: everything that is stored, in one file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
+use rustix::process::geteuid;
 use weir_engine::ports::Clock;
 use weir_stores::{BackupError, Backups, SledSettings, SledStore};
 
@@ -103,13 +104,16 @@ impl Unfinished {
         path.push(".unfinished");
         let path = PathBuf::from(path);
         let cannot = |error: io::Error| CliError::usage(format!("`{}` cannot be written: {error}", path.display()));
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = opened.map_err(cannot)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(CliError::failed(format!("another backup is being written to `{}`", path.display())));
-        }
-        // What one that was killed has left.
-        file.set_len(0).map_err(cannot)?;
+        let create = || OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        // What one that was killed has left is held until its place is taken.
+        let (file, _leftover) = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let leftover = remove_leftover(&path)?;
+                (create().map_err(cannot)?, Some(leftover))
+            }
+            created => (created.map_err(cannot)?, None),
+        };
+        lock(&file, &path)?;
         Ok(Self { path, file })
     }
 
@@ -126,9 +130,64 @@ impl Unfinished {
     }
 }
 
+fn lock(file: &File, path: &Path) -> Result<(), CliError> {
+    flock(file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| CliError::failed(format!("another backup is being written to `{}`", path.display())))
+}
+
+/// Removes what a backup has left that was killed. In a folder where others write, something else may lie there that
+/// leads to a file of ours.
+fn remove_leftover(path: &Path) -> Result<File, CliError> {
+    let foreign = || {
+        let name = path.display();
+        CliError::usage(format!("`{name}` is not what a backup has left; look at it, remove it, or name another file"))
+    };
+    let ours = |found: &Metadata| found.is_file() && found.nlink() == 1 && found.uid() == geteuid().as_raw();
+    // Before it is opened too: opening a device or a pipe may do something.
+    if !std::fs::symlink_metadata(path).is_ok_and(|found| ours(&found)) {
+        return Err(foreign());
+    }
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let leftover = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).map_err(|_| foreign())?;
+    lock(&leftover, path)?;
+    if !leftover.metadata().is_ok_and(|found| ours(&found)) {
+        return Err(foreign());
+    }
+    std::fs::remove_file(path).map_err(|_| foreign())?;
+    Ok(leftover)
+}
+
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // Once it has its name there is no such file.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_to_where_an_unfinished_file_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("precious"), "kept").unwrap();
+        symlink(at("precious"), at("a.unfinished")).unwrap();
+        std::fs::hard_link(at("precious"), at("b.unfinished")).unwrap();
+        std::fs::create_dir(at("c.unfinished")).unwrap();
+        for name in ["a", "b", "c"] {
+            let refused = Unfinished::create(&at(name)).err().unwrap();
+            assert!(refused.message.contains("not what a backup has left"), "{name}: {}", refused.message);
+        }
+        assert_eq!(std::fs::read_to_string(at("precious")).unwrap(), "kept");
+        assert!(at("a.unfinished").is_symlink() && at("c.unfinished").is_dir());
+
+        std::fs::write(at("d.unfinished"), "left").unwrap();
+        let unfinished = Unfinished::create(&at("d")).unwrap();
+        assert_eq!(unfinished.file.metadata().unwrap().len(), 0);
+        assert!(Unfinished::create(&at("d")).err().unwrap().message.contains("another backup"));
     }
 }

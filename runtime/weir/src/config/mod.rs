@@ -99,6 +99,8 @@ pub(crate) struct Limits {
     pub(crate) requests: usize,
     /// Requests of one tenant at once, also those that wait for the end of a run.
     pub(crate) tenant_requests: usize,
+    /// Requests at once of those who hold tokens of prompts, of all tenants.
+    pub(crate) prompt_requests: usize,
     /// Live streams of one tenant at once.
     pub(crate) event_streams: usize,
     /// Calls of one tenant that are tried at once.
@@ -225,7 +227,7 @@ fn engine(reader: &mut Reader) -> EngineSettings {
 }
 
 fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
-    let seconds = Duration::from_secs;
+    let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
     let kib = |count: u64| ByteCount(count << 10);
     Limits {
         connections: reader.one_in("limits.connections", 1024, 1..=1_000_000),
@@ -233,6 +235,7 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         body_time: reader.one_in("limits.body-time", seconds(30), seconds(1)..=seconds(3600)),
         requests: reader.one_in("limits.requests", 512, 1..=1_000_000),
         tenant_requests: reader.one_in("limits.tenant-requests", 128, 1..=1_000_000),
+        prompt_requests: reader.one_in("limits.prompt-requests", 64, 1..=1_000_000),
         event_streams: reader.one_in("limits.event-streams", 64, 1..=1_000_000),
         connector_tests: reader.one_in("limits.connector-tests", 8, 1..=10_000),
         actions_per_type: reader.one_in("limits.actions-per-type", 20, 1..=200),
@@ -243,11 +246,7 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         component_bytes: plugins.upload_bytes_max,
         json_depth: reader.one_in("limits.json-depth", 64, 4..=120),
         wait: reader.one_in("limits.wait", seconds(60), Duration::ZERO..=seconds(600)),
-        action_service_time: reader.one_in(
-            "limits.action-service-time",
-            seconds(4),
-            Duration::from_millis(100)..=seconds(60),
-        ),
+        action_service_time: reader.one_in("limits.action-service-time", seconds(4), millis(100)..=seconds(60)),
     }
 }
 

@@ -49,6 +49,7 @@ codes! {
     COMPONENT_TOO_LARGE = "request.component-too-large" 413 "The component is too large";
     TOO_MANY_REQUESTS = "limit.requests" 503 "The server has its hands full";
     TOO_MANY_OF_TENANT = "limit.tenant-requests" 429 "The tenant has too many requests at once";
+    TOO_MANY_OF_PROMPTS = "limit.prompt-requests" 429 "Too many requests with tokens of prompts at once";
     TOO_MANY_STREAMS = "limit.event-streams" 429 "The tenant has too many live streams";
     TOO_MANY_TESTS = "limit.connector-tests" 429 "The tenant tries too many calls at once";
     TEST_HOOKS = "connector.test-hooks" 422 "The hooks around the call have faults";

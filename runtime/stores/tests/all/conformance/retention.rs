@@ -17,6 +17,8 @@ super::on_every_back_end!(
     a_turn_removes_no_more_than_its_limit,
     a_removed_run_is_nowhere_and_its_client_key_is_free,
     a_run_with_a_call_that_is_not_done_is_kept,
+    a_run_behind_many_that_are_held_goes,
+    a_family_is_looked_at_in_pieces,
     a_run_goes_with_its_children,
     a_run_that_goes_on_is_not_removed,
     what_nothing_names_is_removed_after_a_while,
@@ -103,6 +105,61 @@ async fn a_run_with_a_call_that_is_not_done_is_kept(store: &dyn Store) {
     assert_eq!(store.remove_ended(turn(900_000, 0)).await.unwrap().removed, 1);
     assert!(calls_of(store, &run).await.is_empty());
     assert_eq!(store.background_backlog().await.unwrap().pending, 0);
+}
+
+/// A run that has ended and has a call that is not done.
+async fn held(store: &dyn Store) {
+    let (run, lease) = begin(store, "acme", "signup").await;
+    store.commit_step(with_call(step(&run, &lease, complete(), vec![]), 1_000, 10)).await.unwrap();
+}
+
+async fn a_run_behind_many_that_are_held_goes(store: &dyn Store) {
+    for _ in 0..300 {
+        held(store).await;
+    }
+    let free = ended(store, new_run("acme", "signup"), at(500_000)).await;
+    let first = store.remove_ended(turn(900_000, 0)).await.unwrap();
+    assert_eq!((first.removed, first.more), (0, true), "it is not among the first");
+    let second = store.remove_ended(turn(900_000, 0)).await.unwrap();
+    assert_eq!((second.removed, second.more), (1, false));
+    assert_eq!(store.run(&free.tenant, free.id).await.unwrap(), None);
+    // Of those that are kept for their number the held ones count too.
+    let kept = ended(store, new_run("acme", "signup"), at(600_000)).await;
+    for _ in 0..4 {
+        assert_eq!(store.remove_ended(turn(0, 1)).await.unwrap().removed, 0);
+    }
+    assert!(store.run(&kept.tenant, kept.id).await.unwrap().is_some());
+    // What is held no more goes when its turn comes again.
+    for claimed in claim_calls(store, 5_000, 10).await {
+        settle(store, &claimed, progress(&claimed.call.progress, taken(), 9_000)).await.unwrap();
+    }
+    let (mut removed, mut turns) = (0, 0);
+    while removed < 10 && turns < 4 {
+        removed += store.remove_ended(turn(0, 1)).await.unwrap().removed;
+        turns += 1;
+    }
+    assert_eq!(removed, 10);
+}
+
+async fn a_family_is_looked_at_in_pieces(store: &dyn Store) {
+    let (parent, lease) = begin(store, "acme", "signup").await;
+    let children: Vec<_> = (0..1_200).map(|index| child_of(&parent, index)).collect();
+    store.commit_step(begins(&parent, &lease, &children, at(900_000))).await.unwrap();
+    let mut left = children.len() + 1;
+    while left > 0 {
+        for claimed in claim(store, 5_000, 1_000).await {
+            end(store, &claimed.run, &claimed.lease).await;
+            left -= 1;
+        }
+    }
+    let first = store.remove_ended(turn(900_000, 0)).await.unwrap();
+    assert_eq!((first.removed, first.more), (0, true));
+    let mut removed = 0;
+    for _ in 0..2 {
+        removed += store.remove_ended(turn(900_000, 0)).await.unwrap().removed;
+    }
+    assert_eq!(removed, 1);
+    assert_eq!(store.run(&parent.tenant, parent.id).await.unwrap(), None);
 }
 
 async fn family(store: &dyn Store) -> (Run, Run, Run) {

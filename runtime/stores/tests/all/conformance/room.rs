@@ -2,15 +2,17 @@
 
 use weir_engine::ids::TenantId;
 use weir_engine::ports::{CallRoom, ClaimedRun, Store};
+use weir_engine::run::{Event, Waits};
 
 use crate::families::{begins, child_of};
-use crate::support::{LEASE, at, begin, claim, new_run, owner, tenant};
+use crate::support::{LEASE, at, begin, claim, new_run, owner, step, tenant};
 
 super::on_every_back_end!(
     one_run_is_next_behind_ten_thousand_of_another_tenant,
     the_children_of_one_tenant_do_not_starve_another,
     a_tenant_without_room_waits_and_others_go_on,
     runs_that_wait_for_room_never_fill_the_front_of_the_queue,
+    runs_that_are_woken_at_once_do_not_stand_before_another_tenant,
 );
 
 async fn claim_within(store: &dyn Store, runs: usize, per_tenant: usize, out: &[(&str, usize)]) -> Vec<ClaimedRun> {
@@ -61,4 +63,33 @@ async fn runs_that_wait_for_room_never_fill_the_front_of_the_queue(store: &dyn S
         let claimed = claim_within(store, 1, 1, &[("acme", 1)]).await;
         assert_eq!(of(&claimed, "globex"), 1, "after {number}");
     }
+}
+
+/// Lets every run of `acme` that is queued rest until then.
+async fn rest_all(store: &dyn Store, until: u64) {
+    loop {
+        let claimed = claim(store, 5_000, 1_000).await;
+        if claimed.is_empty() {
+            return;
+        }
+        for ClaimedRun { run, lease, .. } in claimed {
+            let event = Event::Waiting { step: "first".parse().unwrap(), on: Waits::Timer, until: at(until) };
+            store.commit_step(step(&run, &lease, event, vec![])).await.unwrap();
+        }
+    }
+}
+
+async fn runs_that_are_woken_at_once_do_not_stand_before_another_tenant(store: &dyn Store) {
+    queue(store, 5_000).await;
+    rest_all(store, 6_000).await;
+    store.start_run(new_run("globex", "signup")).await.unwrap();
+    rest_all(store, 7_000).await;
+    let room = |full: usize| CallRoom { calls: 8, per_tenant: 3, out: [(tenant("acme"), full)].into() };
+    let full = store.claim_runs_within(&owner("w"), at(8_000), LEASE, room(3)).await.unwrap();
+    assert_eq!((of(&full, "acme"), of(&full, "globex")), (0, 1), "its timer was over last");
+    store.start_run(new_run("globex", "signup")).await.unwrap();
+    let full = store.claim_runs_within(&owner("w"), at(8_000), LEASE, room(3)).await.unwrap();
+    assert_eq!((of(&full, "acme"), of(&full, "globex")), (0, 1));
+    let roomy = store.claim_runs_within(&owner("w"), at(8_000), LEASE, room(2)).await.unwrap();
+    assert_eq!(of(&roomy, "acme"), 1);
 }

@@ -10,6 +10,7 @@ mod backup;
 mod definitions;
 mod diagnostics;
 mod edge;
+mod hidden;
 mod identities;
 mod limits;
 mod matrix;

@@ -1,5 +1,6 @@
 //! Prompts: who has the token may answer once, and nobody else learns anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,6 +17,10 @@ const FLOW: &str = "flow: ask\nsteps:\n  - id: q\n    prompt: { form: { type: ob
 async fn asking(house: &House) -> Value {
     let put = Ask::new("PUT", "/v1/flows/ask").body("application/yaml", FLOW).key(&house.admin);
     assert_eq!(house.ask(put).await.status, StatusCode::CREATED);
+    asking_again(house).await
+}
+
+async fn asking_again(house: &House) -> Value {
     let start = Ask::new("POST", "/v1/flows/ask/runs?wait=30s").json(&json!({ "event": {} })).key(&house.admin);
     let started = house.ask(start).await;
     assert_eq!(started.body["state"], "suspended", "{started:?}");
@@ -102,4 +107,52 @@ async fn a_stream_ends_with_its_key() {
         let over = async { while stream.next().await.is_some() {} };
         tokio::time::timeout(Duration::from_secs(60), over).await.expect("the stream goes on");
     }
+}
+
+/// An answer whose body does not come until the sender is dropped.
+fn slow(token: &str) -> (futures::channel::mpsc::UnboundedSender<Result<&'static str, std::io::Error>>, Ask) {
+    let (sender, body) = futures::channel::mpsc::unbounded();
+    let ask = Ask::new("POST", &format!("/v1/prompts/{token}"));
+    (sender, ask.body("application/json", Body::from_stream(body)))
+}
+
+#[tokio::test]
+async fn who_has_a_token_keeps_no_key_and_no_other_token_out() {
+    // keeps A4, covers T-01
+    let house = Arc::new(House::with(|limits| (limits.tenant_requests, limits.prompt_requests) = (1, 6)).await);
+    let run = asking(&house).await;
+    let token = run["prompt"]["token"].as_str().unwrap();
+    let (tenant, id) = ("acme".parse().unwrap(), run["id"].as_str().unwrap().parse().unwrap());
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (sender, ask) = slow(token);
+        let busy = Arc::clone(&house);
+        held.push((sender, tokio::spawn(async move { busy.ask(ask).await })));
+    }
+    while house.app.prompt_requests.take(&tenant, id).is_some() {
+        tokio::task::yield_now().await;
+    }
+    let third = answer(&house, token, json!({ "pin": 1 })).await;
+    assert_eq!((third.status.as_u16(), third.code()), (429, "limit.prompt-requests"));
+    assert!(third.headers.contains_key("retry-after"));
+    assert_eq!(house.ask(Ask::new("GET", "/v1/flows").key(&house.admin)).await.status, StatusCode::OK);
+    let other = asking_again(&house).await;
+    assert_eq!(answer(&house, other["prompt"]["token"].as_str().unwrap(), json!({ "pin": 1 })).await.status, 204);
+    for (sender, request) in held {
+        drop(sender);
+        assert_eq!(request.await.unwrap().status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(answer(&house, token, json!({ "pin": 1 })).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_token_that_opens_nothing_is_refused_before_its_body_comes() {
+    // keeps A4
+    let house = House::new().await;
+    let run = asking(&house).await;
+    let token = run["prompt"]["token"].as_str().unwrap();
+    assert_eq!(answer(&house, token, json!({ "pin": 4 })).await.status, StatusCode::NO_CONTENT);
+    let (never, ask) = slow(token);
+    assert_eq!(house.ask(ask).await.code(), "prompt.answered");
+    drop(never);
 }

@@ -1,0 +1,93 @@
+//! What some may see of a run, and others not, also while it goes on.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use futures::StreamExt;
+use serde_json::json;
+use tower::ServiceExt;
+use weir_engine::ids::RunId;
+use weir_engine::ports::{CommitStep, Lease, NewRun, OwnerId, Started};
+use weir_engine::run::{ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord};
+use weir_engine::time::Timestamp;
+
+use super::house::{Ask, House};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+async fn begun(house: &House) -> (Run, Lease) {
+    let (tenant, step) = ("acme".parse().unwrap(), "a".parse().unwrap());
+    let run = Run::new(tenant, RunId::generate(), ("hello".parse().unwrap(), 1), step, NOW, NOW);
+    let lease = Some((OwnerId("test".to_owned()), NOW));
+    let new = NewRun { run: run.clone(), context: RunContext::of_event(json!(null)), client_key: None, lease };
+    let Started::New(Some(lease)) = house.app.store.start_run(new).await.unwrap() else { panic!("not started") };
+    (run, lease)
+}
+
+/// The run after a step that has left something in the context.
+async fn commit(house: &House, run: Run, lease: &Lease, event: Event, left: serde_json::Value) -> Run {
+    let outcome = match &event {
+        Event::Ended(ending) => StepOutcome::End(ending.clone()),
+        _ => StepOutcome::Next { step: "a".parse().unwrap(), caught_failure: None, caught_error: None },
+    };
+    let run = run.apply(event, NOW);
+    let changes = vec![ContextChange { key: "steps.a".parse().unwrap(), value: left }];
+    let entry = JournalEntry {
+        sequence: run.revision,
+        step: "a".parse().unwrap(),
+        started_at: NOW,
+        elapsed_us: 0,
+        record: StepRecord::Set,
+        outcome,
+        changes: changes.clone(),
+        diagnostics: Vec::new(),
+        diagnostics_dropped: 0,
+        recorded: Recorded::default(),
+    };
+    let (after, lease, children) = (run.clone(), lease.clone(), Vec::new());
+    let commit = CommitStep { run, lease, changes, entry, outbox: None, children, keep_until: Some(NOW) };
+    house.app.store.commit_step(commit).await.unwrap();
+    after
+}
+
+#[tokio::test]
+async fn a_live_stream_hides_what_the_run_learns_to_hide_while_it_goes_on() {
+    // keeps D-04, covers F-07
+    let house = House::new().await;
+    let (run, lease) = begun(&house).await;
+    let request = Request::get(format!("/v1/runs/{}/events", run.id));
+    let request = request.header("authorization", format!("Bearer {}", house.viewer)).body(Body::empty()).unwrap();
+    let response = house.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut stream = response.into_body().into_data_stream();
+    let on = || Event::Advanced("a".parse().unwrap());
+    let mut run = commit(&house, run, &lease, on(), json!({ "nickname": "Ada" })).await;
+    let first = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(first.contains("Ada"), "it is not sensitive yet: {first}");
+    run.keep_sensitive(&["nickname".to_owned()]);
+    commit(&house, run, &lease, on(), json!({ "nickname": "c4nary" })).await;
+    let second = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(second.contains("***") && !second.contains("c4nary"), "{second}");
+}
+
+#[tokio::test]
+async fn signed_claims_are_for_those_who_start_runs_and_in_no_list() {
+    // keeps A1, covers F-08
+    let house = House::new().await;
+    let (mut run, lease) = begun(&house).await;
+    run.jwt = Some("c4nary.to.ken".to_owned());
+    let ended = Event::Ended(Ending::Completed { claims: Vec::new() });
+    let path = format!("/v1/runs/{}", commit(&house, run, &lease, ended, json!(1)).await.id);
+    for (key, path, is_shown) in [
+        (&house.runner, path.clone(), true),
+        (&house.admin, format!("{path}/events"), true),
+        (&house.viewer, path.clone(), false),
+        (&house.viewer, format!("{path}/events"), false),
+        (&house.viewer, "/v1/runs".to_owned(), false),
+        (&house.runner, "/v1/runs".to_owned(), false),
+        (&house.admin, "/v1/runs".to_owned(), false),
+    ] {
+        let seen = house.ask(Ask::new("GET", &path).key(key)).await;
+        assert_eq!(seen.status, StatusCode::OK, "{path}");
+        assert_eq!(seen.body.to_string().contains("c4nary"), is_shown, "{path}: {seen:?}");
+    }
+}
