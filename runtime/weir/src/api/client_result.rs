@@ -77,7 +77,8 @@ pub(super) async fn view(app: &App, tenant: &TenantId, run: Run, role: Role) -> 
     let last = last_entry(app, tenant, &run).await?;
     let found = app.engine.definitions().action_types().for_client(&run, last.as_ref(), None, None);
     let token = if role.may(Permission::StartRuns) { app.engine.prompt_token(&run) } else { None };
-    Ok(RunView::of(run, role).with_token(token).with_client_result(found.ok().map(ClientResultView::from)))
+    let view = RunView::of(run, role, app.clock.now());
+    Ok(view.with_token(token).with_client_result(found.ok().map(ClientResultView::from)))
 }
 
 /// The last journal entry of a run that may have something for a client.
