@@ -49,6 +49,8 @@ fn errors_stand_under_their_part_and_exit_as_others_do() {
         "{}",
         said(&output)
     );
+    let output = eval(&["event.a > 1"]);
+    assert!(said(&output).contains("`event` was not given") && said(&output).contains("--event"), "{}", said(&output));
     for wrong in
         [vec![], vec!["1", "--event", "no-such-file"], vec!["1", "--functions", "x"], vec!["--functions", "nope"]]
     {

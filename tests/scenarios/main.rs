@@ -17,6 +17,7 @@ mod both_providers; // one action, served by a plugin and by an external service
 mod command_line;
 mod conformance; // vectors
 mod connector_tests;
+mod deadlines;
 mod demo_flow;
 mod diagnostics;
 mod durability;
@@ -35,6 +36,7 @@ mod replay; // runs, executed again from their journals
 mod real_world; // systems that others have written
 mod responses;
 mod retention;
+mod run_commands;
 mod saved_actions;
 mod secrets;
 mod simple_steps;

@@ -26,14 +26,21 @@ Exit codes:
   69  the server cannot be reached or takes no requests
   77  the API key is missing, wrong, or may not do that";
 
+impl Exit {
+    /// The code that the process exits with.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::NotPermitted => 77,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 64,
-            Exit::Unavailable => 69,
-            Exit::NotPermitted => 77,
-        })
+        Self::from(exit.number())
     }
 }

@@ -11,6 +11,7 @@ mod templates; // ready-made connectors
 mod action_types; // those that an operator adds
 mod yaml_files;
 mod secrets; // credentials, encrypted
+mod codes; // what each means
 mod problem; // answers to errors
 mod config; // file, variables, flags
 mod telemetry; // log and metrics

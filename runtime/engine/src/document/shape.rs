@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::escape_pointer;
-use super::fault::{Faults, list_names};
+use super::fault::Faults;
 use super::parse::Document;
 
 /// The JSON Schema (draft 2020-12) of a type.
@@ -26,45 +26,62 @@ pub fn read<T: JsonSchema + DeserializeOwned + 'static>(
     code: &str,
     faults: &mut Faults,
 ) -> Option<T> {
-    read_node(document, pointer, document.value.pointer(pointer)?, code, faults)
+    read_node(document, pointer, (document.value.pointer(pointer)?, &[]), code, faults)
 }
 
-/// Reads those members of the object at `pointer` as `T`.
+/// Reads those members of the object at `pointer` as `T`; the object may have other ones, of these names.
 pub(crate) fn read_members<T: JsonSchema + DeserializeOwned + 'static>(
     document: &Document,
     pointer: &str,
-    members: &dyn Fn(&str) -> bool,
+    (members, others): (&dyn Fn(&str) -> bool, &[&str]),
     code: &str,
     faults: &mut Faults,
 ) -> Option<T> {
     let object = document.value.pointer(pointer)?.as_object()?;
     let own = object.iter().filter(|(name, _)| members(name)).map(|(name, value)| (name.clone(), value.clone()));
-    read_node(document, pointer, &Value::Object(own.collect()), code, faults)
+    read_node(document, pointer, (&Value::Object(own.collect()), others), code, faults)
 }
 
 fn read_node<T: JsonSchema + DeserializeOwned + 'static>(
     document: &Document,
     pointer: &str,
-    node: &Value,
+    (node, others): (&Value, &[&str]),
     code: &str,
     faults: &mut Faults,
 ) -> Option<T> {
     let before = faults.0.len();
     if let Some(shape) = shape_of::<T>() {
         for error in shape.validator.iter_errors(node) {
-            add(document, pointer, code, &shape.schema, &error, faults);
+            add(document, (pointer, code), (&shape.schema, others), &error, faults);
         }
     }
     if faults.0.len() > before {
         return None;
     }
-    match T::deserialize(node) {
+    // What the schema cannot say is refused where it stands, such as a text that is no duration.
+    match serde_path_to_error::deserialize(node) {
         Ok(value) => Some(value),
         Err(error) => {
-            faults.error(document, pointer, code, error.to_string());
+            let at = format!("{pointer}{}", pointer_of(error.path()));
+            faults.error(document, &at, code, error.into_inner().to_string());
             None
         }
     }
+}
+
+/// The pointer of what serde refuses, below the node that it read.
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape_pointer(key))),
+            // A variant is no part of the document.
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
 }
 
 /// A schema, ready to be held against nodes.
@@ -89,9 +106,8 @@ fn shape_of<T: JsonSchema + 'static>() -> Option<Arc<Shape>> {
 
 fn add(
     document: &Document,
-    base: &str,
-    code: &str,
-    schema: &Value,
+    (base, code): (&str, &str),
+    (schema, others): (&Value, &[&str]),
     error: &jsonschema::ValidationError<'_>,
     faults: &mut Faults,
 ) {
@@ -103,7 +119,9 @@ fn add(
                 let at = Document::key_pointer(&format!("{pointer}/{}", escape_pointer(name)));
                 let fault = faults.error(document, &at, code, format!("`{name}` is not known here"));
                 fault.pointer = format!("{pointer}/{}", escape_pointer(name));
-                if let Some(known) = known_names(schema, error) {
+                // Other members stand in the object itself, not in what it holds.
+                let others = if pointer == base { others } else { &[] };
+                if let Some(known) = known_names(schema, others, error) {
                     fault.help(format!("known are {known}"));
                 }
             }
@@ -113,9 +131,15 @@ fn add(
             faults.error(document, &pointer, code, format!("`{name}` is missing"));
         }
         Kind::OneOfNotValid { context } => match chosen(context) {
-            Some(branch) => branch.iter().for_each(|error| add(document, base, code, schema, error, faults)),
+            Some(branch) => {
+                branch.iter().for_each(|error| add(document, (base, code), (schema, others), error, faults))
+            }
             None => add_choices(document, &pointer, code, context, faults),
         },
+        Kind::AnyOf { context } if present(context).is_some() => {
+            let branch = present(context).into_iter().flatten();
+            branch.for_each(|error| add(document, (base, code), (schema, others), error, faults));
+        }
         _ => {
             // Whatever somebody has put there for a secret is not said again.
             let text = match pointer.starts_with(SECRETS_LAND_HERE) {
@@ -137,6 +161,22 @@ fn chosen<'a, 'i>(
     let mut fitting = branches.iter().filter(|errors| errors.iter().all(|error| expected(error).is_none()));
     let first = fitting.next()?;
     (fitting.next().is_none() && !first.is_empty()).then_some(first)
+}
+
+/// The branch of something that may be left out, where it is not left out.
+fn present<'a, 'i>(
+    branches: &'a [Vec<jsonschema::ValidationError<'i>>],
+) -> Option<&'a Vec<jsonschema::ValidationError<'i>>> {
+    use jsonschema::error::{TypeKind, ValidationErrorKind};
+    let is_null = |error: &jsonschema::ValidationError<'_>| {
+        matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(jsonschema::JsonType::Null) })
+    };
+    match branches {
+        [branch, left_out] | [left_out, branch] if left_out.iter().all(is_null) && !branch.iter().all(is_null) => {
+            Some(branch)
+        }
+        _ => None,
+    }
 }
 
 /// The one value that a node should have had.
@@ -167,11 +207,14 @@ fn add_choices(
     faults.error(document, pointer, code, message);
 }
 
-/// The properties that stand beside the `additionalProperties` that failed.
-fn known_names(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Option<String> {
+/// The properties that stand beside the `additionalProperties` that failed, and other names.
+fn known_names(schema: &Value, others: &[&str], error: &jsonschema::ValidationError<'_>) -> Option<String> {
     let path = error.schema_path().as_str().rsplit_once('/')?.0;
     let properties = schema.pointer(path)?.get("properties")?.as_object()?;
-    Some(list_names(properties.keys().map(String::as_str)))
+    let others = others.iter().copied().filter(|name| !properties.contains_key(*name));
+    let names: Vec<&str> = properties.keys().map(String::as_str).chain(others).collect();
+    // All of them, however many: they are the schema's, and whoever mistook one looks for another.
+    Some(format!("`{}`", names.join("`, `")))
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use super::block::Block;
 use super::compile::{Compiler, SHAPE};
-use super::model::Target;
+use super::model::{StepKind, Target};
 use crate::document::read_members;
+use crate::duration_text;
 use crate::expression::{Expression, TemplateFault};
 
 /// The members of a step that are not its kind's.
-const MEMBERS: [&str; 6] = ["when", "otherwise", "deadline", "retry", "compensate", "visits-max"];
+pub(super) const MEMBERS: [&str; 6] = ["when", "otherwise", "deadline", "retry", "compensate", "visits-max"];
 
 /// Whether a member is not its kind's own.
 pub(super) fn is_common(member: &str, kind_says_when: bool) -> bool {
@@ -119,7 +120,7 @@ impl Compiler<'_> {
     pub(super) fn common(&mut self, pointer: &str) -> Option<Common> {
         let says_when = self.says_when(pointer);
         let is_common = |member: &str| is_common(member, says_when);
-        let it: CommonDocument = read_members(self.document, pointer, &is_common, SHAPE, self.faults)?;
+        let it: CommonDocument = read_members(self.document, pointer, (&is_common, &[]), SHAPE, self.faults)?;
         let when = match &it.when {
             Some(when) => Some(self.expression(&format!("{pointer}/when"), when)?),
             None => None,
@@ -139,9 +140,8 @@ impl Compiler<'_> {
                 "with no time at all the step would never be done",
             );
         }
-        if it.retry.as_ref().is_some_and(|retry| !(2..=ATTEMPTS_MAX).contains(&retry.attempts)) {
-            let message = format!("a step that is tried again has 2 to {ATTEMPTS_MAX} attempts");
-            self.error(&format!("{pointer}/retry/attempts"), SHAPE, message);
+        if let Some(retry) = &it.retry {
+            self.retry(&format!("{pointer}/retry"), retry);
         }
         if it.visits_max.is_some_and(|most| !(1..=VISITS_MAX).contains(&most)) {
             let message = format!("a run comes to a step 1 to {VISITS_MAX} times");
@@ -153,6 +153,29 @@ impl Compiler<'_> {
         };
         let CommonDocument { deadline, retry, visits_max, .. } = it;
         Some(Common { when, otherwise, deadline, retry, compensate, visits_max })
+    }
+
+    fn retry(&mut self, pointer: &str, retry: &StepRetry) {
+        if !(2..=ATTEMPTS_MAX).contains(&retry.attempts) {
+            let message = format!("a step that is tried again has 2 to {ATTEMPTS_MAX} attempts");
+            self.error(&format!("{pointer}/attempts"), SHAPE, message);
+        }
+        if retry.backoff_max < retry.backoff {
+            let [longest, first] = [retry.backoff_max, retry.backoff].map(duration_text::to_text);
+            let message = format!("no pause is longer than `backoff-max`, {longest}, and the first would be {first}");
+            let at = format!("{pointer}/backoff-max");
+            let is_said = self.document.value.pointer(&at).is_some();
+            self.error_of_save(&if is_said { at } else { format!("{pointer}/backoff") }, SHAPE, message);
+        }
+    }
+
+    /// Warns of a step that says how it is tried again, and never is.
+    pub(super) fn needs_retry(&mut self, pointer: &str, kind: &StepKind, common: &Common) {
+        let is_last = matches!(kind, StepKind::Fail { .. } | StepKind::End);
+        if self.is_save && is_last && common.retry.is_some() {
+            let message = "this step ends the run; nothing in it is tried again";
+            self.faults.warning(self.document, &format!("{pointer}/retry"), "flow.needless-retry", message);
+        }
     }
 
     /// Whether the kind says itself when the step runs, as an action does.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::block::Blocks;
-use super::common::is_common;
+use super::common::{MEMBERS, is_common};
 use super::cycle::repeated;
 use super::document::{
     BranchDocument, CallDocument, ConditionDocument, EndDocument, FailDocument, FlowDocument, HookDocument, KINDS,
@@ -167,7 +167,9 @@ impl<'a> Compiler<'a> {
                 "`end` names the end of a run; give the step another id",
             );
         }
-        Some(Step { id, pointer: pointer.to_owned(), kind, transitions, common: common? })
+        let common = common?;
+        self.needs_retry(pointer, &kind, &common);
+        Some(Step { id, pointer: pointer.to_owned(), kind, transitions, common })
     }
 
     fn call(&mut self, pointer: &str, following: Target) -> Option<Parts> {
@@ -346,7 +348,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn read_kind<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
         let says_when = self.says_when(pointer);
         let is_own = |member: &str| !is_common(member, says_when);
-        read_members(self.document, pointer, &is_own, SHAPE, self.faults)
+        read_members(self.document, pointer, (&is_own, &MEMBERS), SHAPE, self.faults)
     }
 
     pub(super) fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {

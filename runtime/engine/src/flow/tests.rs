@@ -155,6 +155,7 @@ fn what_simple_steps_cannot_do() {
             4:58 flow.set-clash [a] `event.a` and `event.a.b` are parts of one another; which comes first? (assign the whole of it once, or in two steps)
             6:18 flow.shape [b] a wait takes some time; leave out one that takes none
             8:11 flow.shape [c] a wait has `for` or `until`, one of them
+            10:22 flow.redirect-url [d] the URL of the redirect is refused: it must be absolute and begin with `https://` or `http://`
             10:39 flow.shape [d] with no time at all nobody could come back
             13:51 flow.signing [e] a JWT holds from 1 second to 366 days
             13:61 flow.signing [e] the type of a JWT has 1 to 128 visible ASCII characters, such as `at+jwt`
@@ -187,14 +188,14 @@ fn steps_have_one_kind_and_known_fields() {
             3:5 flow.step-kind [a] this step has no kind (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `prompt`, `parallel`, `for-each`, `call-flow`, `fail`, `end`)
             4:5 flow.step-kind [b] this step has more than one kind: `fail`, `end` (give it one of `call`, `condition`, `action`, `claims`, `set`, `transform`, `wait`, `redirect`, `prompt`, `parallel`, `for-each`, `call-flow`, `fail`, `end`)
             7:9 flow.shape [C] "C" does not match "^[a-z][a-z0-9_-]{0,63}$"
-            9:5 flow.shape [C] `colour` is not known here (known are `description`, `end`, `id`)
+            9:5 flow.shape [C] `colour` is not known here (known are `description`, `end`, `id`, `when`, `otherwise`, `deadline`, `retry`, `compensate`, `visits-max`)
             10:5 flow.shape [-] a step must be an object with `id` and a kind
         "#]],
     );
     faults_of(
         "  - id: a\n    action: PRE_LUNCH\n    plugin: tier\n    allowed-operations: [{ op: add, paths: [x] }, { op: replace }]\n",
         &expect![[r#"
-            3:5 flow.shape [a] `tier` is not a plugin with its version; write `NAME@RANGE`, such as `sign@^1` or `sign@1.4.0`
+            5:13 flow.shape [a] `tier` is not a plugin with its version; write `NAME@RANGE`, such as `sign@^1` or `sign@1.4.0`
         "#]],
     );
     faults_of(
@@ -291,4 +292,39 @@ fn nobody_waits_for_a_call_in_the_background() {
     assert_eq!(check_steps(&waits), "");
     let both = format!("  - id: t\n    call: mail.send\n    context-key: connectors.s\n{waits}");
     assert_eq!(check_steps(&both), "");
+}
+
+#[test]
+fn a_fault_stands_at_its_value_and_says_what_is_known_there() {
+    // covers F-03
+    faults_of(
+        "  - id: a\n    wait: { for: 5m }\n    retry: { attempts: 3, backof: 2s, exhausted: never }\n    whem: x\n  - id: b\n    wait: { for: soon, til: 1 }\n  - id: c\n    claims: []\n    sign: { key: k, algorithm: HS256 }\n  - id: d\n    prompt: { form: {}, text: 1 }\n",
+        &expect![[r#"
+            5:27 flow.shape [a] `backof` is not known here (known are `attempts`, `backoff`, `backoff-max`, `codes`, `exhausted`)
+            5:50 flow.shape [a] this must be one of `error`, `pause`
+            6:5 flow.shape [a] `whem` is not known here (known are `description`, `id`, `next`, `on-error`, `wait`, `when`, `otherwise`, `deadline`, `retry`, `compensate`, `visits-max`)
+            8:24 flow.shape [b] `til` is not known here (known are `for`, `until`)
+            11:32 flow.shape [c] "HS256" is not one of "RS256", "ES256" or "EdDSA"
+            13:31 flow.shape [d] 1 is not of types "null", "string"
+        "#]],
+    );
+    faults_of(
+        "  - id: a\n    wait: { for: soon }\n    deadline: 5\n  - id: b\n    set: { x: 1 }\n    retry: { attempts: 2, backoff: 1 second }\n    deadline: late\n",
+        &expect![[r#"
+            4:18 flow.shape [a] `soon` is not a duration; write a whole number and a unit: `500ms`, `5s`, `2m`, `1h` or `7d`
+            5:15 flow.shape [a] 5 is not of types "null", "string"
+            9:15 flow.shape [b] `late` is not a duration; write a whole number and a unit: `500ms`, `5s`, `2m`, `1h` or `7d`
+        "#]],
+    );
+    let head = check("flow: f\ndeadline: soon\nsteps: []\n", Format::Yaml, &catalogue()).expect_err("no duration");
+    assert_eq!((head.0[0].line, head.0[0].pointer.as_str()), (2, "/deadline"));
+}
+
+#[test]
+fn what_can_only_go_wrong_is_told_at_the_save() {
+    // covers F-03, F-10
+    faults_of(
+        "  - id: a\n    redirect: { url: /login }\n    retry: { attempts: 2, backoff: 10m }\n  - id: b\n    redirect: { url: 'https://a.test/${event.id}' }\n    retry: { attempts: 2, backoff: 10s, backoff-max: 5s }\n  - id: c\n    end: {}\n    retry: { attempts: 2 }\n",
+        &expect![[""]],
+    );
 }

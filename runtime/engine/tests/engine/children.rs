@@ -224,7 +224,11 @@ async fn flows_call_one_another_only_so_deep() {
     house.settings.call_depth_max = 3;
     let run = run(&house, json!({ "n": 1 })).await;
     let Some(Ending::Error { error, .. }) = run.ending() else { panic!("{run:?}") };
-    assert!(error.message.contains("flow.call-depth"), "{error}");
+    assert_eq!(error.code, "flow.called-flow-error");
+    // From the inside out, each flow once and the code once.
+    let said = error.message.matches("; in flow `f` (run ").count();
+    assert!(error.message.starts_with("`flow.call-depth`: ") && said == 3, "{error}");
+    assert!(!error.message.contains("flow.called-flow-error"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

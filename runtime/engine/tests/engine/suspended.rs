@@ -126,6 +126,16 @@ async fn a_resume_is_refused_in_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_longer_than_a_month_by_default() {
+    //
+    let asks = "flow: f\nsteps:\n  - id: a\n    redirect: { url: 'https://a.test', time-to-live: 90d }\n";
+    let house = House::new(asks, once()).await;
+    let run = suspended(&house, &house.engine()).await;
+    let RunState::Suspended { until, .. } = run.state else { panic!("{run:?}") };
+    assert_eq!(until.since(run.updated_at), Duration::from_secs(30 * 86_400));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_nobody_resumes_ends_by_itself() {
     //
     let mut house = House::new(LISTED, once()).await;

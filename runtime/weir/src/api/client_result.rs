@@ -81,7 +81,8 @@ pub(super) async fn view(app: &App, tenant: &TenantId, run: Run, role: Role) -> 
         false => (None, None),
     };
     let client_result = found.ok().map(ClientResultView::from);
-    Ok(RunView::of(run, role).with_token(token).with_jwt(jwt).with_client_result(client_result))
+    let view = RunView::of(run, role, app.clock.now());
+    Ok(view.with_token(token).with_jwt(jwt).with_client_result(client_result))
 }
 
 /// The last journal entry of a run that may have something for a client.

@@ -15,10 +15,10 @@ use super::app::App;
 use super::body::{DocumentText, SmallJson};
 use super::caller::{Caller, ReadDefinitions, WriteDefinitions};
 use super::documents::{self, Checked, DocumentView, Place, SavedView, VersionQuery, VersionView};
-use super::flow_signing;
 use super::page::{Listing, PageQuery};
 use super::path::{PathOf, QueryOf};
 use super::precondition::Precondition;
+use super::{flow_codes, flow_signing};
 use crate::problem::Problem;
 
 fn place<'a, A>(caller: &'a Caller<A>, name: &'a FlowName) -> Place<'a> {
@@ -55,6 +55,7 @@ pub(super) async fn validate(
     let catalogue = app.engine.definitions().catalogue(caller.tenant()).await?;
     let (valid, Faults(faults)) = match flow::check(&text.source, text.format, &catalogue) {
         Ok((flow, document, warnings)) => {
+            let warnings = flow_codes::check(&flow, &document, warnings);
             (true, flow_signing::check(&app, caller.tenant(), &flow, &document, warnings).await?)
         }
         Err(faults) => (false, faults),
@@ -86,6 +87,7 @@ pub(super) async fn put(
     let (flow, document, warnings) = flow::check(&text.source, text.format, &catalogue).map_err(documents::faulty)?;
     let place = place(&caller, &name);
     documents::check_name(place, flow.name.as_str())?;
+    let warnings = flow_codes::check(&flow, &document, warnings);
     let warnings = flow_signing::check(&app, caller.tenant(), &flow, &document, warnings).await?;
     documents::save(&app, place, Checked { text, document: document.value, warnings }, expected).await
 }

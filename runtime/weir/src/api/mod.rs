@@ -26,6 +26,7 @@ mod connectors;
 mod continue_run;
 mod credentials;
 mod diagnostics; // log entries of runs, stored and live
+mod flow_codes; // what flows try again after
 mod flow_signing; // what flows sign with
 mod flows;
 mod health;

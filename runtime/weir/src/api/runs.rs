@@ -251,7 +251,8 @@ pub(super) async fn list(
     let RunsQuery { flow, state, since, until, client_key, .. } = query;
     let filter = RunFilter { flow, state, since, until, client_key };
     let runs = app.store.runs(caller.tenant(), &filter, &request).await?;
-    Ok(Json(Listing::of(runs, |run| RunView::of(run, caller.principal.role))))
+    let now = app.clock.now();
+    Ok(Json(Listing::of(runs, |run| RunView::of(run, caller.principal.role, now))))
 }
 
 /// What each step did, oldest first: requests, responses, hooks, operations, logs, changes.

@@ -70,7 +70,8 @@ pub(super) struct RunView {
     /// When it was committed last.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    /// When it ends as an error at the latest. Stands still while the run is suspended: a resume moves it.
+    /// When it ends as an error at the latest. It moves on with the time while the run is suspended, paused or waits for a
+    /// timer.
     #[schema(value_type = String, format = DateTime)]
     deadline: Timestamp,
 }
@@ -178,9 +179,9 @@ pub(super) struct CancelledView {
 }
 
 impl RunView {
-    /// The run as the holder of that role sees it.
-    pub(super) fn of(run: Run, role: Role) -> Self {
-        let state = run.state_kind();
+    /// The run as the holder of that role sees it at an instant: its deadline moves while it rests.
+    pub(super) fn of(run: Run, role: Role, now: Timestamp) -> Self {
+        let (state, deadline) = (run.state_kind(), run.deadline_at(now));
         let mut view = Self {
             id: run.id.to_string(),
             flow: run.flow.to_string(),
@@ -201,7 +202,7 @@ impl RunView {
             relatives: RelativesView::alone(&run),
             created_at: run.created_at,
             updated_at: run.updated_at,
-            deadline: run.deadline,
+            deadline,
         };
         match run.state {
             RunState::Ready { step } => view.next_step = Some(step.to_string()),
@@ -288,9 +289,26 @@ mod tests {
         let run = Run::new("acme".parse().unwrap(), RunId::generate(), pinned, step.clone(), instant, instant);
         let run = run.apply(Event::Ended(Ending::Error { step, error }), instant);
         for role in Role::ALL {
-            let text = serde_json::to_string(&RunView::of(run.clone(), role)).unwrap();
+            let text = serde_json::to_string(&RunView::of(run.clone(), role, instant)).unwrap();
             assert!(text.contains("connector.connect"));
             assert_eq!(text.contains("db.internal"), role.may(Permission::InspectRuns), "{role}");
+        }
+    }
+
+    #[test]
+    fn the_deadline_of_a_resting_run_moves_on_with_the_time() {
+        // covers F-12
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
+        let pinned = ("f".parse().unwrap(), 1);
+        let step: StepId = "s".parse().unwrap();
+        let ready = Run::new("acme".parse().unwrap(), RunId::generate(), pinned, step.clone(), at(0), at(300));
+        let event = |on| Event::Waiting { step: step.clone(), on, until: at(9000) };
+        for (on, deadline) in [(Waits::Timer, at(1290)), (Waits::Retry, at(300)), (Waits::Children, at(300))] {
+            let run = ready.clone().apply(event(on), at(10));
+            let view = RunView::of(run, Role::Admin, at(1000));
+            assert_eq!(view.deadline, deadline, "{on:?}");
+            let until = view.waiting.and_then(|waiting| waiting.until);
+            assert_eq!(until.is_some(), on != Waits::Children, "{on:?}: the engine's own instant is nobody's business");
         }
     }
 }

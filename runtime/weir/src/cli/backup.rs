@@ -18,7 +18,7 @@ use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::output;
 
-/// Takes the backup from the running server, with an operator's key; with `--data-dir`, from the folder of a server
+/// Takes the backup from the running server, with an operator's key; with `--data`, from the folder of a server
 /// that does not run. It gets its name when it was read through and found whole; until then it has `.unfinished` after
 /// it. The master key is not in it.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(super) struct Options {
     to: PathBuf,
 
     /// The data folder of a server that does not run
-    #[arg(long, alias = "data", value_name = "DIR")]
+    #[arg(long = "data", alias = "data-dir", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
@@ -88,8 +88,7 @@ fn from_folder(data: &Path, to: &Unfinished) -> Result<(), CliError> {
 /// The error with its code.
 pub(super) fn of(error: &BackupError) -> CliError {
     let exit = if matches!(error, BackupError::Target { .. }) { Exit::Usage } else { Exit::Failed };
-    let CliError { exit, message } = CliError::of(exit, error);
-    CliError { exit, message: format!("{message}\n  (`weir explain {}` tells more)", error.code()) }
+    CliError::of(exit, error).with_code(error.code())
 }
 
 /// A backup without its name; removed where it does not get it.

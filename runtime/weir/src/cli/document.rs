@@ -1,7 +1,7 @@
 //! What `weir flow` and `weir connector` have in common: documents in files.
 
 use annotate_snippets::Renderer;
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_engine::document::{Document, Fault, Faults, Format, Severity};
 
 use super::Common;
@@ -77,7 +77,8 @@ impl Source {
     pub(super) fn faulty(&self, faults: &Faults) -> CliError {
         self.show(faults);
         let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-        CliError { exit: Exit::Failed, message: format!("`{}` has {errors} error(s)", self.name) }
+        CliError::failed(format!("`{}` has {errors} error(s)", self.name))
+            .with_problem(json!({ "code": "document.invalid", "errors": faults }))
     }
 }
 

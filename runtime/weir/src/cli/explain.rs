@@ -1,10 +1,9 @@
-//! `weir explain CODE`: what a code means and how to mend it. The pages are `codes.md`, compiled in.
+//! `weir explain CODE`: what a code means and how to mend it. The pages are those of [`crate::codes`].
 
 use super::error::CliError;
+use crate::codes::pages;
 use crate::exit::Exit;
 use crate::output;
-
-const PAGES: &str = include_str!("../../codes.md");
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -27,14 +26,6 @@ pub(super) fn run(options: &Options) -> Result<Exit, CliError> {
     })?;
     output::line(&format!("{name}\n\n{text}"));
     Ok(Exit::Done)
-}
-
-/// Every code with its page.
-fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PAGES.split("\n## ").skip(1).filter_map(|page| page.split_once('\n')).map(|(code, text)| {
-        // The heading of the next part of the file is not of this page.
-        (code.trim(), text.split("\n# ").next().unwrap_or_default().trim())
-    })
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ fn follow(client: &Client, options: &Options, common: &Common) -> Result<Exit, C
         if lost > RECONNECTIONS_MAX {
             let message =
                 format!("the connection was lost {lost} times in a row; `weir doctor` tells how the server is");
-            return Err(CliError { exit: Exit::Unavailable, message });
+            return Err(CliError::new(Exit::Unavailable, message));
         }
         output::remark("weir: the connection was lost; entries until it is back are missed here");
         std::thread::sleep(PAUSE);

@@ -56,7 +56,7 @@ struct Common {
     #[command(flatten)]
     server: ServerOptions,
 
-    /// What results look like
+    /// What results look like; with `json` an error is one object, the last line of standard error
     #[arg(long, short, global = true, value_enum, default_value_t)]
     output: Format,
 }
@@ -134,10 +134,16 @@ fn run(cli: Cli) -> ExitCode {
         // The child's own codes are between it and the server.
         return ExitCode::from(weir_plugins::compile_child());
     }
+    let format = cli.common.output;
     match command(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::remark(&format!("error: {}", output::printable(&error.message)));
+            // The last line of standard error: results alone stand in standard output.
+            let text = match format {
+                Format::Json => error.json().to_string(),
+                Format::Table => format!("error: {}", output::printable(&error.message)),
+            };
+            output::remark(&text);
             error.exit.into()
         }
     }

@@ -98,10 +98,8 @@ fn set_use(plugin: &PluginVersion, verb: &str, common: &Common) -> Result<(), Cl
 }
 
 fn build(options: &BuildOptions, common: &Common) -> Result<(), CliError> {
-    let built = plugin_build::build(options, &mut std::io::stderr()).map_err(|error| {
-        let CliError { exit, message } = CliError::of(Exit::Failed, &error);
-        CliError { exit, message: format!("{message}\n  (`weir explain {}` tells more)", error.code()) }
-    })?;
+    let built = plugin_build::build(options, &mut std::io::stderr())
+        .map_err(|error| CliError::of(Exit::Failed, &error).with_code(error.code()))?;
     match common.output {
         Format::Json => output::json(&serde_json::to_value(&built).unwrap_or_default()),
         Format::Table => {
@@ -129,10 +127,8 @@ fn inspect(what: &str, common: &Common) -> Result<(), CliError> {
         }
         _ => {
             let bytes = read(Path::new(what))?;
-            let inspection = weir_plugins::validate(&bytes, COMPONENT_BYTES_MAX).map_err(|error| {
-                let CliError { exit, message } = CliError::of(Exit::Failed, &error);
-                CliError { exit, message: format!("{message}\n  (`weir explain {}` tells more)", error.code()) }
-            })?;
+            let inspection = weir_plugins::validate(&bytes, COMPONENT_BYTES_MAX)
+                .map_err(|error| CliError::of(Exit::Failed, &error).with_code(error.code()))?;
             serde_json::to_value(serve::inspected(inspection)).unwrap_or_default()
         }
     };

@@ -20,7 +20,7 @@ pub(super) struct Options {
     file: PathBuf,
 
     /// The data folder in which the store shall be
-    #[arg(long, alias = "data", value_name = "DIR", required_unless_present = "verify")]
+    #[arg(long = "data", alias = "data-dir", value_name = "DIR", required_unless_present = "verify")]
     data_dir: Option<PathBuf>,
 
     /// Write nothing: read the whole file, check every checksum, every record and every large value, and count

@@ -133,8 +133,8 @@ pub(super) struct Search {
     #[arg(long, value_name = "INSTANT")]
     until: Option<String>,
     /// The one that was started with this idempotency key
-    #[arg(long, value_name = "KEY")]
-    client_key: Option<String>,
+    #[arg(long, alias = "client-key", value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// So many at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     limit: u16,
@@ -218,13 +218,13 @@ fn start_debug(
     let id = table::text(&run, "id").parse();
     let id = id.map_err(|_| CliError::failed("the server started a run without an id; is it of another version?"))?;
     output::remark(&format!("run {id} started"));
-    let run = debug::live(client, id, common).map_err(|CliError { exit, mut message }| {
-        if exit == Exit::NotPermitted {
-            message.push_str(&format!(
+    let run = debug::live(client, id, common).map_err(|mut error| {
+        if error.exit == Exit::NotPermitted {
+            error.message.push_str(&format!(
                 "\n  to see its steps a key needs the permission `runs.inspect`; run {id} goes on without being watched"
             ));
         }
-        CliError { exit, message }
+        error
     })?;
     Ok(exit_of(&run))
 }
@@ -341,7 +341,7 @@ fn list(client: &Client, search: &Search, common: &Common) -> Result<Exit, CliEr
         ("state", search.state.as_deref()),
         ("since", search.since.as_deref()),
         ("until", search.until.as_deref()),
-        ("client_key", search.client_key.as_deref()),
+        ("client_key", search.idempotency_key.as_deref()),
     ] {
         query.extend_pairs(value.map(|value| (name, value)));
     }

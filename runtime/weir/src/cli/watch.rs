@@ -75,7 +75,7 @@ pub(super) fn follow(
         if lost > RECONNECTIONS_MAX {
             let message =
                 format!("the connection was lost {lost} times in a row; `weir run show {run}` tells how it went");
-            return Err(CliError { exit: Exit::Unavailable, message });
+            return Err(CliError::new(Exit::Unavailable, message));
         }
         std::thread::sleep(PAUSE);
     }

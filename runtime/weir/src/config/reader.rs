@@ -153,7 +153,12 @@ impl Reader {
             .map(|(key, given)| (key.clone(), given.source.clone()))
             .collect();
         for (key, source) in unknown {
-            let near = self.asked.iter().min_by_key(|asked| distance(asked, &key)).cloned().unwrap_or_default();
+            let near = self
+                .asked
+                .iter()
+                .min_by_key(|asked| strsim::damerau_levenshtein(asked, &key))
+                .cloned()
+                .unwrap_or_default();
             self.fault(&key, source, format!("there is no such setting; did you mean `{near}`?"));
         }
         if self.faults.is_empty() { Ok(self.effective) } else { Err(Faults(self.faults)) }
@@ -223,22 +228,4 @@ fn typed(value: toml::Value, default: Option<&toml::Value>) -> toml::Value {
 /// `server.shutdown-grace` is `WEIR_SERVER_SHUTDOWN_GRACE`.
 fn variable_of(key: &str) -> String {
     format!("WEIR_{}", key.replace(['.', '-'], "_").to_ascii_uppercase())
-}
-
-/// The Levenshtein distance of two keys.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right.bytes()) {
-            let here = (diagonal + usize::from(a != b)).min(before + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, here);
-            before = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::expression::Template;
+use crate::action::check_redirect_url;
+use crate::expression::{Scope, Template};
 use crate::flow::compile::{Compiler, Parts, SHAPE};
 use crate::flow::model::{StepKind, Target, Transitions};
 use crate::ids::StepId;
@@ -67,6 +69,13 @@ impl Compiler<'_> {
         let it: RedirectDocument = self.read_kind(pointer)?;
         let at = format!("{pointer}/redirect");
         let url = self.template(&format!("{at}/url"), &it.redirect.url);
+        // One that no value of a run is in is known now.
+        let constant = url.as_ref().filter(|url| url.expressions().next().is_none());
+        if let Some(Ok(Value::String(text))) = constant.map(|url| url.evaluate(&Scope::default()))
+            && let Err(reason) = check_redirect_url(&text)
+        {
+            self.error_of_save(&format!("{at}/url"), "flow.redirect-url", reason);
+        }
         if it.redirect.time_to_live.is_zero() {
             self.error(&format!("{at}/time-to-live"), SHAPE, "with no time at all nobody could come back");
         }

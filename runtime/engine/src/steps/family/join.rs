@@ -160,11 +160,17 @@ fn failing(attempt: &Attempt<'_>, child: &Run, index: u32) -> Way {
     }
 }
 
+/// The code of a `call-flow` whose flow ended with an error of whatever code.
+const CALLED_FLOW_ERROR: &str = "flow.called-flow-error";
+
 fn of_error(kind: &StepKind, what: &str, child: &Run, error: &StepError) -> StepError {
-    let code = match kind {
-        StepKind::CallFlow(_) => "flow.called-flow-error",
-        _ => error.code.as_str(),
+    // From the inside out, each place once: what went wrong, in which child, of which child.
+    let place = format!("in {what} (run {})", child.id);
+    let (code, message) = match kind {
+        StepKind::CallFlow(_) if error.code != CALLED_FLOW_ERROR => {
+            (CALLED_FLOW_ERROR, format!("`{}`: {}; {place}", error.code, error.message))
+        }
+        _ => (error.code.as_str(), format!("{}; {place}", error.message)),
     };
-    let message = format!("{what} ended with the error `{}`: {} (run {})", error.code, error.message, child.id);
     StepError { detail: error.detail.clone(), ..step_error(code, message) }
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 use tower::ServiceExt;
 use weir_engine::ids::RunId;
 use weir_engine::ports::{CommitStep, Lease, NewRun, OwnerId, Started};
-use weir_engine::run::{ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord};
+use weir_engine::run::{
+    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord,
+};
 use weir_engine::time::Timestamp;
 
 use super::house::{Ask, House};
@@ -44,7 +46,16 @@ async fn commit(house: &House, run: Run, lease: &Lease, event: Event, left: serd
         recorded: Recorded::default(),
     };
     let (after, lease, children) = (run.clone(), lease.clone(), Vec::new());
-    let commit = CommitStep { run, lease, changes, entry, outbox: None, children, keep_until: Some(NOW) };
+    let commit = CommitStep {
+        run,
+        lease,
+        changes,
+        entry,
+        outbox: None,
+        children,
+        family_runs_max: 20_000,
+        keep_until: Some(NOW),
+    };
     house.app.store.commit_step(commit).await.unwrap();
     after
 }
