@@ -89,7 +89,16 @@ fn step(run: &Run, lease: &Lease) -> anyhow::Result<CommitStep> {
         recorded: weir_engine::run::Recorded::default(),
     };
     let (lease, keep_until) = (lease.clone(), Some(lease.until));
-    Ok(CommitStep { run: after, lease, changes, entry, outbox: None, children: Vec::new(), keep_until })
+    Ok(CommitStep {
+        run: after,
+        lease,
+        changes,
+        entry,
+        outbox: None,
+        children: Vec::new(),
+        family_runs_max: 20_000,
+        keep_until,
+    })
 }
 
 /// Stores so many runs that have ended, by the verb that starts one, many at once. How long it took.

@@ -18,14 +18,15 @@ const READERS: usize = 4;
 pub(crate) fn kept(api: &Api, run: &str) -> Result<Kept, Silence> {
     let view = api.get(&format!("/v1/runs/{run}"))?;
     let state = |body: &serde_json::Value| body["state"].as_str().unwrap_or("nowhere to be found").to_owned();
-    let flow = view.body["flow"].as_str();
+    let kind = view.body["flow"].as_str().map(mix::kind_of);
     let mut kept = Kept {
-        first: flow.map(mix::first_step).unwrap_or_default().to_owned(),
+        first: kind.map(|kind| kind.first).unwrap_or_default().to_owned(),
+        goes: kind.map_or(1, |kind| kind.goes),
         state: state(&view.body),
         revision: view.body["revision"].as_u64().unwrap_or_default(),
         ..Kept::default()
     };
-    if flow.is_none() {
+    if kind.is_none() {
         return Ok(kept);
     }
     kept.journal = api.items(&format!("/v1/runs/{run}/journal"))?;

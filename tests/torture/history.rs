@@ -80,6 +80,8 @@ pub(crate) struct Kept {
     pub(crate) is_child: bool,
     /// The step that runs of its flow begin with.
     pub(crate) first: String,
+    /// How often runs of its flow come to the same step at most.
+    pub(crate) goes: usize,
     pub(crate) state: String,
     pub(crate) revision: u64,
     pub(crate) journal: Vec<Value>,

@@ -6,16 +6,19 @@ pub(crate) struct Kind {
     pub(crate) document: &'static str,
     /// The step that every run begins with.
     pub(crate) first: &'static str,
+    /// How often a run comes to the same step at most.
+    pub(crate) goes: usize,
     /// How often it is started, against the others.
     pub(crate) weight: u64,
 }
 
-pub(crate) const KINDS: [Kind; 5] = [
-    Kind { flow: "order", document: include_str!("flows/order.yaml"), first: "reserve", weight: 4 },
-    Kind { flow: "mail", document: include_str!("flows/mail.yaml"), first: "first", weight: 3 },
-    Kind { flow: "login", document: include_str!("flows/login.yaml"), first: "pin", weight: 3 },
-    Kind { flow: "refusal", document: include_str!("flows/refusal.yaml"), first: "ask", weight: 1 },
-    Kind { flow: "family", document: include_str!("flows/family.yaml"), first: "reserve", weight: 3 },
+pub(crate) const KINDS: [Kind; 6] = [
+    Kind { flow: "order", document: include_str!("flows/order.yaml"), first: "reserve", goes: 1, weight: 4 },
+    Kind { flow: "mail", document: include_str!("flows/mail.yaml"), first: "first", goes: 1, weight: 3 },
+    Kind { flow: "login", document: include_str!("flows/login.yaml"), first: "pin", goes: 1, weight: 3 },
+    Kind { flow: "refusal", document: include_str!("flows/refusal.yaml"), first: "ask", goes: 1, weight: 1 },
+    Kind { flow: "family", document: include_str!("flows/family.yaml"), first: "reserve", goes: 1, weight: 3 },
+    Kind { flow: "rounds", document: include_str!("flows/rounds.yaml"), first: "begin", goes: 3, weight: 2 },
 ];
 
 /// Every how many runs carries a text that makes its rows larger than the store keeps in sled.
@@ -37,8 +40,8 @@ pub(crate) fn kind(number: u64) -> &'static Kind {
         .unwrap()
 }
 
-pub(crate) fn first_step(flow: &str) -> &'static str {
-    KINDS.iter().find(|kind| kind.flow == flow).map(|kind| kind.first).unwrap()
+pub(crate) fn kind_of(flow: &str) -> &'static Kind {
+    KINDS.iter().find(|kind| kind.flow == flow).unwrap()
 }
 
 /// The outside system, with the functions that the flows call.

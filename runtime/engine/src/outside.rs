@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::digest::Digest;
 use crate::engine::Versions;
-use crate::ids::RequestId;
-use crate::ports::{Clock, InvocationLimits};
-use crate::run::{DONE, Given, JournalEntry, Recorded};
+use crate::ids::{RequestId, RunId, TenantId};
+use crate::ports::{Clock, InvocationLimits, Store, StoreError};
+use crate::run::{DONE, Given, JournalEntry, Recorded, Run, RunContext};
 use crate::time::Timestamp;
 
 /// Why a key of the outside made nothing.
@@ -37,7 +37,11 @@ pub(crate) struct Outside<'a> {
 struct Replayed<'a> {
     recorded: &'a Recorded,
     limits: InvocationLimits,
+    family: &'a Family,
 }
+
+/// Child runs that are over, with their contexts: what a join reads.
+pub(crate) type Family = BTreeMap<RunId, (Run, RunContext)>;
 
 #[derive(Default)]
 struct Drawn {
@@ -62,13 +66,18 @@ impl<'a> Outside<'a> {
         Self { clock, began: clock.now(), replayed: None, versions, drawn: Mutex::default() }
     }
 
-    /// The one that an entry had, with the most that its hooks were allowed.
-    pub(crate) fn replayed(clock: &'a dyn Clock, entry: &'a JournalEntry, limits: InvocationLimits) -> Self {
+    /// The one that an entry had, with the most that its hooks were allowed, and the child runs of its run.
+    pub(crate) fn replayed(
+        clock: &'a dyn Clock,
+        entry: &'a JournalEntry,
+        limits: InvocationLimits,
+        family: &'a Family,
+    ) -> Self {
         let recorded = &entry.recorded;
         Self {
             clock,
             began: entry.started_at,
-            replayed: Some(Replayed { recorded, limits }),
+            replayed: Some(Replayed { recorded, limits, family }),
             versions: Versions::pinned(recorded.used.clone()),
             drawn: Mutex::default(),
         }
@@ -92,6 +101,24 @@ impl<'a> Outside<'a> {
     /// The most that a hook may use up: of the host, or of the host that the entry is from.
     pub(crate) fn limits(&self, of_host: &'a InvocationLimits) -> &InvocationLimits {
         self.replayed.as_ref().map_or(of_host, |replayed| &replayed.limits)
+    }
+
+    /// A child run that is over.
+    pub(crate) async fn child(&self, store: &dyn Store, tenant: &TenantId, id: RunId) -> Result<Run, StoreError> {
+        let found = match &self.replayed {
+            Some(replayed) => replayed.family.get(&id).map(|(run, _)| run.clone()),
+            None => store.run(tenant, id).await?,
+        };
+        found.ok_or(StoreError::NotFound("child run"))
+    }
+
+    /// The context of a child run that is over.
+    pub(crate) async fn context_of(&self, store: &dyn Store, child: &Run) -> Result<RunContext, StoreError> {
+        let found = match &self.replayed {
+            Some(replayed) => replayed.family.get(&child.id).map(|(_, context)| context.clone()),
+            None => store.run_context(&child.tenant, child.id).await?,
+        };
+        found.ok_or(StoreError::NotFound("context of a child run"))
     }
 
     /// The present instant, for something of the step that has a name there.

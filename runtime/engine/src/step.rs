@@ -3,6 +3,8 @@
 //! bind → pre-call hooks → permit → the host's call → post-response hooks → changes. The engine commits the changes
 //! together with the journal entry, and only then goes on.
 
+mod outcome; // how a step came out
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,22 +13,21 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+pub(crate) use self::outcome::{Begun, Done, Outcome, Way};
 use crate::connector::Connector;
-use crate::engine::{CallLimits, LOOK_AT_LATEST, Ports, SuspensionLimits, Trouble};
+use crate::engine::{CallLimits, Ports, SuspensionLimits, Trouble};
 use crate::expression::{EvaluationError, Scope};
 use crate::flow::{Flow, Step, StepKind, Target};
-use crate::ids::{ConnectorName, StepId};
-use crate::message::Failure;
+use crate::ids::ConnectorName;
 use crate::outside::Outside;
-use crate::ports::{NewRun, StoreError};
+use crate::ports::StoreError;
 use crate::run::{
-    Awaits, Children, Compensation, ContextChange, ContextKey, Ending, Event, JournalEntry, Reminder, Run, RunContext,
-    StepError, StepOutcome, StepRecord, Waits,
+    Children, Compensation, ContextChange, ContextKey, Ending, JournalEntry, Run, RunContext, StepError, StepOutcome,
+    StepRecord, Waits,
 };
 use crate::sensitive::SensitiveNames;
 use crate::steps;
 use crate::steps::Diagnostics;
-use crate::time::Timestamp;
 
 /// Everything that a step may use.
 pub(crate) struct Attempt<'a> {
@@ -62,88 +63,6 @@ pub(crate) struct Attempt<'a> {
 pub(crate) struct Shown {
     names: SensitiveNames,
     scope: Scope,
-}
-
-/// What a step did and where it wants to go. Nothing of it is durable yet.
-pub(crate) struct Done {
-    pub(crate) record: StepRecord,
-    pub(crate) way: Way,
-    pub(crate) changes: Vec<ContextChange>,
-}
-
-/// How a step came out.
-#[derive(Debug)]
-pub(crate) enum Way {
-    /// It is done; on to its `next`.
-    Next,
-    /// It is done; on to this branch.
-    Branch(Target),
-    /// A business failure.
-    Failure(Failure),
-    /// A technical error.
-    Error(StepError),
-    /// Somebody is to answer, or to come back; the step runs again when the run is resumed.
-    Suspend {
-        /// For what the run waits.
-        awaits: Awaits,
-        /// The first call that reminds somebody, where there is one.
-        remind: Option<Reminder>,
-        /// How long the run waits.
-        until: Timestamp,
-    },
-    /// The step waits for something else; whoever looks at the run afterwards knows how it goes on.
-    Wait {
-        /// For what.
-        on: Waits,
-        /// When somebody looks at the run at the latest.
-        until: Timestamp,
-    },
-    /// The step waits for child runs that it begins.
-    Begin(Box<Begun>),
-    /// The store does not answer: nothing of the step counts, it is tried again later.
-    Later(StoreError),
-}
-
-/// The child runs that a step begins.
-#[derive(Debug)]
-pub(crate) struct Begun {
-    /// What the run knows of them.
-    pub(crate) children: Children,
-    /// They themselves.
-    pub(crate) runs: Vec<NewRun>,
-}
-
-impl From<Trouble> for Way {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Step(error) => Self::Error(error),
-            Trouble::Store(error) => Self::Later(error),
-        }
-    }
-}
-
-/// What a step makes durable.
-pub(crate) struct Outcome {
-    pub(crate) run: Run,
-    pub(crate) entry: JournalEntry,
-    pub(crate) changes: Vec<ContextChange>,
-    /// The child runs that it begins.
-    pub(crate) children: Vec<NewRun>,
-}
-
-impl Outcome {
-    /// Of what the engine itself did to a run, see [`JournalEntry::of_run`].
-    pub(crate) fn of_run(run: Run, step: &StepId, record: StepRecord, outcome: StepOutcome) -> Self {
-        let entry = JournalEntry::of_run(&run, step, record, outcome);
-        Self::from((run, entry))
-    }
-}
-
-impl From<(Run, JournalEntry)> for Outcome {
-    /// Of what begins no child runs.
-    fn from((run, entry): (Run, JournalEntry)) -> Self {
-        Self { run, changes: entry.changes.clone(), entry, children: Vec::new() }
-    }
 }
 
 /// Runs a step, once. An error of the store leaves nothing to commit.
@@ -195,7 +114,7 @@ fn must_be_remembered(step: &Step) -> bool {
 fn too_many_compensations() -> Done {
     let most = Run::COMPENSATIONS_MAX;
     let message = format!("the run has {most} steps to take back, the most that a run may have; it begins no more");
-    let way = Way::Error(step_error("run.too-many-compensations", message));
+    let way = Way::Error(step_error(TOO_MANY_COMPENSATIONS, message));
     Done { record: StepRecord::NotRun, way, changes: Vec::new() }
 }
 
@@ -219,22 +138,23 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
     let Done { record, mut way, mut changes } = done;
     let run = remembering(attempt, &record, &way);
     let begun = match &mut way {
-        Way::Begin(begun) => Some((begun.children.clone(), std::mem::take(&mut begun.runs))),
+        Way::Begin(begun) => Some((begun.children.clone(), (std::mem::take(&mut begun.runs), begun.items.take()))),
         _ => None,
     };
     let (children, begun) = begun.unzip();
+    let (begun, items) = begun.unwrap_or_default();
     let (outcome, left_behind) = lead_on(attempt, way, &changes)?;
     if matches!(outcome, StepOutcome::Waiting { error: Some(_), .. } | StepOutcome::Paused { .. }) {
         // The next attempt finds what this one found.
         changes.clear();
     }
     changes.extend(left_behind);
-    let event = event_of(&attempt.step.id, &outcome);
+    let event = outcome.event(&attempt.step.id);
     let (recorded, done_at) = attempt.outside.conclude(attempt.sensitive_names);
     let mut run = Run { children, ..run.apply(event, done_at) };
     run.keep_result(&record);
-    if attempt.step.common.visits_max.is_some() && attempt.run.children.is_none() {
-        run.count_visit(attempt.run, &attempt.step.id);
+    if matches!(outcome, StepOutcome::Next { .. }) && attempt.flow.may_come_again(&attempt.step.id) {
+        run.leave(&attempt.step.id);
     }
     let (diagnostics, diagnostics_dropped) = attempt.take_diagnostics();
     let entry = JournalEntry {
@@ -249,21 +169,9 @@ fn conclude(attempt: &Attempt<'_>, done: Done, elapsed: Duration) -> Result<Outc
         diagnostics_dropped,
         recorded,
     };
-    Ok(Outcome { run, entry, changes, children: begun.unwrap_or_default() })
-}
-
-/// What an outcome of a step is to its run.
-pub(crate) fn event_of(step: &StepId, outcome: &StepOutcome) -> Event {
-    let step = step.clone();
-    match outcome {
-        StepOutcome::Next { step, .. } => Event::Advanced(step.clone()),
-        StepOutcome::Suspended { awaits, remind, until } => {
-            Event::Suspended { step, awaits: awaits.clone(), remind: *remind, until: *until }
-        }
-        StepOutcome::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
-        StepOutcome::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
-        StepOutcome::End(ending) => Event::Ended(ending.clone()),
-    }
+    // The engine's own, which the journal does not show.
+    changes.extend(items.map(|items| ContextChange { key: ContextKey::items(), value: Value::Array(items) }));
+    Ok(Outcome { run, entry, changes, children: begun })
 }
 
 /// Where a step leads, and what it leaves under `steps.ID` for the ones that come after a failure or an error.
@@ -301,9 +209,8 @@ fn lead_on(
         }
         Way::Suspend { awaits, remind, until } => return Ok((StepOutcome::Suspended { awaits, remind, until }, None)),
         Way::Wait { on, until } => return Ok((StepOutcome::Waiting { on, until, error: None }, None)),
-        Way::Begin(_) => {
-            let until = attempt.ports.clock.now().after(LOOK_AT_LATEST);
-            return Ok((StepOutcome::Waiting { on: Waits::Children, until, error: None }, None));
+        Way::Begin(begun) => {
+            return Ok((StepOutcome::Waiting { on: Waits::Children, until: begun.until, error: None }, None));
         }
         Way::Later(error) => return Err(error),
     };
@@ -370,21 +277,27 @@ impl Attempt<'_> {
         self.shown.get_or_try_init(make).await
     }
 
-    /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step that runs
-    /// again because its run was resumed makes other calls.
+    /// A key for one call: the same whenever this call is made again, also after a crash (F-06). A step to which the
+    /// run has come again, or that runs again because it was resumed, makes other calls.
     pub(crate) fn idempotency_key(&self, call: &str) -> String {
         if let Some(reminder) = &self.reminder {
             return format!("{}.{}.{reminder}{call}", self.run.id, self.step.id);
         }
-        match self.run.resumptions {
-            0 => format!("{}.{}{call}", self.run.id, self.step.id),
-            round => format!("{}.{}~{round}{call}", self.run.id, self.step.id),
-        }
+        let numbered = |mark: char, number: u32| if number == 0 { String::new() } else { format!("{mark}{number}") };
+        let visit = numbered('@', self.run.visits_before(&self.step.id));
+        let resumption = numbered('~', self.run.resumptions);
+        format!("{}.{}{visit}{resumption}{call}", self.run.id, self.step.id)
     }
 }
 
 /// The code of the error that ends a run at its deadline (F-12).
 pub(crate) const RUN_DEADLINE: &str = "run.deadline";
+
+/// The code of a step whose attempt takes longer than its deadline (F-12).
+pub(crate) const STEP_DEADLINE: &str = "step.deadline";
+
+/// The code of a step that is not begun because it could not be taken back.
+pub(crate) const TOO_MANY_COMPENSATIONS: &str = "run.too-many-compensations";
 
 /// A step error of a code.
 pub(crate) fn step_error(code: &str, message: impl ToString) -> StepError {

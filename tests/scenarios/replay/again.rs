@@ -51,7 +51,7 @@ impl Left {
         let run = self.store.run(&self.tenant, id).await.unwrap().unwrap();
         let context = self.store.run_context(&self.tenant, id).await.unwrap().unwrap();
         let entries = self.store.journal(&self.tenant, id, 0, 1_000).await.unwrap();
-        RecordedRun { run, context, entries }
+        RecordedRun { run, context, entries, children: Vec::new() }
     }
 
     /// Executes a run again.

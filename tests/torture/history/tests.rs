@@ -39,6 +39,7 @@ fn sound() -> History {
     let kept = Kept {
         is_child: false,
         first: "pin".to_owned(),
+        goes: 1,
         state: "completed".to_owned(),
         revision: 5,
         journal: journal.clone(),
@@ -175,6 +176,48 @@ fn a_changed_or_shared_key_is_found() {
     assert!(broken(shared).contains(&"key"));
     let of_the_call = |history: &mut History| run(history).background[0]["idempotency_key"] = json!("other");
     assert_eq!(broken(of_the_call), ["key"]);
+}
+
+/// A run that called in each of two goes; the call of the second one came twice.
+fn looped() -> History {
+    let call = |key: &str, serial| json!({ "kind": "call", "idempotency_key": key, "exchange": exchange(200, serial) });
+    let journal = vec![
+        entry(1, "go", call("r.go", 0), next("again")),
+        entry(2, "again", json!({ "kind": "condition" }), next("go")),
+        entry(3, "go", call("r.go@1", 2), next("again")),
+        entry(4, "again", json!({ "kind": "condition" }), json!({ "end": { "result": "completed" } })),
+    ];
+    let (first, state) = ("go".to_owned(), "completed".to_owned());
+    let kept = Kept { first, goes: 2, state, revision: 4, journal, ..Kept::default() };
+    let served = |key: &str, status| {
+        let [key, whose, place] = [key, "r", "/go"].map(str::to_owned);
+        Arc::new(Served { key, whose, place, status })
+    };
+    History {
+        told: vec![Told::Started { ticket: "t1".to_owned(), run: "r".to_owned() }],
+        served: vec![served("r.go", 200), served("r.go@1", 503), served("r.go@1", 200)],
+        kept: [("r".to_owned(), kept)].into(),
+    }
+}
+
+#[test]
+fn a_key_of_another_go_and_a_go_too_many_are_found() {
+    let rules = |spoil: &dyn Fn(&mut History)| {
+        let mut history = looped();
+        spoil(&mut history);
+        let mut rules: Vec<_> = check(&history, Stage::End).into_iter().map(|broken| broken.rule).collect();
+        rules.dedup();
+        rules
+    };
+    assert_eq!(rules(&|_| {}), Vec::<&str>::new());
+    let shared = |history: &mut History| {
+        run(history).journal[2]["record"]["idempotency_key"] = json!("r.go");
+        (1..3).for_each(|index| Arc::make_mut(&mut history.served[index]).key = "r.go".to_owned());
+    };
+    assert_eq!(rules(&shared), ["key"], "both goes have one key");
+    let moved = |history: &mut History| Arc::make_mut(&mut history.served[1]).key = "r.go@2".to_owned();
+    assert_eq!(rules(&moved), ["key"], "the key moved when the call was made again");
+    assert_eq!(rules(&|history| run(history).goes = 1), ["twice"]);
 }
 
 #[test]

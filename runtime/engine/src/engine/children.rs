@@ -10,15 +10,15 @@
 use std::time::Duration;
 
 use super::cancel::Cancelled;
-use super::drive::{Left, abandon};
-use super::scope::scope_of;
+use super::committing::abandon;
+use super::drive::{Left, claims};
 use super::{Engine, Trouble, Versions};
 use crate::flow::{Flow, Step, StepKind};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
-    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Run, StepError, StepOutcome, StepRecord,
-    Waits,
+    Care, Children, ChildrenRecord, Compensation, DoneChildren, Event, Part, Policy, Run, RunContext, StepError,
+    StepOutcome, StepRecord, Taught, Waits,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps;
@@ -41,6 +41,7 @@ impl Engine {
         self.unless_draining()?;
         let now = self.ports.clock.now();
         let looked = async {
+            self.check_claims(claimed)?;
             let (flow, step) = self.step_of(&claimed.run, step).await?;
             let policy = steps::policy(&step.kind, before.total);
             let policy = policy.ok_or_else(|| step_error("flow.unknown", "the step has no child runs any more"))?;
@@ -55,10 +56,14 @@ impl Engine {
         children.note(&ended);
         let run = self.taught(&claimed.run, &ended).await?;
         match children.care(policy) {
-            Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more)).await,
+            // What an item rests, its end moves the deadline by: only then is it known.
+            Care::Begin(_) if now >= run.deadline && !children.running.is_empty() => {
+                self.rest(claimed, run, children, &step.id).await
+            }
+            Care::Begin(more) => self.begin_more(claimed, run, children, (&step, more, policy)).await,
             Care::Cancel if before.cancelling => {
                 self.cancel_all(&claimed.run, &children).await?;
-                self.rest(claimed, &step.id).await
+                self.rest(claimed, run, children, &step.id).await
             }
             Care::Cancel => {
                 children.cancelling = true;
@@ -66,45 +71,60 @@ impl Engine {
                 self.commit(claimed, outcome).await
             }
             Care::Join => self.join(claimed, run, children, (&flow, &step)).await,
-            Care::Rest => self.rest(claimed, &step.id).await,
+            Care::Rest => self.rest(claimed, run, children, &step.id).await,
         }
     }
 
-    /// Begins more items.
+    /// Begins more, as many as may be begun at once.
     async fn begin_more(
         &self,
         claimed: &mut ClaimedRun,
         run: Run,
         mut children: Children,
-        (step, more): (&Step, u32),
+        (step, more, policy): (&Step, u32, Policy),
     ) -> Result<(), Left> {
         let now = self.ports.clock.now();
-        let born = match &step.kind {
-            _ if now >= run.deadline => Err(over_deadline(&run)),
-            StepKind::ForEach(each) => {
-                steps::items(each, &scope_of(&claimed.run, &claimed.context)).and_then(|items| {
-                    if u32::try_from(items.len()) != Ok(children.total) {
-                        return Err(step_error(
-                            "flow.items",
-                            "`items` gives another list than at the step's beginning",
-                        ));
-                    }
-                    let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
-                    let (since, part) = (children.since, children.part);
-                    let birth = steps::Birth { parent: &run, step: &step.id, since, part, now, deadline };
-                    let numbers = children.begin(more);
-                    let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
-                    let begun = numbers.filter_map(of);
-                    Ok(begun.map(|(index, item)| birth.of_item(index, each, item, &claimed.context)).collect())
-                })
-            }
-            _ => Ok(Vec::<NewRun>::new()),
+        let born = if now >= run.deadline {
+            Err(over_deadline(&run))
+        } else {
+            self.born(&run, &mut children, claimed.context.clone(), (step, more))
         };
         let outcome = match born {
-            Ok(born) => Outcome { children: born, ..looked_at(run, &step.id, children, false, now) },
+            Ok(born) => {
+                let has_more = matches!(children.care(policy), Care::Begin(_));
+                Outcome { children: born, ..looked_at(run, &step.id, children, has_more, now) }
+            }
             Err(error) => abandon(claimed, &step.id, error, now),
         };
         self.commit(claimed, outcome).await
+    }
+
+    fn born(
+        &self,
+        run: &Run,
+        children: &mut Children,
+        mut context: RunContext,
+        (step, more): (&Step, u32),
+    ) -> Result<Vec<NewRun>, StepError> {
+        let now = self.ports.clock.now();
+        let deadline = step.common.deadline.map_or(run.deadline, |own| run.deadline.min(now.after(own)));
+        let (since, part) = (children.since, children.part);
+        let birth = steps::Birth { parent: run, step: &step.id, since, part, now, deadline };
+        let items = context.take_items();
+        let numbers = children.begin(more.min(steps::at_once(&context, self.settings.step_bytes_max)));
+        match &step.kind {
+            StepKind::ForEach(each) => {
+                let items = items.ok_or_else(|| step_error("flow.items", "the list of the `for-each` is gone"))?;
+                let of = |index: u32| Some((index, items.get(usize::try_from(index).ok()?)?));
+                Ok(numbers.filter_map(of).map(|(index, item)| birth.of_item(index, each, item, &context)).collect())
+            }
+            StepKind::Parallel(parallel) => {
+                let of = |index: u32| Some((index, parallel.branches.get(usize::try_from(index).ok()?)?));
+                let begun = numbers.filter_map(of);
+                Ok(begun.map(|(index, it)| birth.of_own_flow(index, &it.block.first, context.clone())).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The step comes to its end.
@@ -117,22 +137,37 @@ impl Engine {
     ) -> Result<(), Left> {
         let mut run = run;
         hand_up(&mut run, &step.id, &children);
+        let taught = Taught::between(&claimed.run, &run);
         claimed.run = run;
+        let mut lease = claimed.lease.clone();
         let joined = {
             let this = self.attempt_of(claimed, flow, step);
-            crate::step::join(&this, &children).await.map_err(Left::Store)?
+            let join = async { crate::step::join(&this, &children).await.map_err(Left::Store) };
+            self.while_held(&claimed.run, &mut lease, join).await
         };
+        claimed.lease = lease;
+        let mut joined = joined?;
+        joined.entry.recorded.taught = taught;
         let outcome = self.within_context_limit(claimed, joined);
         self.commit(claimed, outcome).await
     }
 
-    /// Nothing is to be done before a child ends.
-    pub(super) async fn rest(&self, claimed: &mut ClaimedRun, step: &StepId) -> Result<(), Left> {
-        let Some(children) = claimed.run.children.clone().filter(|_| claimed.run.rests_until().is_none()) else {
+    /// Nothing is to be done before a child ends. What was seen is kept before the run has been claimed so often for it
+    /// that it would count as one that brings its process down.
+    pub(super) async fn rest(
+        &self,
+        claimed: &mut ClaimedRun,
+        run: Run,
+        children: Children,
+        step: &StepId,
+    ) -> Result<(), Left> {
+        let now = self.ports.clock.now();
+        let is_resting = claimed.run.rests_until().is_some_and(|until| now < until);
+        let may_look_again = claims(claimed).saturating_mul(2) <= self.settings.claims_without_commit_max;
+        if is_resting && may_look_again {
             return Err(Left::Rests);
-        };
-        let outcome = looked_at(claimed.run.clone(), step, children, false, self.ports.clock.now());
-        self.commit(claimed, outcome).await
+        }
+        self.commit(claimed, looked_at(run, step, children, false, now)).await
     }
 
     /// Cancels every child that runs. Those that are about to end take their time.

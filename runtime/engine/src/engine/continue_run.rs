@@ -10,6 +10,9 @@ use crate::ids::{RequestId, RunId, StepId, TenantId};
 use crate::ports::{Intervened, StoreError};
 use crate::run::{DiagnosticEvent, Event, Run, RunState, RunStateKind, StepRecord};
 
+/// How many entries of a journal are read at a time.
+const ENTRIES: usize = 50;
+
 /// What a caller asks for.
 #[derive(Debug, Clone)]
 pub struct ContinueRun {
@@ -110,7 +113,7 @@ impl Engine {
     async fn take_off(self: &Arc<Self>, wanted: ContinueRun) -> Result<ContinuedRun, ContinueError> {
         let ContinueRun { tenant, run: id, .. } = &wanted;
         let unknown = || ContinueError::UnknownRun(*id);
-        let found = self.ports.store.run(tenant, *id).await?.ok_or_else(unknown)?;
+        let mut found = self.ports.store.run(tenant, *id).await?.ok_or_else(unknown)?;
         let step = match &found.state {
             RunState::Paused { step, .. } if wanted.revision.is_none_or(|it| it == found.revision) => step.clone(),
             _ => return self.not_paused(&wanted, found).await,
@@ -118,6 +121,7 @@ impl Engine {
         let flow_version = wanted.flow_version.filter(|version| *version != found.flow_version);
         if let Some(version) = flow_version {
             self.check_version(&found, &step, version).await?;
+            self.count_visits(&mut found).await?;
         }
         let context = self.ports.store.run_context(tenant, *id).await?.ok_or_else(unknown)?;
         let mut run = found.apply(Event::Continued(step.clone()), self.ports.clock.now());
@@ -148,6 +152,18 @@ impl Engine {
         }
         let (state, revision) = (run.state_kind(), run.revision);
         Err(ContinueError::NotPaused { run: run.id, state, revision, wanted: wanted.revision })
+    }
+
+    /// Counts how often a run has gone on from each of its steps: under another version each may come again.
+    async fn count_visits(&self, run: &mut Run) -> Result<(), StoreError> {
+        run.visits.clear();
+        let mut after = 0;
+        loop {
+            let entries = self.ports.store.journal(&run.tenant, run.id, after, ENTRIES).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = last.sequence;
+            entries.iter().filter(|entry| entry.leaves_step()).for_each(|entry| run.leave(&entry.step));
+        }
     }
 
     /// Whether a run can go on with another version of its flow.

@@ -102,6 +102,26 @@ impl Definitions {
         Ok(Some((found.version, flow)))
     }
 
+    /// A flow that a step calls, in the version that the step names, or else in the live one.
+    pub(crate) async fn called_flow(
+        &self,
+        tenant: &TenantId,
+        name: &FlowName,
+        version: Option<u32>,
+        versions: &Versions,
+    ) -> Result<Option<(u32, Arc<Flow>)>, StoreError> {
+        let version = match versions.wanted(DefinitionKind::Flow, name.as_str()) {
+            Wanted::Live => version,
+            Wanted::Version(version) => Some(version),
+            Wanted::Nothing => return Ok(None),
+        };
+        let found = self.flow(tenant, name, version).await?;
+        if let Some((version, _)) = &found {
+            versions.note(DefinitionKind::Flow, name.as_str(), version);
+        }
+        Ok(found)
+    }
+
     /// A connector's live version, for a step.
     pub(crate) async fn connector(
         &self,

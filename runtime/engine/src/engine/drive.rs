@@ -1,6 +1,5 @@
 //! Drives runs: step, commit, next step, until the run ends, the process drains, or another process takes over.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -8,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 
+use super::committing::abandon;
 use super::scope::scope_of;
 use super::slots::Slot;
 use super::visits::within_visits;
@@ -15,11 +15,10 @@ use super::{Driver, Engine, Trouble};
 use crate::flow::{Flow, Step};
 use crate::ids::{RunId, StepId};
 use crate::outside::Outside;
-use crate::ports::{ClaimedRun, CommitStep, StoreError};
-use crate::run::{ContextChange, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Waits};
+use crate::ports::{ClaimedRun, StoreError};
+use crate::run::{Run, RunState, StepError, Waits};
 use crate::step::{Attempt, Outcome, attempt, step_error};
 use crate::steps::Diagnostics;
-use crate::time::Timestamp;
 
 /// Why a run is not driven on by this process.
 pub(super) enum Left {
@@ -164,14 +163,7 @@ impl Engine {
             Err(Trouble::Step(error)) => abandon(claimed, &step, error, self.ports.clock.now()),
         };
         let outcome = self.within_context_limit(claimed, outcome);
-        match self.commit(claimed, outcome).await {
-            // What the store can never take, it will not take at the next try either.
-            Err(Left::Store(error @ StoreError::TooDeep { .. })) => {
-                let error = step_error("run.context-too-deep", error);
-                self.commit(claimed, abandon(claimed, &step, error, self.ports.clock.now())).await
-            }
-            committed => committed,
-        }
+        self.commit(claimed, outcome).await
     }
 
     pub(super) fn unless_draining(&self) -> Result<(), Left> {
@@ -192,12 +184,14 @@ impl Engine {
             let message = format!("the run was not done by its deadline, {deadline}");
             return Err(step_error("run.deadline", message).into());
         }
-        self.find_step(run, step).await
+        let (flow, step) = self.step_of(run, step).await?;
+        within_visits(run, &step)?;
+        Ok((flow, step))
     }
 
     /// Refuses a run that may be what brings its process down.
     pub(super) fn check_claims(&self, claimed: &ClaimedRun) -> Result<(), StepError> {
-        let claims = claimed.lease.fence.saturating_sub(claimed.run.fence);
+        let claims = claims(claimed);
         if claims <= self.settings.claims_without_commit_max {
             return Ok(());
         }
@@ -206,13 +200,6 @@ impl Engine {
              process down"
         );
         Err(step_error("run.abandoned", message))
-    }
-
-    /// The flow of a run, and a step of it that may be taken now.
-    pub(super) async fn find_step(&self, run: &Run, step: &StepId) -> Result<(Arc<Flow>, Arc<Step>), Trouble> {
-        let (flow, step) = self.step_of(run, step).await?;
-        within_visits(run, &step)?;
-        Ok((flow, step))
     }
 
     /// The flow of a run, and a step of it.
@@ -256,88 +243,16 @@ impl Engine {
     async fn attempt(&self, claimed: &mut ClaimedRun, flow: &Flow, step: &Step) -> Result<Outcome, Left> {
         let this = self.attempt_of(claimed, flow, step);
         let mut lease = claimed.lease.clone();
-        let outcome = tokio::select! {
-            outcome = attempt(&this) => outcome.map_err(Left::Store),
-            error = self.keep_lease(&claimed.run, &mut lease) => Err(Left::Store(error)),
-            () = self.changed_from_outside(&claimed.run) => Err(Left::Changed),
-        };
+        let attempt = async { attempt(&this).await.map_err(Left::Store) };
+        let outcome = self.while_held(&claimed.run, &mut lease, attempt).await;
         claimed.lease = lease;
         outcome
     }
-
-    /// An outcome whose changes would make the context too large becomes an error of its step.
-    pub(super) fn within_context_limit(&self, claimed: &ClaimedRun, outcome: Outcome) -> Outcome {
-        let Err(error) = self.weigh(&claimed.context, &outcome.changes) else { return outcome };
-        let mut over = abandon(claimed, &outcome.entry.step, error, self.ports.clock.now());
-        // The journal keeps what the step did.
-        over.entry.record = outcome.entry.record;
-        over.entry.recorded = outcome.entry.recorded;
-        over.entry.started_at = outcome.entry.started_at;
-        over.entry.diagnostics = outcome.entry.diagnostics;
-        over.entry.diagnostics_dropped = outcome.entry.diagnostics_dropped;
-        over
-    }
-
-    /// Whether a context may have these changes.
-    pub(super) fn weigh(&self, context: &RunContext, changes: &[ContextChange]) -> Result<(), StepError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let changed = changes.iter().map(|change| (&change.key, &change.value));
-        let context: BTreeMap<_, _> = context.iter().chain(changed).collect();
-        let bytes: usize = context.values().map(|value| value.to_string().len()).sum();
-        let most = self.settings.context_bytes_max;
-        if bytes <= most {
-            return Ok(());
-        }
-        let message = format!("the run's context would have {bytes} bytes; at most {most} are allowed");
-        Err(step_error("run.context-too-large", message))
-    }
-
-    pub(super) async fn commit(&self, claimed: &mut ClaimedRun, outcome: Outcome) -> Result<(), Left> {
-        if let Some(newer) = self.newer_lease(&claimed.run) {
-            claimed.lease = newer;
-        }
-        let Outcome { run, mut entry, changes, children } = outcome;
-        entry.recorded.replaced = claimed.context.replaced_by(&changes);
-        let mut run = Run { fence: claimed.lease.fence, ..run };
-        if let StepRecord::Action(action) = &entry.record {
-            run.keep_sensitive(&action.encrypted_names);
-        }
-        let goes_on = matches!(run.state, RunState::Ready { .. });
-        let keep_until = goes_on.then(|| self.ports.clock.now().after(self.settings.lease));
-        let diagnostics = entry.diagnostics.clone();
-        let outbox = self.handed_over(&run, &entry);
-        let hands_over = outbox.is_some();
-        let (lease, changed) = (claimed.lease.clone(), changes.clone());
-        let begins = !children.is_empty();
-        let commit = CommitStep { run: run.clone(), lease, changes: changed, entry, outbox, children, keep_until };
-        self.ports.store.commit_step(commit).await.map_err(Left::Store)?;
-        if hands_over {
-            self.outbound.wake();
-        }
-        // Its children wait in the store, or its parent does, or it has somebody to tell at once.
-        let is_due = run.rests_until().is_some_and(|until| until <= self.ports.clock.now());
-        if begins || is_due || run.parent.is_some() {
-            self.wake.notify_one();
-        }
-        changes.iter().for_each(|change| claimed.context.apply(change));
-        if let Some(until) = keep_until {
-            claimed.lease.until = until;
-        }
-        // Before those who wait for the run: when it is over for them, all of it has been told.
-        self.feed.committed(&run.tenant, &diagnostics);
-        self.progress.committed(run.id, run.revision);
-        claimed.run = run;
-        Ok(())
-    }
 }
 
-/// Ends a run that cannot go on.
-pub(super) fn abandon(claimed: &ClaimedRun, step: &StepId, error: StepError, now: Timestamp) -> Outcome {
-    let ending = Ending::Error { step: step.clone(), error };
-    let run = claimed.run.clone().apply(Event::Ended(ending.clone()), now);
-    Outcome::of_run(run, step, StepRecord::NotRun, StepOutcome::End(ending))
+/// How often a run was claimed since its last commit.
+pub(super) fn claims(claimed: &ClaimedRun) -> u64 {
+    claimed.lease.fence.saturating_sub(claimed.run.fence)
 }
 
 /// A run that this process drives, and the slot that it takes.

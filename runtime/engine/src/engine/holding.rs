@@ -3,10 +3,26 @@
 use std::sync::PoisonError;
 
 use super::Engine;
+use super::drive::Left;
 use crate::ports::{Lease, StoreError};
 use crate::run::Run;
 
 impl Engine {
+    /// Does something for a run that may take its time. It is given up where another process has the run, or somebody
+    /// has changed it from outside.
+    pub(super) async fn while_held<T>(
+        &self,
+        run: &Run,
+        lease: &mut Lease,
+        work: impl Future<Output = Result<T, Left>>,
+    ) -> Result<T, Left> {
+        tokio::select! {
+            done = work => done,
+            error = self.keep_lease(run, lease) => Err(Left::Store(error)),
+            () = self.changed_from_outside(run) => Err(Left::Changed),
+        }
+    }
+
     /// Returns when somebody has changed the run from outside since the present step began.
     pub(super) async fn changed_from_outside(&self, run: &Run) {
         let changes = {

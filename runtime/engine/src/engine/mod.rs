@@ -3,6 +3,7 @@
 mod background; // sends what steps hand over
 mod cancel;
 mod children; // looks at child runs
+mod committing;
 mod background_entries; // diagnostic entries of calls in the background
 mod continue_run; // a paused one
 mod definitions;

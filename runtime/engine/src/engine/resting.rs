@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::drive::{Left, abandon};
+use super::committing::abandon;
+use super::drive::Left;
 use super::scope::scope_of;
 use super::{Engine, Trouble, told};
 use crate::connector::ResponseMode;
@@ -62,14 +63,20 @@ impl Engine {
         let message =
             format!("nobody resumed the run until {until}; `time-to-live` of the step says how long it waits");
         let error = step_error(SUSPENSION_EXPIRED, message);
-        let on_expiry = match self.find_step(&claimed.run, step).await {
-            Ok((_, step)) => step.transitions.on_expiry.clone(),
+        let on_expiry = match self.step_of(&claimed.run, step).await {
+            Ok((flow, step)) => step.transitions.on_expiry.clone().map(|target| (flow, target)),
             Err(Trouble::Step(_) | Trouble::Store(StoreError::Unreadable { .. })) => None,
             Err(Trouble::Store(error)) => return Err(Left::Store(error)),
         };
         let now = self.ports.clock.now();
         let outcome = match on_expiry {
-            Some(target) => go_on(claimed, step, (target, error), now),
+            Some((flow, target)) => {
+                let mut outcome = go_on(claimed, step, (target, error), now);
+                if flow.may_come_again(step) {
+                    outcome.run.leave(step);
+                }
+                outcome
+            }
             None => abandon(claimed, step, error, now),
         };
         self.commit(claimed, outcome).await
@@ -82,7 +89,7 @@ impl Engine {
             return self.commit(claimed, abandon(claimed, step, error, self.ports.clock.now())).await;
         }
         let started = (self.ports.clock.now(), Instant::now());
-        let reminded = match self.find_step(&claimed.run, step).await {
+        let reminded = match self.step_of(&claimed.run, step).await {
             Ok((flow, step)) => self.make_reminder(claimed, (&flow, &step), reminder).await?,
             Err(Trouble::Step(error)) => failed(reminder, error, started),
             Err(Trouble::Store(error)) => return Err(Left::Store(error)),

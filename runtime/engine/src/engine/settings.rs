@@ -83,6 +83,9 @@ pub struct EngineSettings {
     pub background_body_bytes_max: usize,
     /// How deep flows may call one another. 8 by default.
     pub call_depth_max: u32,
+    /// Most runs below one that somebody started, at any depth and all in all: branches, items, called flows and what
+    /// these begin. Compensations do not count. 20,000 by default.
+    pub family_runs_max: u64,
     /// What is told of steps to people. A section of its own.
     #[serde(skip)]
     pub diagnostics: DiagnosticSettings,
@@ -116,6 +119,7 @@ impl Default for EngineSettings {
             background_backoff_max: Duration::from_secs(300),
             background_body_bytes_max: 64 << 10,
             call_depth_max: 8,
+            family_runs_max: 20_000,
             diagnostics: DiagnosticSettings::default(),
         }
     }
@@ -205,6 +209,7 @@ impl EngineSettings {
                 (1..=100_000).contains(&self.background_calls_per_tenant_max),
             ),
             ("call-depth-max", "from 1 to 100", (1..=100).contains(&self.call_depth_max)),
+            ("family-runs-max", "at least 1", self.family_runs_max >= 1),
             ("background-ttl", "at least 1s", self.background_ttl >= Duration::from_secs(1)),
             ("background-send-max", "at least 1s", self.background_send_max >= Duration::from_secs(1)),
             ("background-backoff", "at least 10ms", self.background_backoff >= Duration::from_millis(10)),

@@ -1,5 +1,6 @@
 //! Tries one call of a connector function (C-16): the very step that a run would take, but nothing of it is stored.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -243,6 +244,7 @@ pub(super) fn flow_of(step: Arc<Step>, deadline: Duration) -> Flow {
         compensation_deadline: deadline,
         main: Block { first: step.id.clone(), steps: vec![step.id.clone()] },
         steps: vec![step],
+        repeated: HashSet::new(),
     }
 }
 

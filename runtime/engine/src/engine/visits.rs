@@ -7,7 +7,7 @@ use crate::step::step_error;
 /// Whether the run may come to the step once more. No `on-error` catches it: what leads round could go round by that.
 pub(super) fn within_visits(run: &Run, step: &Step) -> Result<(), StepError> {
     let Some(most) = step.common.visits_max else { return Ok(()) };
-    if run.has_begun_step() || run.attempts > 0 || run.visits_of(&step.id) < most {
+    if run.visits_before(&step.id) < most {
         return Ok(());
     }
     let message = format!("the run has come to step `{}` {most} times, as often as its `visits-max` lets it", step.id);

@@ -5,13 +5,13 @@
 //! nothing but wind down itself: so it goes down the family, whatever its depth.
 
 use super::children::{hand_up, looked_at};
-use super::drive::{Left, abandon};
+use super::drive::Left;
 use super::{Engine, Trouble};
 use crate::ids::{RunId, StepId};
 use crate::ports::{ClaimedRun, NewRun, StoreError};
 use crate::run::{
     Children, ChildrenRecord, Compensated, Compensation, DoneChildren, Ending, Event, Part, Run, RunContext,
-    RunStateKind, StepOutcome, StepRecord,
+    RunStateKind, StepError, StepOutcome, StepRecord,
 };
 use crate::step::{Outcome, step_error};
 use crate::steps::Birth;
@@ -20,10 +20,8 @@ impl Engine {
     /// One step towards the end of a run that is about to end.
     pub(super) async fn wind_down(&self, claimed: &mut ClaimedRun, step: &StepId) -> Result<(), Left> {
         self.unless_draining()?;
-        // That one rests was looked at again and again says nothing.
-        let is_ready = claimed.run.rests_until().is_none();
-        if let (true, Err(error)) = (is_ready, self.check_claims(claimed)) {
-            let outcome = abandon(claimed, step, error, self.ports.clock.now());
+        if let Err(error) = self.check_claims(claimed) {
+            let outcome = self.give_up(claimed, step, error).await?;
             return self.commit(claimed, outcome).await;
         }
         match claimed.run.children.clone() {
@@ -57,7 +55,7 @@ impl Engine {
         let children = self.ended_or_gone(&claimed.run, before).await?;
         if !children.running.is_empty() {
             self.cancel_all(&claimed.run, &children).await?;
-            return self.rest(claimed, step).await;
+            return self.rest(claimed, claimed.run.clone(), children, step).await;
         }
         let mut run = claimed.run.clone();
         hand_up(&mut run, step, &children);
@@ -70,75 +68,133 @@ impl Engine {
     async fn take_back_next(&self, claimed: &mut ClaimedRun, step: &StepId) -> Result<(), Left> {
         let mut run = claimed.run.clone();
         while let Some(compensation) = run.compensations.pop() {
-            let born = match &compensation.children {
-                None => self.undoing(&run, &compensation.step, &claimed.context).await,
-                Some(done) => self.undoing_child(&run, &compensation.step, done).await,
-            };
-            match born {
+            let of = compensation.step;
+            let mut lease = claimed.lease.clone();
+            let next = self.next_undoing(&run, (&of, compensation.children), &claimed.context);
+            let next = self.while_held(&claimed.run, &mut lease, next).await;
+            claimed.lease = lease;
+            let Some(Undoing { born, left }) = next? else { continue };
+            run.compensations.extend(left);
+            let outcome = match born {
                 Err(Trouble::Store(error)) => return Err(Left::Store(error)),
-                Ok(None) => {}
-                Ok(Some((child, left))) => {
-                    run.compensations.extend(left);
-                    let outcome = self.take_back(run, step, compensation.step, child);
-                    return self.commit(claimed, outcome).await;
-                }
-                Err(Trouble::Step(error)) => {
-                    tracing::error!(run = %run.id, step = %compensation.step, %error, "what a step did cannot be taken back");
-                    let (of, id) = (compensation.step, run.id);
-                    run.keep_compensated(Compensated { step: of.clone(), run: id, state: RunStateKind::Error });
-                    let record = StepRecord::Compensation { of, run: None, state: Some(RunStateKind::Error) };
-                    let outcome = self.goes_on(run, step, record);
-                    return self.commit(claimed, outcome).await;
-                }
-            }
+                Err(Trouble::Step(error)) => self.not_taken_back(run, step, of, error),
+                Ok(child) => self.take_back(run, step, of, *child),
+            };
+            return self.commit(claimed, outcome).await;
         }
         let outcome = self.end(run, step);
         self.commit(claimed, outcome).await
     }
 
-    /// The run that takes back what a step of this run did.
-    async fn undoing(
+    /// What takes back what a step did, or the last of its children that has something to take back.
+    async fn next_undoing(
         &self,
         run: &Run,
-        of: &StepId,
+        (of, done): (&StepId, Option<DoneChildren>),
         context: &RunContext,
-    ) -> Result<Option<(NewRun, Option<Compensation>)>, Trouble> {
-        let (flow, step) = self.find_step(run, of).await?;
+    ) -> Result<Option<Undoing>, Left> {
+        let Some(done) = done else {
+            let born = self.undoing(run, of, context).await.map(Box::new);
+            return Ok(Some(Undoing { born, left: None }));
+        };
+        let Some((index, child)) = self.last_to_undo(run, &done).await? else { return Ok(None) };
+        let born = match child {
+            Ok(child) => self.undoing_child(run, of, *child).await.map(Box::new),
+            Err(error) => Err(Trouble::Step(error)),
+        };
+        Ok(Some(Undoing { born, left: left_after(of, done, index) }))
+    }
+
+    /// The last child that has something to take back, or may have because it cannot be read.
+    async fn last_to_undo(&self, run: &Run, done: &DoneChildren) -> Result<Option<ToUndo>, Left> {
+        for index in (0..done.left).rev() {
+            let id = RunId::child(done.of, done.since, index);
+            match self.ports.store.run(&run.tenant, id).await.map_err(Trouble::from) {
+                Err(Trouble::Store(error)) => return Err(Left::Store(error)),
+                Err(Trouble::Step(error)) => return Ok(Some((index, Err(error)))),
+                Ok(Some(child)) if child.state_kind() == RunStateKind::Completed && !child.compensations.is_empty() => {
+                    return Ok(Some((index, Ok(Box::new(child)))));
+                }
+                Ok(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The run that takes back what a step of this run did.
+    async fn undoing(&self, run: &Run, of: &StepId, context: &RunContext) -> Result<NewRun, Trouble> {
+        let (flow, step) = self.step_of(run, of).await?;
         let Some(block) = &step.common.compensate else {
             return Err(step_error("flow.unknown", format!("step `{of}` has no compensation any more")).into());
         };
         let birth = self.birth_of_undoing(run, of, flow.compensation_deadline);
-        Ok(Some((birth.of_own_flow(0, &block.first, context.clone()), None)))
+        Ok(birth.of_own_flow(0, &block.first, context.clone()))
     }
 
-    /// The run that takes back what the last child did that has something to take back, and what is left after it.
-    async fn undoing_child(
-        &self,
-        run: &Run,
-        of: &StepId,
-        done: &DoneChildren,
-    ) -> Result<Option<(NewRun, Option<Compensation>)>, Trouble> {
-        for index in (0..done.left).rev() {
-            let id = RunId::child(done.of, done.since, index);
-            let Some(child) = self.ports.store.run(&run.tenant, id).await? else { continue };
-            let Some(last) = child.compensations.last().filter(|_| child.state_kind() == RunStateKind::Completed)
-            else {
-                continue;
-            };
-            let context = self.ports.store.run_context(&run.tenant, id).await?;
-            let context = context.ok_or(StoreError::NotFound("context of a child run"))?;
-            let (flow, _) = self.find_step(&child, &last.step).await?;
-            let birth = self.birth_of_undoing(run, of, flow.compensation_deadline);
-            let pinned = (child.flow.clone(), child.flow_version);
-            let mut born = birth.child(0, pinned, last.step.clone(), context);
-            born.run.keep_sensitive(&child.sensitive);
-            born.run.compensations = child.compensations;
-            born.run.ends_as = Some(Box::new(Ending::Completed { claims: Vec::new() }));
-            let left = DoneChildren { left: index, ..done.clone() };
-            let left = (index > 0).then(|| Compensation { step: of.clone(), children: Some(left) });
-            return Ok(Some((born, left)));
+    /// The run that takes back what a child did.
+    async fn undoing_child(&self, run: &Run, of: &StepId, child: Run) -> Result<NewRun, Trouble> {
+        let last = child.compensations.last().map(|last| last.step.clone());
+        let last = last.ok_or_else(|| step_error("flow.unknown", "the child run has nothing to take back any more"))?;
+        let context = self.ports.store.run_context(&run.tenant, child.id).await?;
+        let context = context.ok_or(StoreError::NotFound("context of a child run"))?;
+        let (flow, _) = self.step_of(&child, &last).await?;
+        let birth = self.birth_of_undoing(run, of, flow.compensation_deadline);
+        let mut born = birth.child(0, (child.flow, child.flow_version), last, context);
+        born.run.keep_sensitive(&child.sensitive);
+        born.run.compensations = child.compensations;
+        born.run.ends_as = Some(Box::new(Ending::Completed { claims: Vec::new() }));
+        Ok(born)
+    }
+
+    /// Tells that something is not taken back. What else is to be taken back is.
+    fn not_taken_back(&self, mut run: Run, step: &StepId, of: StepId, error: StepError) -> Outcome {
+        tracing::error!(run = %run.id, step = %of, %error, "what a step did cannot be taken back");
+        let id = run.id;
+        run.keep_compensated(Compensated { step: of.clone(), run: id, state: RunStateKind::Error });
+        let record = StepRecord::Compensation { of, run: None, state: Some(RunStateKind::Error) };
+        without(self.goes_on(run, step, record), error)
+    }
+
+    /// Goes on without what cannot be done on the way to the end, however often it is tried. A run that did nothing but
+    /// take back what another one did has not come to its end then.
+    pub(super) async fn give_up(&self, claimed: &ClaimedRun, step: &StepId, error: StepError) -> Result<Outcome, Left> {
+        let mut run = claimed.run.clone();
+        if let Some(Ending::Completed { .. }) = run.ends_as.as_deref() {
+            run.ends_as = Some(Box::new(Ending::Error { step: step.clone(), error: error.clone() }));
         }
-        Ok(None)
+        match run.children.take() {
+            Some(children) if children.part == Part::Compensation => {
+                let id = RunId::child(run.id, children.since, 0);
+                tracing::error!(run = %run.id, compensation = %id, %error, "a compensation is not waited for any more");
+                run.keep_compensated(Compensated { step: step.clone(), run: id, state: RunStateKind::Error });
+                let state = Some(RunStateKind::Error);
+                let record = StepRecord::Compensation { of: step.clone(), run: Some(id), state };
+                Ok(without(self.goes_on(run, step, record), error))
+            }
+            // They are cancelled one by one, so that each time more of them are. Then they are left to their deadlines.
+            Some(mut children) => {
+                let record = StepRecord::Children(ChildrenRecord::of(&children));
+                if children.cancelling {
+                    tracing::error!(run = %run.id, %error, "its child runs are not waited for any more");
+                    hand_up(&mut run, step, &children);
+                } else {
+                    children.cancelling = true;
+                    run.children = Some(children);
+                }
+                Ok(without(self.goes_on(run, step, record), error))
+            }
+            None => match run.compensations.pop() {
+                Some(Compensation { step: of, children }) => {
+                    if let Some(done) = children
+                        && let Some((index, _)) = self.last_to_undo(&run, &done).await?
+                    {
+                        run.compensations.extend(left_after(&of, done, index));
+                    }
+                    Ok(self.not_taken_back(run, step, of, error))
+                }
+                None => Ok(self.end(run, step)),
+            },
+        }
     }
 
     fn birth_of_undoing<'a>(&self, run: &'a Run, step: &'a StepId, deadline: std::time::Duration) -> Birth<'a> {
@@ -174,7 +230,7 @@ impl Engine {
             Ok(found) => found,
         };
         if found.as_ref().is_some_and(|child| child.ending().is_none()) {
-            return self.rest(claimed, step).await;
+            return self.rest(claimed, claimed.run.clone(), before.clone(), step).await;
         }
         let mut run = Run { children: None, ..claimed.run.clone() };
         let state = found.as_ref().map_or(RunStateKind::Error, Run::state_kind);
@@ -208,4 +264,27 @@ impl Engine {
         let run = run.apply(Event::Ended(ending.clone()), now);
         Outcome::of_run(run, step, StepRecord::NotRun, StepOutcome::End(ending))
     }
+}
+
+/// What takes something back, or why nothing can, and what is left to be taken back of the same step.
+struct Undoing {
+    born: Result<Box<NewRun>, Trouble>,
+    left: Option<Compensation>,
+}
+
+/// A child by its number, or why it cannot be read.
+type ToUndo = (u32, Result<Box<Run>, StepError>);
+
+/// What is left of a step's children when this one has been seen to.
+fn left_after(of: &StepId, done: DoneChildren, index: u32) -> Option<Compensation> {
+    let left = DoneChildren { left: index, ..done };
+    (index > 0).then(|| Compensation { step: of.clone(), children: Some(left) })
+}
+
+/// The journal says without what the run went on.
+fn without(mut outcome: Outcome, error: StepError) -> Outcome {
+    if let StepOutcome::Next { caught_error, .. } = &mut outcome.entry.outcome {
+        *caught_error = Some(error);
+    }
+    outcome
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::block::Blocks;
 use super::common::is_common;
+use super::cycle::repeated;
 use super::document::{
     BranchDocument, CallDocument, ConditionDocument, EndDocument, FailDocument, FlowDocument, HookDocument, KINDS,
 };
@@ -50,6 +51,7 @@ pub(super) fn compile(
     let main = compiler.block("/steps")?;
     let is_whole = compiler.is_whole();
     let steps = compiler.into_steps();
+    let repeated = repeated(&steps);
     let flow = Flow {
         name: head.flow,
         trigger: head.trigger.unwrap_or_default(),
@@ -58,6 +60,7 @@ pub(super) fn compile(
         compensation_deadline: head.compensation_deadline.unwrap_or(head.deadline),
         main,
         steps,
+        repeated,
     };
     Some(Compiled { flow, is_whole })
 }

@@ -1,6 +1,7 @@
 //! Steps that go round (F-03): allowed where every way round has a bound, or waits for somebody or something.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::block::Block;
 use super::graph;
@@ -35,6 +36,25 @@ pub(super) fn cycle(flow: &Flow, block: &Block) -> Option<Vec<StepId>> {
         }
     }
     None
+}
+
+/// Every step that comes after a way back to an earlier step of the document, or to the same one: no way round is without
+/// one, so that these are all to which a run may come again.
+pub(super) fn repeated(steps: &[Arc<Step>]) -> HashSet<StepId> {
+    let places: HashMap<&StepId, usize> = steps.iter().enumerate().map(|(place, step)| (&step.id, place)).collect();
+    let led_to = |step: &Step| graph::targets(step).into_iter().filter_map(|id| places.get(id).copied()).collect();
+    let ways: Vec<Vec<usize>> = steps.iter().map(|step| led_to(step)).collect();
+    let back = ways.iter().enumerate().flat_map(|(place, ways)| ways.iter().copied().filter(move |to| *to <= place));
+    let mut open: Vec<usize> = back.collect();
+    let mut repeated = HashSet::new();
+    while let Some(place) = open.pop() {
+        if let Some(step) = steps.get(place)
+            && repeated.insert(step.id.clone())
+        {
+            open.extend(ways.get(place).into_iter().flatten());
+        }
+    }
+    repeated
 }
 
 /// Every step that a step may lead to as often as it likes, and without a wait.

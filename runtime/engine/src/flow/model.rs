@@ -1,6 +1,6 @@
 //! A flow, compiled: every template parsed, every transition resolved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +36,19 @@ pub struct Flow {
     pub main: Block,
     /// Every step, in the document's order; those that stand inside a step behind it.
     pub steps: Vec<Arc<Step>>,
+    /// The steps that a run may come to more than once, and perhaps others.
+    pub repeated: HashSet<StepId>,
 }
 
 impl Flow {
     /// The step of that id.
     pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// Whether a run may come to the step more than once.
+    pub fn may_come_again(&self, id: &StepId) -> bool {
+        self.repeated.contains(id)
     }
 
     /// Every list of steps.

@@ -66,6 +66,9 @@ pub struct CommitStep {
     pub outbox: Option<OutboxEntry>,
     /// The child runs that the step begins, each at its revision 0. One that is there already is left as it is.
     pub children: Vec<NewRun>,
+    /// Most runs below the one at the top of the family, but for those that take something back. Where they would be
+    /// more with `children`, the commit fails with [`StoreError::FamilyTooLarge`].
+    pub family_runs_max: u64,
     /// The lease afterwards: prolonged until then, or given back.
     pub keep_until: Option<Timestamp>,
 }

@@ -67,6 +67,16 @@ pub enum StoreError {
         /// The limit.
         levels_max: usize,
     },
+    /// A run would have more runs below it than it may.
+    #[error(
+        "run {top} would have more than {most} runs below it, the most that `engine.family-runs-max` allows; begin fewer"
+    )]
+    FamilyTooLarge {
+        /// The run at the top.
+        top: RunId,
+        /// The limit.
+        most: u64,
+    },
     /// A record does not have the checksum or the format version that it should have.
     #[error("the store is damaged at {place}: {what}")]
     Corrupt {
@@ -109,6 +119,7 @@ impl StoreError {
             Self::Full { .. } => "store.full",
             Self::InvalidName { .. } => "store.invalid-name",
             Self::TooDeep { .. } => "store.too-deep",
+            Self::FamilyTooLarge { .. } => "flow.family-too-large",
             Self::Corrupt { .. } => "store.corrupt",
             Self::Unreadable { code, .. } => code,
             Self::Backend { .. } => "store.backend",

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use crate::ids::{ConnectorName, FunctionName};
 use crate::ports::{Exchange, HookError, InvocationLimits, LogLine};
-use crate::run::{Ending, GrantedCallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
-use crate::step::RUN_DEADLINE;
+use crate::run::{
+    ChildrenRecord, Ending, GrantedCallRecord, HookRecord, JournalEntry, StepError, StepOutcome, StepRecord,
+};
+use crate::step::{RUN_DEADLINE, STEP_DEADLINE, TOO_MANY_COMPENSATIONS};
 
 /// A hook's invocation, whatever it decided.
 pub(super) struct HookFacts<'a> {
@@ -28,17 +30,23 @@ pub(super) struct MadeCall {
 
 /// Whether a step was executed, and can be again.
 pub(super) fn is_executed(entry: &JournalEntry) -> bool {
-    use StepRecord::{Cancelled, Children, Compensation, Continued, NotRun, Reminder, Resumed};
     let error = match &entry.outcome {
         StepOutcome::Next { caught_error: error, .. } | StepOutcome::Waiting { error, .. } => error.as_ref(),
         StepOutcome::Paused { error, .. } | StepOutcome::End(Ending::Error { error, .. }) => Some(error),
         StepOutcome::Suspended { .. } | StepOutcome::End(_) => None,
     };
-    // What a clock cut short is not cut short again.
-    let is_late = error.is_some_and(|error| matches!(error.code.as_str(), "step.deadline" | RUN_DEADLINE));
-    // Child runs are executed again as runs of their own; what was seen of them is the journal's to say.
-    let is_of_family = matches!(entry.record, Children(_) | Cancelled { .. } | Compensation { .. });
-    !is_late && !is_of_family && !matches!(entry.record, Resumed { .. } | Continued { .. } | Reminder(_) | NotRun)
+    // What a clock cut short is not cut short again, and what was never begun has no beginning.
+    let is_not =
+        |error: &StepError| matches!(error.code.as_str(), STEP_DEADLINE | RUN_DEADLINE | TOO_MANY_COMPENSATIONS);
+    entry.is_of_step() && !error.is_some_and(is_not)
+}
+
+/// The child runs with which a step came to its end, where it had some.
+pub(super) fn joined(entry: &JournalEntry) -> Option<&ChildrenRecord> {
+    match &entry.record {
+        StepRecord::Children(children) if children.joined && children.begun > 0 => Some(children),
+        _ => None,
+    }
 }
 
 /// Whether the engine ended the run for what the step had done, not the step.

@@ -10,6 +10,7 @@ mod facts; // what a replay takes from the record of a kind of step
 mod outside;
 mod report;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -21,10 +22,10 @@ pub use self::report::{Difference, ReplayReport, Replayed, ReplayedStep};
 use crate::action::ActionTypes;
 use crate::engine::{Definitions, EngineSettings, Ports, scope_of};
 use crate::flow::{Flow, Step};
-use crate::outside::Outside;
+use crate::outside::{Family, Outside};
 use crate::ports::{Connectors, Encryption, InvocationLimits, NoEncryption, NoSigner, Plugins, Store, StoreError};
-use crate::run::{Event, JournalEntry, Run, RunContext, RunState, StepOutcome, StepRecord};
-use crate::step::{Attempt, attempt, event_of};
+use crate::run::{JournalEntry, Run, RunContext, RunState, StepRecord};
+use crate::step::{Attempt, attempt, join};
 use crate::steps::Diagnostics;
 use crate::time::Timestamp;
 use outside::{JournalClock, NoPrompts, RecordedExchanges, RecordedPlugins, Script};
@@ -41,6 +42,9 @@ pub struct RecordedRun {
     pub context: RunContext,
     /// Every entry, in order.
     pub entries: Vec<JournalEntry>,
+    /// The child runs that its steps began, as they ended, with their contexts: what its joins read. Each of them is
+    /// executed again from a journal of its own, as another recorded run.
+    pub children: Vec<(Run, RunContext)>,
 }
 
 /// What a replay needs besides a journal.
@@ -113,7 +117,8 @@ pub async fn replay_run(recorded: &RecordedRun, house: &ReplayHouse) -> Result<R
         definitions,
         limits: InvocationLimits::default(),
     };
-    let replay = Replay { ports, script, settings: &house.settings, flow: &flow };
+    let family = recorded.children.iter().map(|child| (child.0.id, child.clone())).collect();
+    let replay = Replay { ports, script, settings: &house.settings, flow: &flow, family };
     replay.all(recorded).await
 }
 
@@ -131,9 +136,11 @@ fn beginning(recorded: &RecordedRun) -> (Run, RunContext) {
         RunState::Ended { .. } => crate::ids::StepId::tried(),
     });
     let pinned = (last.flow.clone(), last.flow_version);
+    let sensitive = sensitive_at_first(recorded);
     let begun = |deadline| {
         let run = Run::new(last.tenant.clone(), last.id, pinned.clone(), first.clone(), last.created_at, deadline);
-        Run { trace_id: last.trace_id.clone(), parent: last.parent.clone(), ..run }
+        let (trace_id, parent, sensitive) = (last.trace_id.clone(), last.parent.clone(), sensitive.clone());
+        Run { trace_id, parent, sensitive, ..run }
     };
     // Time in which a run rests moves its deadline: what all of it came to says where it was at first.
     let moved = recorded.entries.iter().fold(begun(last.created_at), after);
@@ -142,23 +149,40 @@ fn beginning(recorded: &RecordedRun) -> (Run, RunContext) {
     (begun(deadline), context)
 }
 
+/// The names of what is hidden with which a run began: a child run has those of its parent. Others came behind them.
+fn sensitive_at_first(recorded: &RecordedRun) -> Vec<String> {
+    let of_entry = |entry: &JournalEntry| {
+        let taught = entry.recorded.taught.iter().flat_map(|taught| taught.sensitive.clone());
+        let encrypted = match &entry.record {
+            StepRecord::Action(action) => action.encrypted_names.clone(),
+            _ => Vec::new(),
+        };
+        taught.chain(encrypted).collect::<Vec<String>>()
+    };
+    let came: BTreeSet<String> = recorded.entries.iter().flat_map(of_entry).collect();
+    let mut names = recorded.run.sensitive.clone();
+    while names.last().is_some_and(|name| came.contains(name)) {
+        names.pop();
+    }
+    names
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A run with what the entry says that its child runs told it.
+fn told(run: &Run, entry: &JournalEntry) -> Run {
+    let mut run = run.clone();
+    if let Some(taught) = &entry.recorded.taught {
+        taught.tell(&mut run);
+    }
+    run
+}
+
 /// A run after an entry.
 fn after(run: Run, entry: &JournalEntry) -> Run {
-    let event = match (&entry.record, &entry.outcome) {
-        (StepRecord::Resumed { .. }, StepOutcome::Next { step, .. }) => Event::Resumed(step.clone()),
-        (StepRecord::Continued { .. }, StepOutcome::Next { step, .. }) => Event::Continued(step.clone()),
-        // A look at child runs leaves the run at its step.
-        (StepRecord::Children(_), StepOutcome::Next { step, .. }) if *step == entry.step => {
-            Event::Continued(step.clone())
-        }
-        (StepRecord::Reminder(_), StepOutcome::Suspended { remind, .. }) => Event::Reminded { remind: *remind },
-        (_, outcome) => event_of(&entry.step, outcome),
-    };
-    let mut run = run.apply(event, entry.done_at());
+    let mut run = told(&run, entry).apply(entry.event(), entry.done_at());
     if let StepRecord::Action(action) = &entry.record {
         run.keep_sensitive(&action.encrypted_names);
     }
@@ -171,6 +195,7 @@ struct Replay<'a> {
     script: Arc<Script>,
     settings: &'a EngineSettings,
     flow: &'a Flow,
+    family: Family,
 }
 
 impl Replay<'_> {
@@ -193,6 +218,10 @@ impl Replay<'_> {
             steps.push(ReplayedStep { sequence, step: entry.step.clone(), how });
             entry.changes.iter().for_each(|change| context.apply(change));
             run = after(run, entry);
+            // Who goes on with another version counts all steps until then.
+            if entry.leaves_step() && (index < taken || self.flow.may_come_again(&entry.step)) {
+                run.leave(&entry.step);
+            }
         }
         Ok(ReplayReport { run: recorded.run.id, steps })
     }
@@ -207,9 +236,11 @@ impl Replay<'_> {
     ) -> Result<Replayed, ReplayError> {
         self.script.set(entry);
         let clock = JournalClock;
+        let told = told(run, entry);
+        let run = &told;
         let this = Attempt {
             ports: &self.ports,
-            outside: Outside::replayed(&clock, entry, facts::limits(&entry.record)),
+            outside: Outside::replayed(&clock, entry, facts::limits(&entry.record), &self.family),
             flow: self.flow,
             step,
             run,
@@ -225,8 +256,12 @@ impl Replay<'_> {
             shown: OnceCell::new(),
             reminder: None,
         };
-        let mut again = attempt(&this).await?.entry;
+        let mut again = match facts::joined(entry) {
+            Some(children) => join(&this, &children.over()).await?.entry,
+            None => attempt(&this).await?.entry,
+        };
         again.recorded.replaced = context.replaced_by(&again.changes);
+        again.recorded.taught = entry.recorded.taught.clone();
         Ok(compare::compare(entry, again))
     }
 }

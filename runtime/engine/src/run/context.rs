@@ -32,6 +32,12 @@ impl ContextKey {
         Self("item".to_owned())
     }
 
+    /// The list of a `for-each` that has not begun all of its items: the engine's own. No expression and no view has it,
+    /// and null stands for none.
+    pub fn items() -> Self {
+        Self("for-each.items".to_owned())
+    }
+
     /// The result of a call, under its connector's name: `connectors.NAME`.
     pub(crate) fn connector(connector: &crate::ids::ConnectorName) -> Self {
         Self(format!("connectors.{connector}"))
@@ -69,6 +75,7 @@ impl FromStr for ContextKey {
             Some(("connectors" | "steps", name)) => (1..=128).contains(&name.len()) && is_plain(name),
             // Claims are often named by a URI.
             Some(("claims", name)) => (1..=256).contains(&name.len()) && !name.contains(char::is_control),
+            Some(("for-each", name)) => name == "items",
             Some(_) => false,
             None => ["event", "item"].contains(&text),
         };
@@ -149,6 +156,19 @@ impl RunContext {
     pub fn take_back(&mut self, changes: &[ContextChange], replaced: &[ContextChange]) {
         changes.iter().for_each(|change| drop(self.0.remove(&change.key)));
         replaced.iter().for_each(|change| self.apply(change));
+    }
+
+    /// Takes out the list of a `for-each` that has not begun all of its items.
+    pub fn take_items(&mut self) -> Option<Vec<Value>> {
+        match self.0.remove(&ContextKey::items()) {
+            Some(Value::Array(items)) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Whether it has the list of a `for-each`.
+    pub fn has_items(&self) -> bool {
+        self.get(&ContextKey::items()).is_some_and(Value::is_array)
     }
 
     /// The claims of the result, by key.
@@ -244,7 +264,17 @@ mod tests {
         for good in ["event", "connectors.risk", "steps.a_1", "claims.http://example.org/tier"] {
             assert!(good.parse::<ContextKey>().is_ok(), "{good:?}");
         }
-        for bad in ["", "connectors", "event.user", "connectors.a.b", "other.a", "connectors.", "run.id"] {
+        for bad in [
+            "",
+            "connectors",
+            "event.user",
+            "connectors.a.b",
+            "other.a",
+            "connectors.",
+            "run.id",
+            "for-each",
+            "for-each.a",
+        ] {
             assert!(bad.parse::<ContextKey>().is_err(), "{bad:?}");
         }
     }

@@ -142,6 +142,11 @@ impl Children {
         }
     }
 
+    /// Whether they are items of which some are still to be begun.
+    pub fn needs_items(&self) -> bool {
+        self.part == Part::Item && self.begun < self.total
+    }
+
     /// Whether as many have completed as the step needs.
     pub fn is_reached(&self, policy: Policy) -> bool {
         self.completed >= policy.wait_for

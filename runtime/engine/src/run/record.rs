@@ -74,7 +74,8 @@ pub struct Run {
     /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_as: Option<Box<Ending>>,
-    /// How often it has come to each step that bounds that (F-03).
+    /// How often it has gone on from each step that it may come to again: a bound (F-03), and what tells the calls of one
+    /// visit from those of another (F-06).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub visits: BTreeMap<StepId, u32>,
     /// The JWT over its claims, where a step has signed them: a part of its result (F-08).

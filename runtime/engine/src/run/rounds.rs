@@ -1,8 +1,8 @@
 //! How often a run comes to its steps (F-03), and what of a step's work its result keeps.
 
-use super::journal::StepRecord;
+use super::journal::{JournalEntry, StepOutcome, StepRecord};
 use super::record::Run;
-use super::state::{RunState, Waits};
+use super::state::{Event, RunState, Waits};
 use super::step_records::RedirectRecord;
 use crate::ids::StepId;
 use crate::time::Timestamp;
@@ -15,17 +15,16 @@ impl Run {
         rested || self.resumptions > 0 || self.children.is_some()
     }
 
-    /// How often it has come to a step that bounds that.
-    pub fn visits_of(&self, step: &StepId) -> u32 {
+    /// How often it has come to a step before: 0 in the first visit. A visit goes on through retries, resumes and
+    /// crashes, until the run goes on from the step.
+    pub fn visits_before(&self, step: &StepId) -> u32 {
         self.visits.get(step).copied().unwrap_or(0)
     }
 
-    /// Counts one more, unless this is the same visit as before.
-    pub(crate) fn count_visit(&mut self, before: &Self, step: &StepId) {
-        if !before.has_begun_step() && before.attempts == 0 {
-            let visits = self.visits.entry(step.clone()).or_default();
-            *visits = visits.saturating_add(1);
-        }
+    /// Counts a visit that is over.
+    pub(crate) fn leave(&mut self, step: &StepId) {
+        let visits = self.visits.entry(step.clone()).or_default();
+        *visits = visits.saturating_add(1);
     }
 
     /// When its deadline passes, seen from `now`: it stands still while the run rests.
@@ -42,5 +41,46 @@ impl Run {
             StepRecord::Redirect(RedirectRecord { url: Some(url), ends: true }) => self.redirect = Some(url.clone()),
             _ => {}
         }
+    }
+}
+
+impl StepOutcome {
+    /// What it is to the run of the step.
+    pub(crate) fn event(&self, step: &StepId) -> Event {
+        let step = step.clone();
+        match self {
+            Self::Next { step, .. } => Event::Advanced(step.clone()),
+            Self::Suspended { awaits, remind, until } => {
+                Event::Suspended { step, awaits: awaits.clone(), remind: *remind, until: *until }
+            }
+            Self::Waiting { on, until, .. } => Event::Waiting { step, on: *on, until: *until },
+            Self::Paused { error, until } => Event::Paused { step, error: error.clone(), until: *until },
+            Self::End(ending) => Event::Ended(ending.clone()),
+        }
+    }
+}
+
+impl JournalEntry {
+    /// What it was to its run.
+    pub(crate) fn event(&self) -> Event {
+        match (&self.record, &self.outcome) {
+            (StepRecord::Resumed { .. }, StepOutcome::Next { step, .. }) => Event::Resumed(step.clone()),
+            (StepRecord::Continued { .. } | StepRecord::Compensation { .. }, StepOutcome::Next { step, .. }) => {
+                Event::Continued(step.clone())
+            }
+            // A look at child runs leaves the run at its step.
+            (StepRecord::Children(children), StepOutcome::Next { step, caught_failure: None, caught_error: None })
+                if !children.joined && *step == self.step =>
+            {
+                Event::Continued(step.clone())
+            }
+            (StepRecord::Reminder(_), StepOutcome::Suspended { remind, .. }) => Event::Reminded { remind: *remind },
+            (_, outcome) => outcome.event(&self.step),
+        }
+    }
+
+    /// Whether the run went on by it, from the entry's step to one that begins anew.
+    pub(crate) fn leaves_step(&self) -> bool {
+        matches!(self.event(), Event::Advanced(_))
     }
 }

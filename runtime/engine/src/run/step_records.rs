@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::call_records::{CallRecord, HookRecord};
 use super::family::{Children, Part};
-use super::journal::{CallRecord, HookRecord, StepError};
+use super::journal::StepError;
 use super::record::Claim;
 use crate::connector::SigningAlgorithm;
 use crate::ids::IdentityName;
@@ -68,9 +69,27 @@ pub struct ChildrenRecord {
     /// Whether those that still ran were cancelled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancelling: bool,
+    /// The first of them that ended in another way: it decides how the step fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_not_completed: Option<u32>,
+    /// Whether the step came to its end with them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
 }
 
 impl ChildrenRecord {
+    /// The children that a step was joined with: none of them runs any more.
+    pub(crate) fn over(&self) -> Children {
+        Children {
+            begun: self.begun,
+            completed: self.completed,
+            not_completed: self.not_completed,
+            first_not_completed: self.first_not_completed,
+            cancelling: self.cancelling,
+            ..Children::of(self.part, self.since, self.total)
+        }
+    }
+
     /// Where they stand.
     pub fn of(children: &Children) -> Self {
         Self {
@@ -81,6 +100,8 @@ impl ChildrenRecord {
             completed: children.completed,
             not_completed: children.not_completed,
             cancelling: children.cancelling,
+            first_not_completed: children.first_not_completed,
+            joined: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::duration_text;
 use crate::run::{StepError, StepRecord};
-use crate::step::{Attempt, Done, RUN_DEADLINE, Way, step_error};
+use crate::step::{Attempt, Done, RUN_DEADLINE, STEP_DEADLINE, Way, step_error};
 
 /// How long an attempt may still take to say how far it came.
 const GRACE: Duration = Duration::from_millis(250);
@@ -46,5 +46,5 @@ fn over(deadline: Duration) -> StepError {
         "the attempt took longer than {}, the step's `deadline`; what it had called was given up",
         duration_text::to_text(deadline)
     );
-    step_error("step.deadline", message)
+    step_error(STEP_DEADLINE, message)
 }

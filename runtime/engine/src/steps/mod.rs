@@ -28,7 +28,7 @@ pub(crate) use self::condition::run_condition;
 pub(crate) use self::deadline::{unless_run_is_over, within};
 pub(crate) use self::diagnostics::Diagnostics;
 pub(crate) use self::ending::run_fail;
-pub(crate) use self::family::{Birth, items, join, policy, run_call_flow, run_for_each, run_parallel};
+pub(crate) use self::family::{Birth, at_once, join, policy, run_call_flow, run_for_each, run_parallel};
 pub(crate) use self::hooks::{Prepared, prepare};
 pub(crate) use self::prompt::run_prompt;
 pub(crate) use self::redirect::run_redirect;

@@ -1,8 +1,8 @@
 //! A store that dies at a write: for a process that goes down between any two of them, or in the middle of one.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,11 +26,24 @@ pub(crate) struct DyingStore {
     /// Whether the last write is made all the same: nobody is told.
     writes_last: bool,
     dead: AtomicBool,
+    /// A run whose context is damaged.
+    damaged: Mutex<Option<RunId>>,
 }
 
 impl DyingStore {
     pub(crate) fn new(inner: Arc<MemoryStore>, writes: usize, writes_last: bool) -> Self {
-        Self { inner, left: AtomicUsize::new(writes), writes_last, dead: AtomicBool::new(false) }
+        Self {
+            inner,
+            left: AtomicUsize::new(writes),
+            writes_last,
+            dead: AtomicBool::new(false),
+            damaged: Mutex::default(),
+        }
+    }
+
+    /// The context of this run cannot be read from now on.
+    pub(crate) fn damage(&self, run: RunId) {
+        *self.damaged.lock().unwrap() = Some(run);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -127,6 +140,9 @@ impl Store for DyingStore {
 
     async fn run_context(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunContext>, StoreError> {
         self.read()?;
+        if *self.damaged.lock().unwrap() == Some(run) {
+            return Err(StoreError::Corrupt { place: run.to_string(), what: "as the test says".to_owned() });
+        }
         self.inner.run_context(tenant, run).await
     }
 

@@ -34,7 +34,7 @@ steps:
 const TRIALS_MAX: usize = 200;
 
 /// Every run below this one has ended, and so have theirs. How many there are.
-async fn none_runs_on(house: &House, run: &Run) -> usize {
+pub(crate) async fn none_runs_on(house: &House, run: &Run) -> usize {
     assert!(run.ending().is_some(), "{run:?}");
     let mut count = 0;
     let mut ids = Vec::new();

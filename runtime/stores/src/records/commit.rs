@@ -1,7 +1,7 @@
 //! Committing a step, and prolonging or giving back a lease.
 
-use weir_engine::ports::{CommitStep, Lease, StoreError};
-use weir_engine::run::{ContextChange, JournalEntry, Run, RunStateKind};
+use weir_engine::ports::{CommitStep, Lease, NewRun, StoreError};
+use weir_engine::run::{ContextChange, JournalEntry, Part, Run, RunStateKind};
 use weir_engine::time::Timestamp;
 
 use super::backend::Prepared;
@@ -28,6 +28,8 @@ pub(crate) struct Commit {
     parent: Option<RunKey>,
     /// The child runs that the step begins.
     children: Vec<Start>,
+    /// The run at the top, how many more are below it, and how many may be.
+    family: (RunKey, u64, u64),
     values: Prepared,
 }
 
@@ -66,9 +68,13 @@ pub(crate) fn values(commit: &CommitStep) -> Result<Vec<Row>, StoreError> {
 impl Commit {
     pub(crate) fn of(commit: CommitStep, values: Prepared, children: Vec<Start>) -> Self {
         let run = RunKey::new(&commit.run.tenant, commit.run.id);
+        let counts = |child: &&NewRun| child.run.parent.as_ref().is_some_and(|it| it.part != Part::Compensation);
+        let more = u64::try_from(commit.children.iter().filter(counts).count()).unwrap_or(u64::MAX);
+        let top = RunKey::new(&commit.run.tenant, commit.run.top());
         let call = |created_at| (CallKey::new(run.clone(), commit.entry.sequence), created_at);
         Self {
             handed_over: commit.outbox.map(|entry| call(entry.created_at)),
+            family: (top, more, commit.family_runs_max),
             run,
             revision: commit.run.revision,
             state: commit.run.state_kind(),
@@ -89,6 +95,13 @@ impl Commit {
             let expected = self.revision.saturating_sub(1);
             return Err(StoreError::RevisionConflict { run: self.run.run, stored: before.revision, expected });
         }
+        let (top, more, most) = &self.family;
+        let before = if *more > 0 {
+            standing::count_family(draft, top, *more, *most)?;
+            Standing::read(draft, &self.run)?.ok_or(StoreError::NotFound("run"))?
+        } else {
+            before
+        };
         self.values.put(draft);
         if let Some((call, created_at)) = &self.handed_over {
             outbox::hand_over(draft, call, *created_at)?;

@@ -36,12 +36,19 @@ pub(crate) struct Standing {
     /// Whether something has happened since it was claimed for which somebody must look at it again.
     #[serde(default)]
     pub(crate) signalled: bool,
+    /// How many runs have been begun below it, where it is at the top; those that take something back do not count.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) family: u64,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended_at: Option<Timestamp>,
     /// The digest of the client key that started it, which is free again when the run is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_key: Option<Digest>,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where a run is.
@@ -141,6 +148,25 @@ fn count_ended(draft: &mut Draft<'_>, run: &RunKey, change: impl Fn(u64) -> u64)
         count => draft.put_record(keys::ended_count(&run.tenant), &count)?,
     }
     Ok(())
+}
+
+/// Counts runs that are begun below the one at the top of a family.
+pub(crate) fn count_family(draft: &mut Draft<'_>, top: &RunKey, more: u64, most: u64) -> Result<(), StoreError> {
+    let before = match Standing::read(draft, top) {
+        Ok(Some(before)) => before,
+        Ok(None) => return Ok(()),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            // What is damaged of one run keeps no other from going on.
+            tracing::error!(run = %top.run, tenant = %top.tenant, %error, "the runs below a damaged run are not counted");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let family = before.family.saturating_add(more);
+    if family > most {
+        return Err(StoreError::FamilyTooLarge { top: top.run, most });
+    }
+    Standing { family, ..before.clone() }.write(draft, top, Some(&before))
 }
 
 /// Tells a run that something has happened which concerns it: one that rests is queued, one that somebody works on is

@@ -89,6 +89,7 @@ impl Start {
             place,
             is_child: self.parent.is_some(),
             signalled: false,
+            family: 0,
             ended_at: self.state.is_ended().then_some(self.created_at),
             client_key: self.client_key,
         };

@@ -67,7 +67,7 @@ fn commit(run: &Run, lease: &weir_engine::ports::Lease, event: Event) -> CommitS
         recorded: weir_engine::run::Recorded::default(),
     };
     let (lease, keep_until) = (lease.clone(), Some(lease.until));
-    CommitStep { run, lease, changes, entry, outbox: None, children: Vec::new(), keep_until }
+    CommitStep { run, lease, changes, entry, outbox: None, children: Vec::new(), family_runs_max: 20_000, keep_until }
 }
 
 fn call_of(commit: &CommitStep) -> OutboxEntry {

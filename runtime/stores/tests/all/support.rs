@@ -128,6 +128,7 @@ pub(crate) fn step(run: &Run, lease: &Lease, event: Event, changes: Vec<ContextC
         entry,
         outbox: None,
         children: Vec::new(),
+        family_runs_max: 20_000,
         keep_until: Some(lease.until),
     }
 }

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::Trouble;
+use std::sync::atomic::Ordering;
+
+use crate::engine::{LOOK_AT_LATEST, Trouble};
 use crate::expression::{Scope, weight};
 use crate::flow::{CallFlowStep, Flow, ForEachStep, ParallelStep};
 use crate::ids::{FlowName, RunId, StepId};
 use crate::ports::NewRun;
 use crate::run::{
-    Children, ChildrenRecord, ContextChange, ContextKey, Parent, Part, Run, RunContext, StepError, StepRecord,
+    Care, Children, ChildrenRecord, ContextChange, ContextKey, Parent, Part, Run, RunContext, StepError, StepRecord,
 };
 use crate::step::{Attempt, Begun, Done, Way, step_error};
 use crate::time::Timestamp;
@@ -43,6 +45,8 @@ impl Birth<'_> {
             top: self.parent.top(),
             deadline: self.deadline,
         };
+        let mut context = context;
+        context.take_items();
         let id = RunId::child(self.parent.id, self.since, index);
         let run = Run::new(self.parent.tenant.clone(), id, pinned, first, self.now, self.deadline);
         let run = Run {
@@ -72,15 +76,21 @@ impl Birth<'_> {
     }
 }
 
-/// Begins every branch.
+/// How many children may be begun by one write: each has a copy of the context, and all of them are in memory then.
+pub(crate) fn at_once(context: &RunContext, bytes: usize) -> u32 {
+    let each: usize = context.iter().map(|(_, value)| weight(value)).sum();
+    u32::try_from(bytes / each.max(1)).unwrap_or(u32::MAX).max(1)
+}
+
+/// Begins the branches, as many as may be begun at once.
 pub(crate) fn run_parallel(attempt: &Attempt<'_>, step: &ParallelStep) -> Done {
     let total = u32::try_from(step.branches.len()).unwrap_or(u32::MAX);
     let mut children = Children::of(Part::Branch, attempt.run.revision.saturating_add(1), total);
     let birth = attempt.birth(&children);
-    let begun = children.begin(total).zip(&step.branches);
+    let begun = children.begin(attempt.at_once()).zip(&step.branches);
     let runs = begun.map(|(index, branch)| birth.of_own_flow(index, &branch.block.first, attempt.context.clone()));
     let runs = runs.collect();
-    begin(children, runs)
+    begin(attempt, children, runs, None)
 }
 
 /// Begins the first items. Without any the step is done.
@@ -94,20 +104,22 @@ pub(crate) fn run_for_each(attempt: &Attempt<'_>, step: &ForEachStep) -> Done {
     if items.is_empty() {
         let value = json!({ "results": [], "completed": 0 });
         let changes = vec![ContextChange { key: ContextKey::step(&attempt.step.id), value }];
-        return Done { record: StepRecord::Children(ChildrenRecord::of(&children)), way: Way::Next, changes };
+        let record = ChildrenRecord { joined: true, ..ChildrenRecord::of(&children) };
+        return Done { record: StepRecord::Children(record), way: Way::Next, changes };
     }
     let birth = attempt.birth(&children);
-    let begun = children.begin(step.concurrency).zip(&items);
+    let begun = children.begin(step.concurrency.min(attempt.at_once())).zip(&items);
     let runs = begun.map(|(index, item)| birth.of_item(index, step, item, attempt.context)).collect();
-    begin(children, runs)
+    let items = (children.begun < total).then_some(items);
+    begin(attempt, children, runs, items)
 }
 
 fn weigh(items: &[Value]) -> usize {
     items.iter().map(weight).sum()
 }
 
-/// The items of a `for-each`. The context stands still while it runs, so they are the same at every look.
-pub(crate) fn items(step: &ForEachStep, scope: &Scope) -> Result<Vec<Value>, StepError> {
+/// The items of a `for-each`.
+fn items(step: &ForEachStep, scope: &Scope) -> Result<Vec<Value>, StepError> {
     let Value::Array(items) = step.items.evaluate(scope)? else {
         return Err(step_error(
             "flow.items",
@@ -139,7 +151,8 @@ async fn called(attempt: &Attempt<'_>, step: &CallFlowStep) -> Result<Done, Trou
     let event = step.event.evaluate(&attempt.scope).map_err(StepError::from)?;
     attempt.keep(weight(&event))?;
     let definitions = &attempt.ports.definitions;
-    let found = definitions.flow(&attempt.run.tenant, &step.flow, step.version).await?;
+    let versions = attempt.outside.versions();
+    let found = definitions.called_flow(&attempt.run.tenant, &step.flow, step.version, versions).await?;
     let (version, flow) = found.ok_or_else(|| {
         let version = step.version.map(|version| format!(" in version {version}")).unwrap_or_default();
         step_error("flow.unknown", format!("there is no flow `{}`{version}", step.flow))
@@ -155,7 +168,7 @@ async fn called(attempt: &Attempt<'_>, step: &CallFlowStep) -> Result<Done, Trou
     // What is hidden of the caller's data stays hidden where it goes.
     let marked: Vec<String> = attempt.marked().await?.marks().map(str::to_owned).collect();
     child.run.keep_sensitive(&marked);
-    Ok(begin(children, vec![child]))
+    Ok(begin(attempt, children, vec![child], None))
 }
 
 fn check_event(flow: &Flow, event: &Value, most: usize) -> Result<(), StepError> {
@@ -177,12 +190,21 @@ fn check_event(flow: &Flow, event: &Value, most: usize) -> Result<(), StepError>
     }
 }
 
-fn begin(children: Children, runs: Vec<NewRun>) -> Done {
+fn begin(attempt: &Attempt<'_>, children: Children, runs: Vec<NewRun>, items: Option<Vec<Value>>) -> Done {
     let record = StepRecord::Children(ChildrenRecord::of(&children));
-    Done { record, way: Way::Begin(Box::new(Begun { children, runs })), changes: Vec::new() }
+    let policy = super::policy(&attempt.step.kind, children.total);
+    let has_more = policy.is_some_and(|policy| matches!(children.care(policy), Care::Begin(_)));
+    let outside = attempt.outside;
+    let until = if has_more { outside.now("look") } else { outside.after("look", LOOK_AT_LATEST) };
+    Done { record, way: Way::Begin(Box::new(Begun { children, runs, items, until })), changes: Vec::new() }
 }
 
 impl Attempt<'_> {
+    /// How many children it may begin at once.
+    fn at_once(&self) -> u32 {
+        at_once(self.context, self.bytes_left.load(Ordering::Relaxed))
+    }
+
     /// What the children of this step have in common. None of them has longer than the run, or than the step's own
     /// deadline.
     fn birth(&self, children: &Children) -> Birth<'_> {

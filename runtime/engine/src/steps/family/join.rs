@@ -9,12 +9,14 @@ use crate::flow::{ParallelStep, StepKind};
 use crate::ids::RunId;
 use crate::message::Failure;
 use crate::ports::StoreError;
-use crate::run::{Children, ChildrenRecord, ContextChange, ContextKey, Ending, Run, RunContext, StepError, StepRecord};
+use crate::run::{
+    Children, ChildrenRecord, ContextChange, ContextKey, Ending, Run, RunContext, RunStateKind, StepError, StepRecord,
+};
 use crate::step::{Attempt, Done, Way, step_error};
 
 /// Joins the children: their results, or how the step fails.
 pub(crate) async fn join(attempt: &Attempt<'_>, children: &Children) -> Done {
-    let record = StepRecord::Children(ChildrenRecord::of(children));
+    let record = StepRecord::Children(ChildrenRecord { joined: true, ..ChildrenRecord::of(children) });
     match joined(attempt, children).await {
         Ok((way, changes)) => Done { record, way, changes },
         Err(trouble) => Done { record, way: trouble.into(), changes: Vec::new() },
@@ -41,15 +43,15 @@ async fn joined(attempt: &Attempt<'_>, children: &Children) -> Result<Joined, Tr
 
 async fn child(attempt: &Attempt<'_>, children: &Children, index: u32) -> Result<Run, StoreError> {
     let id = RunId::child(attempt.run.id, children.since, index);
-    attempt.ports.store.run(&attempt.run.tenant, id).await?.ok_or(StoreError::NotFound("child run"))
+    attempt.outside.child(&*attempt.ports.store, &attempt.run.tenant, id).await
 }
 
 async fn context(attempt: &Attempt<'_>, child: &Run) -> Result<RunContext, StoreError> {
-    let found = attempt.ports.store.run_context(&child.tenant, child.id).await?;
-    found.ok_or(StoreError::NotFound("context of a child run"))
+    attempt.outside.context_of(&*attempt.ports.store, child).await
 }
 
-/// The branches that completed leave behind what they changed, in the order of the document: a later one wins.
+/// The branches that completed leave behind what they changed, in the order of the document: a later one wins, leaf by leaf.
+/// One that was not needed any more may never have been begun.
 async fn branches(
     attempt: &Attempt<'_>,
     children: &Children,
@@ -57,14 +59,18 @@ async fn branches(
 ) -> Result<(Value, Vec<ContextChange>), Trouble> {
     let mut after = attempt.context.clone();
     let mut told = Map::new();
-    for (index, branch) in (0..children.begun).zip(&step.branches) {
+    for (index, branch) in (0..).zip(&step.branches) {
+        if index >= children.begun {
+            told.insert(branch.name.to_string(), json!({ "state": RunStateKind::Cancelled.as_str() }));
+            continue;
+        }
         let child = child(attempt, children, index).await?;
         let mut result = None;
         if let Some(Ending::Completed { .. }) = child.ending() {
             let context = context(attempt, &child).await?;
             let changes = context.changes_since(attempt.context);
             attempt.keep(changes.iter().map(|change| weight(&change.value)).sum())?;
-            changes.iter().for_each(|change| after.apply(change));
+            changes.iter().for_each(|change| after.merge(change, attempt.context));
             result = evaluated(attempt, &child, &context, branch.result.as_ref())?;
         }
         told.insert(branch.name.to_string(), tell(&child, result));

@@ -11,7 +11,7 @@ mod join;
 use crate::flow::{CallFlowStep, ForEachStep, OnFailure, ParallelStep, StepKind};
 use crate::run::Policy;
 
-pub(crate) use self::begin::{Birth, items, run_call_flow, run_for_each, run_parallel};
+pub(crate) use self::begin::{Birth, at_once, run_call_flow, run_for_each, run_parallel};
 pub(crate) use self::join::join;
 
 /// How the child runs of a step make it succeed or fail; none where its kind has no children.

@@ -1,7 +1,7 @@
 //! Child runs: begun with a commit, and their ends told to their parents. covers F-02, F-06
 
-use weir_engine::ports::{ClaimedRun, NewRun, RunFilter, Store};
-use weir_engine::run::Run;
+use weir_engine::ports::{ClaimedRun, CommitStep, NewRun, RunFilter, Store};
+use weir_engine::run::{Part, Run};
 
 use crate::families::{begins, child_of, end};
 use crate::support::{advance, at, begin, claim, code, first_page, step, tenant};
@@ -9,6 +9,7 @@ use crate::support::{advance, at, begin, claim, code, first_page, step, tenant};
 super::on_every_back_end!(
     children_begin_with_the_commit_or_not_at_all,
     a_child_that_is_there_is_left_alone,
+    a_family_has_only_so_many_runs_at_any_depth,
     children_show_in_no_listing,
     the_end_of_a_child_wakes_its_parent_once,
     an_end_told_during_a_claim_is_not_lost_by_the_commit,
@@ -51,6 +52,25 @@ async fn children_begin_with_the_commit_or_not_at_all(store: &dyn Store) {
         let found = find(&claimed, &child.run);
         assert_eq!((found.run, found.context), (child.run.clone(), child.context.clone()));
     }
+}
+
+async fn a_family_has_only_so_many_runs_at_any_depth(store: &dyn Store) {
+    let (run, lease) = begin(store, "acme", "signup").await;
+    let children = [child_of(&run, 0), child_of(&run, 1)];
+    let within = |most: u64, commit: CommitStep| CommitStep { family_runs_max: most, ..commit };
+    let two = begins(&run, &lease, &children, at(LATE));
+    assert_eq!(code(store.commit_step(within(1, two.clone())).await), "flow.family-too-large");
+    assert!(store.run(&run.tenant, children[0].run.id).await.unwrap().is_none(), "nothing of it was written");
+    store.commit_step(within(2, two)).await.unwrap();
+    let child = find(&claim(store, 5_000, 10).await, &children[0].run);
+    let below = begins(&child.run, &child.lease, &[child_of(&child.run, 0)], at(LATE));
+    assert_eq!(code(store.commit_step(within(2, below.clone())).await), "flow.family-too-large", "they are one family");
+    let mut takes_back = below.clone();
+    takes_back.children[0].run.parent.as_mut().unwrap().part = Part::Compensation;
+    store.commit_step(within(2, takes_back)).await.unwrap();
+    let (other, lease) = begin(store, "acme", "signup").await;
+    let of_other = begins(&other, &lease, &[child_of(&other, 0), child_of(&other, 1)], at(LATE));
+    store.commit_step(within(2, of_other)).await.unwrap();
 }
 
 async fn a_child_that_is_there_is_left_alone(store: &dyn Store) {

@@ -48,7 +48,8 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
         };
         let (run, lease) = (run.clone(), lease.clone());
         let (changes, children, outbox) = (Vec::new(), Vec::new(), Some(outbox));
-        let commit = CommitStep { run, lease, changes, entry, outbox, children, keep_until: Some(now) };
+        let commit =
+            CommitStep { run, lease, changes, entry, outbox, children, family_runs_max: 20_000, keep_until: Some(now) };
         house.app.store.commit_step(commit).await.unwrap();
     }
     run.id
