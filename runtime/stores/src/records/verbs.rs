@@ -22,8 +22,8 @@ use super::intervention::Change;
 use super::keys::{self, DefinitionKey, RunKey};
 use super::left_out::LeftOut;
 use super::reading::{self, Found};
-use super::start::{self, Begun, Start};
 use super::removal::Walks;
+use super::start::{self, Begun, Start};
 use super::sweep::Sweeper;
 use super::{cursor, outbox, rows};
 

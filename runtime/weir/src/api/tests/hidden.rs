@@ -7,7 +7,9 @@ use serde_json::json;
 use tower::ServiceExt;
 use weir_engine::ids::RunId;
 use weir_engine::ports::{CommitStep, Lease, NewRun, OwnerId, Started};
-use weir_engine::run::{ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord};
+use weir_engine::run::{
+    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord,
+};
 use weir_engine::time::Timestamp;
 
 use super::house::{Ask, House};
