@@ -9,7 +9,8 @@ use super::drive::Left;
 use crate::ids::StepId;
 use crate::ports::{ClaimedRun, CommitStep, StoreError};
 use crate::run::{
-    Children, ContextChange, ContextKey, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord, Taught,
+    Children, ContextChange, ContextKey, Ending, Event, Run, RunContext, RunState, StepError, StepOutcome, StepRecord,
+    Taught,
 };
 use crate::step::{Outcome, step_error};
 use crate::time::Timestamp;

@@ -1,5 +1,5 @@
-//! What is kept of a call that tells somebody of a prompt. Its templates may have put the token anywhere, encoded, cut or
-//! folded into something else, and what came back may repeat it: so what is kept is made of what no template reaches.
+//! What is kept of a call that tells somebody of a prompt. Its templates may have put the token anywhere, encoded, cut
+//! or folded into something else, and what came back may repeat it: so what is kept is made of what no template reaches.
 
 use serde_json::Value;
 

@@ -111,8 +111,8 @@ impl ChildrenRecord {
 pub struct ReminderRecord {
     /// Its number among those of the step, from 0.
     pub index: u32,
-    /// The call, where one was made: of its requests the method and the host, of what came back the status, and times. The
-    /// rest may hold the prompt's token, encoded by a template.
+    /// The call, where one was made: of its requests the method and the host, of what came back the status, and times.
+    /// The rest may hold the prompt's token, encoded by a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallRecord>,
     /// Why nobody may have been reminded. The run stays suspended all the same.

@@ -194,7 +194,7 @@ fn begin(attempt: &Attempt<'_>, children: Children, runs: Vec<NewRun>, items: Op
     let record = StepRecord::Children(ChildrenRecord::of(&children));
     let policy = super::policy(&attempt.step.kind, children.total);
     let has_more = policy.is_some_and(|policy| matches!(children.care(policy), Care::Begin(_)));
-    let outside = attempt.outside;
+    let outside = &attempt.outside;
     let until = if has_more { outside.now("look") } else { outside.after("look", LOOK_AT_LATEST) };
     Done { record, way: Way::Begin(Box::new(Begun { children, runs, items, until })), changes: Vec::new() }
 }
