@@ -36,8 +36,8 @@ bench: guests ## Hooks against the raw engine, calls against bare reqwest, durab
 
 torture: build ## 1,000 kills of server and store, 500 power cuts, each call to the disk failing, 10,000 runs that go; an hour.
 	WEIR_KILLS=1000 $(CARGO) test --locked --workspace --test torture -- --nocapture
-	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 WEIR_EVERY_SECTOR=1 WEIR_SPACE_THROUGH=10000 $(CARGO) test --locked --workspace --test all -- \
-	  crash disk_trials damage space --nocapture
+	WEIR_KILLS=1000 WEIR_POWER_CUTS=500 WEIR_EVERY_SECTOR=1 WEIR_SPACE_THROUGH=10000 \
+	  $(CARGO) test --locked --workspace --test all -- crash disk_trials damage space --nocapture
 
 guests: build ## Build the example plugins into components.
 	for guest in $(GUESTS); do \

@@ -64,6 +64,18 @@ impl Api {
         self.send("PUT", path, &[("content-type", content_type)], body)
     }
 
+    /// The body of an answer that goes on for long.
+    pub(crate) fn stream(&self, path: &str, headers: &[(&str, &str)]) -> ureq::BodyReader<'static> {
+        let mut request = self.agent.get(format!("{}{path}", self.url));
+        request = request.header("authorization", format!("Bearer {}", self.key));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.call().unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(response.status(), 200, "{path}");
+        response.into_body().into_reader()
+    }
+
     /// Sends anything.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));

@@ -44,3 +44,4 @@ mod suspended;
 mod templates;
 mod tenants;
 mod tidy;
+mod watching; // live streams of runs

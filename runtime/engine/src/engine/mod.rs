@@ -18,6 +18,7 @@ mod scope; // what a step sees
 mod serve_action; // actions for other systems
 mod served_answer; // what their types say of the answers
 mod retention; // what need not be kept
+mod told; // what is kept of calls that had a prompt's token
 mod settings;
 mod slots; // how many runs at a time
 mod start;

@@ -2,26 +2,22 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::committing::abandon;
 use super::drive::Left;
 use super::scope::scope_of;
-use super::{Engine, Trouble};
+use super::{Engine, Trouble, told};
 use crate::connector::ResponseMode;
 use crate::expression::PROMPT_ROOT;
 use crate::flow::{Flow, PromptCall, Step, StepKind, Target};
 use crate::ids::StepId;
-use crate::message::Octets;
 use crate::ports::{ClaimedRun, PromptRef, PromptToken, StoreError};
 use crate::run::{
-    Awaits, CallRecord, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Reminder,
-    ReminderRecord, Run, RunState, StepError, StepOutcome, StepRecord,
+    Awaits, ContextChange, ContextKey, DiagnosticEntry, Ending, Event, JournalEntry, Reminder, ReminderRecord, Run,
+    RunState, StepError, StepOutcome, StepRecord,
 };
-use crate::sensitive::MASK;
 use crate::step::{Attempt, Outcome, Way, micros, step_error};
 use crate::steps::{Called, make_call};
 use crate::time::Timestamp;
@@ -119,8 +115,8 @@ impl Engine {
         let Called { record, way, .. } = called;
         let error = match way {
             Way::Later(error) => return Err(Left::Store(error)),
-            Way::Error(error) => Some(error),
-            Way::Failure(failure) => Some(step_error("prompt.call-refused", failure.reason)),
+            Way::Error(error) => Some(told::error(error)),
+            Way::Failure(_) => Some(told::error(step_error("prompt.call-refused", String::new()))),
             _ if record.mode == ResponseMode::Background => {
                 Some(step_error("flow.prompt-call", "the function is made in the background now; nothing was sent"))
             }
@@ -128,15 +124,10 @@ impl Engine {
         };
         let until = claimed.run.suspension().map_or(reminder.at, |suspension| suspension.until);
         let (entries, dropped) = diagnostics;
-        let entries = entries.into_iter().filter_map(|entry| without(&entry, &token)).collect();
-        let record = ReminderRecord {
-            index: reminder.index,
-            call: told(record, &token),
-            error: error.and_then(|error| without(&error, &token)),
-        };
+        let record = ReminderRecord { index: reminder.index, call: Some(told::call(record)), error };
         Ok(Reminded {
             record,
-            diagnostics: (entries, dropped),
+            diagnostics: (told::diagnostics(entries), dropped),
             started_at: started.0,
             elapsed: started.1.elapsed(),
             next: prompt.reminder_after(reminder, until),
@@ -181,25 +172,6 @@ impl Engine {
         let (tenant, until) = (run.tenant.clone(), suspension.until);
         Some(self.ports.tokens.issue(&PromptRef { tenant, run: run.id, suspension: suspension.id, until }))
     }
-}
-
-/// What is left of something that may hold the token: all but the token.
-fn without<T: Serialize + DeserializeOwned>(value: &T, token: &PromptToken) -> Option<T> {
-    let text = serde_json::to_string(value).ok()?;
-    serde_json::from_str(&text.replace(&token.token, MASK)).ok()
-}
-
-/// What may be told of the call. A body that is no text is not searched for the token, but left out.
-fn told(mut record: CallRecord, token: &PromptToken) -> Option<CallRecord> {
-    let requests = record.bound_request.iter_mut().chain(&mut record.sent_request);
-    let came = record.exchange.iter_mut().filter_map(|exchange| exchange.outcome.as_mut().ok());
-    let responses = came.chain(&mut record.final_response).map(|response| &mut response.body);
-    for body in requests.filter_map(|request| request.body.as_mut()).chain(responses) {
-        if body.as_text().is_none() {
-            *body = Octets::from(format!("{MASK} ({} bytes)", body.len()));
-        }
-    }
-    without(&record, token)
 }
 
 /// A reminder for which no call could be made. It is the last one.

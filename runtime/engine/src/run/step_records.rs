@@ -106,12 +106,13 @@ impl ChildrenRecord {
     }
 }
 
-/// A call that reminded somebody of a suspended run. The prompt's token is masked in all of it.
+/// A call that reminded somebody of a suspended run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReminderRecord {
     /// Its number among those of the step, from 0.
     pub index: u32,
-    /// The call; none where it could not be told without the token.
+    /// The call, where one was made: of its requests the method and the host, of what came back the status, and times.
+    /// The rest may hold the prompt's token, encoded by a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallRecord>,
     /// Why nobody may have been reminded. The run stays suspended all the same.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use weir_engine::engine::{Engine, PromptError};
 use weir_engine::ports::Store as _;
@@ -191,6 +193,34 @@ async fn a_reminder_that_fails_is_told_and_changes_nothing() {
     let StepRecord::Reminder(first) = &records[1] else { panic!("{records:?}") };
     assert_eq!(first.error.as_ref().map(|error| error.code.as_str()), Some("connector.connect"));
     answer(&engine, &token_of(&engine, &run), json!({ "pin": 1 })).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_a_template_encodes_is_in_no_journal() {
+    // keeps D-04, A1
+    for (made, encoded) in [
+        ("n=${base64.encode(bytes(prompt.token))}", |token: &str| STANDARD.encode(token)),
+        ("n=${prompt.token.split('~').join('-')}", |token: &str| token.replace('~', "-")),
+        ("n=${prompt.token.substring(20)}", |token: &str| token[20..].to_owned()),
+    ] as [(&str, fn(&str) -> String); 3]
+    {
+        let flow = ASK.replace("n=${prompt.token}", made);
+        assert_ne!(flow, ASK);
+        let house = House::new(&flow, Script::default()).await;
+        let (engine, run) = asking(&house).await;
+        reminded(&house, &run, 1).await;
+        let token = encoded(&token_of(&engine, &run));
+        let sent = url::Url::parse(&house.world.uris()[0]).unwrap();
+        assert!(sent.as_str().contains(&token), "{sent}");
+        let journal = house.store.journal(&house.tenant, run.id, 0, 50).await.unwrap();
+        let StepRecord::Reminder(told) = &journal[1].record else { panic!("{journal:#?}") };
+        let call = told.call.as_ref().unwrap();
+        let request = call.sent_request.as_ref().unwrap();
+        assert_eq!((request.uri.as_str(), request.headers.len(), &request.body), ("https://sys.test/", 0, &None));
+        assert_eq!(call.exchange.as_ref().unwrap().outcome.as_ref().unwrap().status, 200);
+        let text = serde_json::to_string(&journal).unwrap();
+        assert!(!text.contains(&token) && !text.contains(sent.query().unwrap()), "{made}: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

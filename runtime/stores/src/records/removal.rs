@@ -112,8 +112,8 @@ enum Family {
     Unfinished(Vec<RunKey>),
 }
 
-/// Looks at a run and all below it, for as long as `left` lasts. What has ended stays so, and hands no call over: it may
-/// be looked at piecewise.
+/// Looks at a run and all below it, for as long as `left` lasts. What has ended stays so, and hands no call over: it
+/// may be looked at piecewise.
 async fn look_at_family<B: Backend>(
     backend: &B,
     mut family: Vec<RunKey>,

@@ -5,7 +5,7 @@ use cel::objects::Key;
 
 use super::{Function, Run, function, of_text, unfit};
 use crate::expression::cost::CostClass;
-use crate::expression::scope;
+use crate::expression::{meter, scope};
 
 /// The deepest nesting that `json.parse` reads.
 const DEPTH_MAX: usize = 64;
@@ -87,12 +87,28 @@ pub(super) static FUNCTIONS: [Function; 9] = [
 
 fn parse(given: &[Value]) -> Result<Value, String> {
     let [Value::String(text)] = given else { return Err(unfit()) };
+    meter::room(parts_max(text).saturating_mul(16))?;
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| match (error.line(), error.column()) {
             _ if error.to_string().starts_with("recursion") => too_deep(),
             (line, column) => format!("is given text that is no JSON: at line {line}, column {column}"),
         })?;
     if is_deeper(&value, DEPTH_MAX) { Err(too_deep()) } else { Ok(scope::to_cel(&value)) }
+}
+
+/// As many values and names as the text can say at most: one, and what follows each sign that begins another.
+fn parts_max(text: &str) -> u64 {
+    let (mut parts, mut quoted, mut escaped) = (1, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b',' | b':' | b'[' | b'{' if !quoted => parts += 1,
+            _ => {}
+        }
+    }
+    parts
 }
 
 fn too_deep() -> String {
@@ -129,4 +145,24 @@ fn get(given: &[Value]) -> Result<Value, String> {
         _ => None,
     });
     Ok(found.cloned().unwrap_or(otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::cost::{BUILT_MAX, Cost};
+
+    #[test]
+    fn text_that_says_too_many_values_is_refused_before_they_are_built() {
+        // keeps S-10
+        let list = |items: u64| format!("[0{}]", ",0".repeat(items as usize));
+        let parsed = |text: String| {
+            meter::metered(&meter::Patterns::default(), Cost::default(), || parse(&[of_text(text)]).map(drop))
+        };
+        let (refused, _, over) = parsed(list(BUILT_MAX / 16));
+        assert!(refused.is_err() && over.expect("over").contains("builds more than"));
+        assert_eq!(parsed(list(1_000)).0, Ok(()));
+        assert_eq!(parsed(format!("\"{}\\\"{}\"", "[".repeat(2 << 20), ",".repeat(2 << 20))).0, Ok(()), "in a text");
+        assert_eq!(parts_max(r#"{"a:,[{\"": [1, {}, "b"], "c": null}"#), 9, "eight, and room in an empty one");
+    }
 }
