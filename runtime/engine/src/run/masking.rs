@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use super::background::BackgroundCall;
+use super::call_records::{ActionRecord, CallRecord, HookRecord};
 use super::context::ContextChange;
-use super::journal::{ActionRecord, CallRecord, HookRecord, JournalEntry, StepOutcome, StepRecord};
+use super::journal::{JournalEntry, StepOutcome, StepRecord};
 use super::record::Claim;
 use super::state::Ending;
 use crate::action::{ActionAnswer, Operation};

@@ -1,6 +1,7 @@
 //! A run: its record, its context and its journal. Pure data.
 
 mod background;
+mod call_records; // what the journal keeps of calls, hooks, actions
 mod context;
 mod diagnostic; // log entries for people
 mod family; // child runs
@@ -15,15 +16,16 @@ mod step_records; // what the journal keeps of simple steps
 mod suspension; // what suspended runs wait for
 
 pub use self::background::{BackgroundCall, BackgroundProgress, BackgroundState, OutboxEntry};
+pub use self::call_records::{
+    ActionRecord, CallRecord, GrantedCallRecord, HookKind, HookRecord, OperationRecord, OperationResult,
+    SavedActionRef, ServiceRecord, Skipped,
+};
 pub use self::context::{ContextChange, ContextKey, InvalidContext, InvalidContextKey, RunContext};
 pub use self::diagnostic::{
     ActionLog, DiagnosticEntry, DiagnosticEvent, DiagnosticFilter, DiagnosticSettings, ResultStatus,
 };
 pub use self::family::{Care, Children, Compensated, Compensation, DoneChildren, Parent, Part, Policy};
-pub use self::journal::{
-    ActionRecord, CallRecord, GrantedCallRecord, HookKind, HookRecord, JournalEntry, OperationRecord, OperationResult,
-    SavedActionRef, ServiceRecord, Skipped, StepError, StepOutcome, StepRecord,
-};
+pub use self::journal::{JournalEntry, StepError, StepOutcome, StepRecord};
 pub use self::record::{Claim, ClaimType, Run};
 pub(crate) use self::recorded::DONE;
 pub use self::recorded::{Given, Recorded};

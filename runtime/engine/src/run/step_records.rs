@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::call_records::{CallRecord, HookRecord};
 use super::family::{Children, Part};
-use super::journal::{CallRecord, HookRecord, StepError};
+use super::journal::StepError;
 use super::record::Claim;
 use crate::connector::SigningAlgorithm;
 use crate::ids::IdentityName;
