@@ -192,7 +192,7 @@ fn begin(attempt: &Attempt<'_>, children: Children, runs: Vec<NewRun>, items: Op
     let record = StepRecord::Children(ChildrenRecord::of(&children));
     let policy = super::policy(&attempt.step.kind, children.total);
     let has_more = policy.is_some_and(|policy| matches!(children.care(policy), Care::Begin(_)));
-    let now = attempt.ports.clock.now();
+    let now = attempt.outside.now("look");
     let until = if has_more { now } else { now.after(LOOK_AT_LATEST) };
     Done { record, way: Way::Begin(Box::new(Begun { children, runs, items, until })), changes: Vec::new() }
 }
