@@ -60,7 +60,7 @@ fn text(path: &Path) -> &str {
 fn elsewhere(house: &House, file: &Path) -> PathBuf {
     let folder = house.folder.path().join("elsewhere");
     let data = folder.join("data");
-    let restored = weir(&["restore", text(file), "--data-dir", text(&data)]);
+    let restored = weir(&["restore", text(file), "--data", text(&data)]);
     assert!(restored.status.success() && said(&restored).contains("master key"), "{}", said(&restored));
     // No other key is made, which would end each run that needs a credential.
     refuses(&folder, "server.master-key-missing");
@@ -142,15 +142,15 @@ async fn what_is_refused_says_what_to_do() {
     let again = server.try_cli(&operator, &["backup", text(&file)], "").unwrap();
     assert_eq!(again.status.code(), Some(64), "{}", said(&again));
     let data = folder.path().join("data");
-    let running = weir(&["backup", text(folder.path()), "--data-dir", text(&data)]);
+    let running = weir(&["backup", text(folder.path()), "--data", text(&data)]);
     assert!(said(&running).contains("another process"), "{}", said(&running));
     server.kill().unwrap();
     // Without a server, from its folder, into a folder.
     let offline = weir(&["export", text(folder.path()), "--data-dir", text(&data)]);
     assert!(offline.status.success(), "{}", said(&offline));
-    let none = weir(&["backup", text(folder.path()), "--data-dir", text(folder.path())]);
+    let none = weir(&["backup", text(folder.path()), "--data", text(folder.path())]);
     assert_eq!(none.status.code(), Some(64), "{}", said(&none));
-    let over = weir(&["restore", text(&file), "--data-dir", text(&data)]);
+    let over = weir(&["restore", text(&file), "--data", text(&data)]);
     assert!(over.status.code() == Some(64) && said(&over).contains("backup.target-in-use"), "{}", said(&over));
     let whole = weir(&["restore", "--verify", text(&file)]);
     assert!(whole.status.success() && said(&whole).contains("versions of definitions"), "{}", said(&whole));
@@ -158,7 +158,7 @@ async fn what_is_refused_says_what_to_do() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
     let fresh = folder.path().join("fresh");
-    for arguments in [&["restore", "--verify", text(&cut)][..], &["restore", text(&cut), "--data-dir", text(&fresh)]] {
+    for arguments in [&["restore", "--verify", text(&cut)][..], &["restore", text(&cut), "--data", text(&fresh)]] {
         let refused = weir(arguments);
         assert!(refused.status.code() == Some(1) && said(&refused).contains("cut short"), "{}", said(&refused));
         assert!(!fresh.join("store").exists());
@@ -184,7 +184,7 @@ async fn a_backup_that_is_killed_leaves_the_store_as_it_was_and_no_backup() {
     let data = folder.path().join("data");
     server.kill().unwrap();
     let file = folder.path().join("weir.backup");
-    let arguments = ["backup", text(&file), "--data-dir", text(&data)];
+    let arguments = ["backup", text(&file), "--data", text(&data)];
     for number in 0..8 {
         let mut child = Command::new(paths::weir()).args(arguments).stderr(Stdio::null()).spawn().unwrap();
         // The moment of the kill is the test's input, not something to wait for.

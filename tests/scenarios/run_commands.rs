@@ -85,6 +85,20 @@ async fn scripts_tell_by_the_exit_code_how_a_run_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_found_by_the_key_that_started_it() {
+    // covers F-07
+    let house = house().await;
+    let start = ["start", "f", "--idempotency-key", "order-7", "--output", "json"];
+    let started: Value = serde_json::from_str(&run(&house, &start).1).unwrap();
+    // The second is what it was called before.
+    for flag in ["--idempotency-key", "--client-key"] {
+        let (_, printed, said) = run(&house, &["list", flag, "order-7", "--output", "json"]);
+        let found: Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert_eq!((found.as_array().map(Vec::len), &found[0]["id"]), (Some(1), &started["id"]), "{flag}: {found:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bare_post_continues_and_cancels() {
     // covers F-07, F-10
     let house = house().await;

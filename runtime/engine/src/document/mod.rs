@@ -10,7 +10,7 @@ mod shape;
 pub(crate) use self::fault::list_names;
 pub use self::fault::{Fault, Faults, Severity};
 pub use self::parse::{DEPTH_MAX, DOCUMENT_BYTES_MAX, Document, Format};
-pub(crate) use self::shape::read_members;
+pub(crate) use self::shape::{Members, read_members};
 pub use self::shape::{read, schema_of};
 
 /// A name as a part of a JSON pointer (RFC 6901).

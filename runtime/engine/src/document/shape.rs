@@ -29,17 +29,25 @@ pub fn read<T: JsonSchema + DeserializeOwned + 'static>(
     read_node(document, pointer, (document.value.pointer(pointer)?, &[]), code, faults)
 }
 
-/// Reads those members of the object at `pointer` as `T`; the object may have other ones, of these names.
+/// Which members of an object are read as one type.
+pub(crate) struct Members<'a> {
+    /// Whether a member of that name is.
+    pub(crate) are: &'a dyn Fn(&str) -> bool,
+    /// The names of those that the object may have besides.
+    pub(crate) others: &'a [&'a str],
+}
+
+/// Reads those members of the object at `pointer` as `T`.
 pub(crate) fn read_members<T: JsonSchema + DeserializeOwned + 'static>(
     document: &Document,
     pointer: &str,
-    (members, others): (&dyn Fn(&str) -> bool, &[&str]),
+    members: &Members<'_>,
     code: &str,
     faults: &mut Faults,
 ) -> Option<T> {
     let object = document.value.pointer(pointer)?.as_object()?;
-    let own = object.iter().filter(|(name, _)| members(name)).map(|(name, value)| (name.clone(), value.clone()));
-    read_node(document, pointer, (&Value::Object(own.collect()), others), code, faults)
+    let own = object.iter().filter(|(name, _)| (members.are)(name)).map(|(name, value)| (name.clone(), value.clone()));
+    read_node(document, pointer, (&Value::Object(own.collect()), members.others), code, faults)
 }
 
 fn read_node<T: JsonSchema + DeserializeOwned + 'static>(

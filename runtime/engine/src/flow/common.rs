@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::block::Block;
 use super::compile::{Compiler, SHAPE};
 use super::model::{StepKind, Target};
-use crate::document::read_members;
+use crate::document::{Members, read_members};
 use crate::duration_text;
 use crate::expression::{Expression, TemplateFault};
 
@@ -120,7 +120,8 @@ impl Compiler<'_> {
     pub(super) fn common(&mut self, pointer: &str) -> Option<Common> {
         let says_when = self.says_when(pointer);
         let is_common = |member: &str| is_common(member, says_when);
-        let it: CommonDocument = read_members(self.document, pointer, (&is_common, &[]), SHAPE, self.faults)?;
+        let it: CommonDocument =
+            read_members(self.document, pointer, &Members { are: &is_common, others: &[] }, SHAPE, self.faults)?;
         let when = match &it.when {
             Some(when) => Some(self.expression(&format!("{pointer}/when"), when)?),
             None => None,

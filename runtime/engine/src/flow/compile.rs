@@ -15,7 +15,7 @@ use super::document::{
 use super::input;
 use super::model::{Branch, CallStep, Flow, HookUse, Step, StepKind, Target, Transitions};
 use crate::action::ActionTypes;
-use crate::document::{Document, Faults, Severity, escape_pointer, read, read_members};
+use crate::document::{Document, Faults, Members, Severity, escape_pointer, read, read_members};
 use crate::expression::{Template, TemplateFault, ValueTemplate};
 use crate::ids::StepId;
 use crate::run::ContextKey;
@@ -348,7 +348,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn read_kind<T: JsonSchema + DeserializeOwned + 'static>(&mut self, pointer: &str) -> Option<T> {
         let says_when = self.says_when(pointer);
         let is_own = |member: &str| !is_common(member, says_when);
-        read_members(self.document, pointer, (&is_own, &MEMBERS), SHAPE, self.faults)
+        read_members(self.document, pointer, &Members { are: &is_own, others: &MEMBERS }, SHAPE, self.faults)
     }
 
     pub(super) fn error(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
