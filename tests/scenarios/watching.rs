@@ -1,4 +1,4 @@
-//! Runs that somebody watches, over the real binary: across restarts of the server, and by readers who do not read.
+//! Runs that somebody watches, over the real binary, across restarts of the server.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -103,44 +103,4 @@ async fn a_watcher_misses_nothing_and_sees_nothing_twice_across_restarts() {
     assert_eq!(ids, sequences.collect::<Vec<_>>());
     assert_eq!(ids, (1..=ids.last().copied().unwrap()).collect::<Vec<_>>(), "none lost, none twice, in order");
     assert_eq!(Stream::open(&api, run, Some(2)).rest(), ids[2..]);
-}
-
-/// Entries of the long run, and the bytes of each.
-const ENTRIES: u64 = 150;
-const ENTRY_BYTES: usize = 200_000;
-/// Readers who do not read.
-const SLOW: usize = 12;
-/// What they may take together: far less than the entries that each of them has not read yet.
-const SLOW_BYTES_MAX: u64 = SLOW as u64 * ENTRIES * ENTRY_BYTES as u64 / 2;
-
-/// What the server has in memory.
-fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_a_stream_holds_neither_memory_nor_others() {
-    // covers F-07; keeps A4
-    let house = House::empty().await;
-    let api = house.api();
-    let steps = json!([
-        { "id": "big", "set": { "event.copy": "${event.big}" }, "visits-max": ENTRIES, "next": "big" },
-    ]);
-    put(&api, "long", &steps);
-    let started = api.post("/v1/flows/long/runs", &json!({ "event": { "big": "x".repeat(ENTRY_BYTES) } })).json();
-    let id = started["id"].as_str().unwrap();
-    let all = Stream::open(&api, id, None).rest();
-    assert!(all.len() as u64 >= ENTRIES, "{all:?}");
-    let before = memory(&house.server);
-    let mut slow: Vec<_> = (0..SLOW).map(|_| Stream::open(&api, id, None)).collect();
-    let first: Vec<_> = slow.iter_mut().map(|stream| stream.next().unwrap().id).collect();
-    assert_eq!(first, [Some(1); SLOW]);
-    assert_eq!(Stream::open(&api, id, None).rest(), all, "another reader has all of it");
-    let after = memory(&house.server);
-    println!("{SLOW} readers who do not read: {} MiB", after.saturating_sub(before) >> 20);
-    assert!(after.saturating_sub(before) < SLOW_BYTES_MAX, "{before} {after}");
-    let rest = slow.pop().unwrap().rest();
-    assert_eq!(rest, all[1..], "and one that reads on later too");
 }
