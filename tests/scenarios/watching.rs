@@ -48,14 +48,14 @@ impl Stream {
     /// The rest of it, up to the end of the run: the ids of its steps.
     fn rest(mut self) -> Vec<u64> {
         let mut ids = Vec::new();
-        loop {
-            let seen = self.next().expect("the stream ends with the run");
+        while let Some(seen) = self.next() {
             if seen.name == "ended" {
                 return ids;
             }
             assert_eq!(seen.data["sequence"].as_u64(), seen.id);
             ids.extend(seen.id);
         }
+        panic!("the stream ends before its run");
     }
 }
 
