@@ -6,7 +6,7 @@ use serde_json::json;
 use weir_engine::ports::{GARBAGE_KEPT, Retention, RetentionTurn, Store};
 use weir_stores::SledStore;
 
-use crate::support::{at, begin, block_on, change, complete, open, step};
+use crate::support::{at, begin, block_on, change, complete, open, step, tell};
 
 /// How many runs come and go at a time; set it for more.
 const RUNS: &str = "WEIR_SPACE_RUNS";
@@ -114,14 +114,14 @@ fn the_space_of_runs_that_pass_through_has_a_bound() {
         let sled = files_below(&dir.path().join("sled")).1;
         most = (most.0.max(files), most.1.max(bytes), most.2.max(sled));
         if batch % (runs / BATCH / 10).max(1) == 0 {
-            eprintln!("after {} runs: {files} files of {bytes} bytes, {sled} bytes of sled", (batch + 1) * BATCH);
+            tell(&format!("after {} runs: {files} files of {bytes} bytes, {sled} bytes of sled", (batch + 1) * BATCH));
         }
         // Those that are kept, and those that went now: nothing goes before it was seen twice.
         assert!(files <= u64::from(KEPT + BATCH), "after {batch} batches: {files}");
         assert!(bytes <= u64::from(KEPT + BATCH) * (BODY_BYTES + 1_024), "after {batch} batches: {bytes}");
         assert!(sled < SLED_BYTES_MAX + 2 * u64::from(KEPT + BATCH) * ROWS_BYTES, "after {batch} batches: {sled}");
     }
-    eprintln!("{runs} runs: at most {} files of {} bytes, {} bytes of sled", most.0, most.1, most.2);
+    tell(&format!("{runs} runs: at most {} files of {} bytes, {} bytes of sled", most.0, most.1, most.2));
 }
 
 /// What sled takes for itself: its log begins with segments of half a MiB, and a snapshot.

@@ -219,3 +219,8 @@ pub(crate) fn next_page<T>(limit: usize, page: &Page<T>) -> Option<PageRequest> 
 pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> &'static str {
     outcome.unwrap_err().code()
 }
+
+/// Says what a trial came to, in the output of the tests.
+pub(crate) fn tell(what: &str) {
+    std::io::Write::write_all(&mut std::io::stderr(), format!("{what}\n").as_bytes()).unwrap();
+}

@@ -4,7 +4,6 @@
 //! from that, and everything must be there that was acknowledged. One recording so serves many cuts.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::Rng;
@@ -15,6 +14,7 @@ use super::tape::{self, Act};
 use super::volatile_disk::{Disk, Fate};
 use super::{CUTS_USUALLY, cuts, look};
 use crate::crash::{Acknowledged, heard};
+use crate::support::tell;
 
 /// What happened, and where.
 struct Recording {
@@ -193,8 +193,4 @@ fn what_no_sync_has_covered_is_dropped_torn_or_reordered() {
     assert_eq!(left(Survivors::Share(100)), "abbc");
     assert_eq!(left(Survivors::Before(1)), "ab", "a torn write");
     assert_eq!(left(Survivors::From(2)), "a00c", "a later write without the one before it");
-}
-
-fn tell(what: &str) {
-    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }
