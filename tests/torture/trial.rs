@@ -1,6 +1,7 @@
 //! Lives and deaths of the server.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -93,7 +94,9 @@ impl Trial {
         }
     }
 
+    /// Where it fails, its folder stays.
     pub(crate) fn run(mut self, kills: u64) -> Report {
+        self.folder.disable_cleanup(true);
         let begun = Instant::now();
         let (door, told) = (std::mem::take(&mut self.door), std::mem::take(&mut self.told));
         let server = std::thread::scope(|scope| {
@@ -118,10 +121,15 @@ impl Trial {
         });
         let api = Api::new(&server.url, &self.key);
         gather::settle(&api, &Api::new(&server.url, &self.operator_key));
-        let kept = gather::everything(&api);
+        let kept = catch_unwind(AssertUnwindSafe(|| gather::everything(&api)));
+        let kept = kept.unwrap_or_else(|panic| {
+            crate::report::tell(&server.log());
+            resume_unwind(panic)
+        });
         let history = History { told: told.into_inner().unwrap(), served: self.outside.served(), kept };
         let broken = history::check(&history, history::Stage::End);
         self.broken.extend(broken.iter().map(ToString::to_string));
+        self.folder.disable_cleanup(!self.broken.is_empty());
         Report {
             seed: self.seed,
             seconds: begun.elapsed().as_secs(),

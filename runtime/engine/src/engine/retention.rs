@@ -54,7 +54,7 @@ impl Engine {
     async fn retention_turn(&self, round: &mut Round) -> Result<bool, StoreError> {
         let now = self.ports.clock.now();
         let turn = RetentionTurn {
-            after: round.after.take(),
+            after: round.after.clone(),
             ended_before: now.before(self.settings.keep_ended_for),
             per_tenant_max: self.settings.keep_ended_max,
             limit: RUNS_PER_TURN,

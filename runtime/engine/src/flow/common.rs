@@ -170,12 +170,21 @@ impl Compiler<'_> {
         }
     }
 
-    /// Warns of a step that says how it is tried again, and never is.
+    /// Warns of a step that says how it is tried again, and never is, or not as whoever writes it may think.
     pub(super) fn needs_retry(&mut self, pointer: &str, kind: &StepKind, common: &Common) {
-        let is_last = matches!(kind, StepKind::Fail { .. } | StepKind::End);
-        if self.is_save && is_last && common.retry.is_some() {
-            let message = "this step ends the run; nothing in it is tried again";
-            self.faults.warning(self.document, &format!("{pointer}/retry"), "flow.needless-retry", message);
+        let (code, message) = match kind {
+            StepKind::Fail { .. } | StepKind::End => {
+                ("flow.needless-retry", "this step ends the run; nothing in it is tried again")
+            }
+            StepKind::Parallel(_) | StepKind::ForEach(_) | StepKind::CallFlow(_) => {
+                let message = "this begins all of its runs anew, also those that were done, each call with a new key; \
+                               a `retry` of the steps inside repeats only what went wrong";
+                ("flow.retry-of-runs", message)
+            }
+            _ => return,
+        };
+        if self.is_save && common.retry.is_some() {
+            self.faults.warning(self.document, &format!("{pointer}/retry"), code, message);
         }
     }
 

@@ -137,10 +137,10 @@ impl RunContext {
         self.0.insert(change.key.clone(), change.value.clone());
     }
 
-    /// What this context has, and `before` has not or otherwise; but for the item, which is a child run's own.
+    /// What this context has, and `before` has not or otherwise; but for a child run's own item and items.
     pub fn changes_since(&self, before: &Self) -> Vec<ContextChange> {
-        let is_new =
-            |(key, value): &(&ContextKey, &Value)| **key != ContextKey::item() && before.get(key) != Some(value);
+        let own = [ContextKey::item(), ContextKey::items()];
+        let is_new = |(key, value): &(&ContextKey, &Value)| !own.contains(key) && before.get(key) != Some(value);
         let change = |(key, value): (&ContextKey, &Value)| ContextChange { key: key.clone(), value: value.clone() };
         self.iter().filter(is_new).map(change).collect()
     }

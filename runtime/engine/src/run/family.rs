@@ -29,6 +29,9 @@ pub struct Parent {
     /// How many of those above it, itself included, are called flows.
     #[serde(default)]
     pub calls: u32,
+    /// Whether it, or one above it, takes back what a step did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undoes: bool,
     /// The run that somebody started, at the top of the family.
     pub top: RunId,
     /// The deadline that it began with. What people and timers have moved it by since, they move its parent's by.

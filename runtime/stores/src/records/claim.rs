@@ -113,7 +113,9 @@ impl Claim {
         let lease = Lease { owner: self.owner.clone(), fence: before.fence.saturating_add(1), until };
         let owner = Some(self.owner.clone());
         let place = Place::Leased { until };
-        let after = Standing { fence: lease.fence, owner, place, signalled: false, ..before.clone() };
+        // Where a lease ran out, whoever had it may be this process, at work still on what it read before the signal.
+        let signalled = before.signalled && before.owner.is_some();
+        let after = Standing { fence: lease.fence, owner, place, signalled, ..before.clone() };
         after.write(draft, &run, Some(&before))?;
         Ok(Some((run, lease, before.pass)))
     }

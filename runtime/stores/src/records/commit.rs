@@ -70,11 +70,14 @@ impl Commit {
         let run = RunKey::new(&commit.run.tenant, commit.run.id);
         let counts = |child: &&NewRun| child.run.parent.as_ref().is_some_and(|it| it.part != Part::Compensation);
         let more = u64::try_from(commit.children.iter().filter(counts).count()).unwrap_or(u64::MAX);
+        // What was done can be taken back, also where that takes runs and the family has as many as it may have.
+        let undoes = commit.run.parent.as_ref().is_some_and(|parent| parent.undoes);
+        let most = commit.family_runs_max.saturating_mul(if undoes { 2 } else { 1 });
         let top = RunKey::new(&commit.run.tenant, commit.run.top());
         let call = |created_at| (CallKey::new(run.clone(), commit.entry.sequence), created_at);
         Self {
             handed_over: commit.outbox.map(|entry| call(entry.created_at)),
-            family: (top, more, commit.family_runs_max),
+            family: (top, more, most),
             run,
             revision: commit.run.revision,
             state: commit.run.state_kind(),

@@ -93,8 +93,7 @@ fn look(
 fn may_go(rows: &dyn Rows, family: &mut Vec<RunKey>) -> Result<bool, StoreError> {
     for _ in 0..FAMILY_RUNS_MAX {
         let Some(run) = family.pop() else { break };
-        let ended = Standing::read(rows, &run)?.is_none_or(|standing| standing.state.is_ended());
-        if !ended || !outbox::all_done(rows, &run)? {
+        if !is_over(rows, &run)? {
             return Ok(false);
         }
         for (key, _) in rows::take(rows, &run.children(), &run.children(), usize::MAX)? {
@@ -102,6 +101,19 @@ fn may_go(rows: &dyn Rows, family: &mut Vec<RunKey>) -> Result<bool, StoreError>
         }
     }
     Ok(true)
+}
+
+/// Whether a run has ended and its calls in the background are done. One whose rows are damaged is held, and stands in no
+/// other's way.
+fn is_over(rows: &dyn Rows, run: &RunKey) -> Result<bool, StoreError> {
+    let ended = Standing::read(rows, run).map(|standing| standing.is_none_or(|standing| standing.state.is_ended()));
+    match ended.and_then(|ended| Ok(ended && outbox::all_done(rows, run)?)) {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(run = %run.run, tenant = %run.tenant, %error, "a damaged run is not removed");
+            Ok(false)
+        }
+        looked => looked,
+    }
 }
 
 /// What a look at a family came to.

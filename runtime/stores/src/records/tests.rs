@@ -110,6 +110,7 @@ async fn lived<B: Backend>(store: &Records<B>, client_key: &str) -> Run {
         index: 0,
         depth: 1,
         calls: 0,
+        undoes: false,
         top: new.run.id,
         deadline: new.run.deadline,
     };

@@ -18,6 +18,7 @@ pub(crate) fn child_of(parent: &Run, index: u32) -> NewRun {
         index,
         depth: parent.parent.as_ref().map_or(1, |above| above.depth + 1),
         calls: 0,
+        undoes: false,
         top: parent.parent.as_ref().map_or(parent.id, |above| above.top),
         deadline: parent.deadline,
     }));

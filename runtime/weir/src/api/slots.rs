@@ -40,7 +40,6 @@ const PLACES_OF_RUN: usize = 2;
 /// Places for those who hold tokens of prompts, apart from those for API keys: a token, which is in many hands, locks
 /// out no key, and that of one run no other run's.
 pub(super) struct PromptSlots {
-    all: Arc<Semaphore>,
     of_tenant: TenantSlots,
     /// One entry for each run that has a place taken.
     of_runs: Arc<Mutex<HashMap<RunId, usize>>>,
@@ -50,27 +49,24 @@ pub(super) struct PromptSlots {
 pub(super) struct PromptPlace {
     run: RunId,
     of_runs: Arc<Mutex<HashMap<RunId, usize>>>,
-    _of_all: OwnedSemaphorePermit,
     _of_tenant: OwnedSemaphorePermit,
 }
 
 impl PromptSlots {
-    /// With so many places in all, of which one tenant has half.
+    /// With so many places for each tenant. What the server as a whole has in hand, `limits.requests` bounds.
     pub(super) fn new(most: usize) -> Self {
-        let of_tenant = TenantSlots::new(most.div_ceil(2));
-        Self { all: Arc::new(Semaphore::new(most)), of_tenant, of_runs: Arc::default() }
+        Self { of_tenant: TenantSlots::new(most), of_runs: Arc::default() }
     }
 
-    /// A place. `None` where all of the run, the tenant, or the server are taken.
+    /// A place. `None` where all of the run or the tenant are taken.
     pub(super) fn take(&self, tenant: &TenantId, run: RunId) -> Option<PromptPlace> {
         let mut of_runs = self.of_runs.lock().unwrap_or_else(PoisonError::into_inner);
         if of_runs.get(&run).is_some_and(|taken| *taken >= PLACES_OF_RUN) {
             return None;
         }
         let of_tenant = self.of_tenant.take(tenant)?;
-        let of_all = Arc::clone(&self.all).try_acquire_owned().ok()?;
         *of_runs.entry(run).or_default() += 1;
-        Some(PromptPlace { run, of_runs: Arc::clone(&self.of_runs), _of_all: of_all, _of_tenant: of_tenant })
+        Some(PromptPlace { run, of_runs: Arc::clone(&self.of_runs), _of_tenant: of_tenant })
     }
 }
 
@@ -106,17 +102,15 @@ mod tests {
     #[test]
     fn tokens_of_one_run_do_not_take_the_places_of_another() {
         // keeps A4, covers T-01
-        let slots = PromptSlots::new(5);
-        let (acme, globex, initech) = ("acme".parse().unwrap(), "globex".parse().unwrap(), "initech".parse().unwrap());
+        let slots = PromptSlots::new(3);
+        let (acme, globex) = ("acme".parse().unwrap(), "globex".parse().unwrap());
         let (run, other) = (RunId::generate(), RunId::generate());
         let first = slots.take(&acme, run).unwrap();
         let second = slots.take(&acme, run).unwrap();
         assert!(slots.take(&acme, run).is_none());
         let third = slots.take(&acme, other).unwrap();
         assert!(slots.take(&acme, other).is_none(), "the tenant has three");
-        let others = [0, 1].map(|_| slots.take(&globex, RunId::generate()).expect("another tenant has its own"));
-        assert!(slots.take(&initech, RunId::generate()).is_none(), "the server has five");
-        drop(others);
+        assert!(slots.take(&globex, RunId::generate()).is_some(), "another tenant has its own");
         drop(first);
         assert!(slots.take(&acme, run).is_some());
         drop((second, third));

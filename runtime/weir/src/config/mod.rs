@@ -99,7 +99,7 @@ pub(crate) struct Limits {
     pub(crate) requests: usize,
     /// Requests of one tenant at once, also those that wait for the end of a run.
     pub(crate) tenant_requests: usize,
-    /// Requests at once of those who hold tokens of prompts, of all tenants.
+    /// Requests at once of those who hold tokens of one tenant's prompts.
     pub(crate) prompt_requests: usize,
     /// Live streams of one tenant at once.
     pub(crate) event_streams: usize,
@@ -235,7 +235,7 @@ fn limits(reader: &mut Reader, plugins: &HostSettings) -> Limits {
         body_time: reader.one_in("limits.body-time", seconds(30), seconds(1)..=seconds(3600)),
         requests: reader.one_in("limits.requests", 512, 1..=1_000_000),
         tenant_requests: reader.one_in("limits.tenant-requests", 128, 1..=1_000_000),
-        prompt_requests: reader.one_in("limits.prompt-requests", 64, 1..=1_000_000),
+        prompt_requests: reader.one_in("limits.prompt-requests", 32, 1..=1_000_000),
         event_streams: reader.one_in("limits.event-streams", 64, 1..=1_000_000),
         connector_tests: reader.one_in("limits.connector-tests", 8, 1..=10_000),
         actions_per_type: reader.one_in("limits.actions-per-type", 20, 1..=200),

@@ -87,7 +87,7 @@ pub(super) static FUNCTIONS: [Function; 9] = [
 
 fn parse(given: &[Value]) -> Result<Value, String> {
     let [Value::String(text)] = given else { return Err(unfit()) };
-    meter::room(parts_max(text).saturating_mul(16))?;
+    meter::room(weight_max(text))?;
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| match (error.line(), error.column()) {
             _ if error.to_string().starts_with("recursion") => too_deep(),
@@ -96,20 +96,25 @@ fn parse(given: &[Value]) -> Result<Value, String> {
     if is_deeper(&value, DEPTH_MAX) { Err(too_deep()) } else { Ok(scope::to_cel(&value)) }
 }
 
-/// As many values and names as the text can say at most: one, and what follows each sign that begins another.
-fn parts_max(text: &str) -> u64 {
-    let (mut parts, mut quoted, mut escaped) = (1, false, false);
+/// What the values and names that the text can say take in memory at most, in bytes: one, and what follows each sign that
+/// begins another. Measured while JSON's own tree and the expression's stand side by side.
+fn weight_max(text: &str) -> u64 {
+    let (mut bytes, mut quoted, mut escaped) = (PART_BYTES, false, false);
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = quoted,
             b'"' => quoted = !quoted,
-            b',' | b':' | b'[' | b'{' if !quoted => parts += 1,
+            b'{' if !quoted => bytes += OBJECT_BYTES,
+            b',' | b':' | b'[' if !quoted => bytes += PART_BYTES,
             _ => {}
         }
     }
-    parts
+    bytes
 }
+
+const PART_BYTES: u64 = 64;
+const OBJECT_BYTES: u64 = 512;
 
 fn too_deep() -> String {
     format!("is given JSON that nests deeper than {DEPTH_MAX} levels")
@@ -155,14 +160,18 @@ mod tests {
     #[test]
     fn text_that_says_too_many_values_is_refused_before_they_are_built() {
         // keeps S-10
-        let list = |items: u64| format!("[0{}]", ",0".repeat(items as usize));
+        let list = |item: &str, items: u64| format!("[{item}{}]", format!(",{item}").repeat(items as usize));
         let parsed = |text: String| {
             meter::metered(&meter::Patterns::default(), Cost::default(), || parse(&[of_text(text)]).map(drop))
         };
-        let (refused, _, over) = parsed(list(BUILT_MAX / 16));
-        assert!(refused.is_err() && over.expect("over").contains("builds more than"));
-        assert_eq!(parsed(list(1_000)).0, Ok(()));
+        for (item, bytes) in [("0", PART_BYTES), ("[]", PART_BYTES), (r#"{"":0}"#, OBJECT_BYTES)] {
+            let (refused, _, over) = parsed(list(item, BUILT_MAX / bytes));
+            assert!(refused.is_err() && over.expect("over").contains("builds more than"), "{item}");
+            assert_eq!(parsed(list(item, 1_000)).0, Ok(()), "{item}");
+        }
         assert_eq!(parsed(format!("\"{}\\\"{}\"", "[".repeat(2 << 20), ",".repeat(2 << 20))).0, Ok(()), "in a text");
-        assert_eq!(parts_max(r#"{"a:,[{\"": [1, {}, "b"], "c": null}"#), 9, "eight, and room in an empty one");
+        let (parts, objects) = (7, 2);
+        let weight = parts * PART_BYTES + objects * OBJECT_BYTES;
+        assert_eq!(weight_max(r#"{"a:,[{\"": [1, {}, "b"], "c": null}"#), weight);
     }
 }

@@ -42,6 +42,7 @@ impl Birth<'_> {
             index,
             depth: above.map_or(0, |above| above.depth).saturating_add(1),
             calls: above.map_or(0, |above| above.calls).saturating_add(u32::from(self.part == Part::Flow)),
+            undoes: self.part == Part::Compensation || above.is_some_and(|above| above.undoes),
             top: self.parent.top(),
             deadline: self.deadline,
         };

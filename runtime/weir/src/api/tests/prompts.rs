@@ -119,7 +119,7 @@ fn slow(token: &str) -> (futures::channel::mpsc::UnboundedSender<Result<&'static
 #[tokio::test]
 async fn who_has_a_token_keeps_no_key_and_no_other_token_out() {
     // keeps A4, covers T-01
-    let house = Arc::new(House::with(|limits| (limits.tenant_requests, limits.prompt_requests) = (1, 6)).await);
+    let house = Arc::new(House::with(|limits| (limits.tenant_requests, limits.prompt_requests) = (1, 3)).await);
     let run = asking(&house).await;
     let token = run["prompt"]["token"].as_str().unwrap();
     let (tenant, id) = ("acme".parse().unwrap(), run["id"].as_str().unwrap().parse().unwrap());
