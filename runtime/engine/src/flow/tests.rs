@@ -324,12 +324,13 @@ fn a_fault_stands_at_its_value_and_says_what_is_known_there() {
 fn what_can_only_go_wrong_is_told_at_the_save() {
     // covers F-03, F-10
     faults_of(
-        "  - id: a\n    redirect: { url: /login }\n    retry: { attempts: 2, backoff: 10m }\n  - id: b\n    redirect: { url: 'https://a.test/${event.id}' }\n    retry: { attempts: 2, backoff: 10s, backoff-max: 5s }\n  - id: c\n    end: {}\n    retry: { attempts: 2 }\n",
+        "  - id: a\n    redirect: { url: /login }\n    retry: { attempts: 2, backoff: 10m }\n  - id: b\n    redirect: { url: 'https://a.test/${event.id}' }\n    retry: { attempts: 2, backoff: 10s, backoff-max: 5s }\n  - id: d\n    parallel: { branches: [{ branch: x, steps: [{ id: x, set: { a: 1 } }] }, { branch: y, steps: [{ id: y, set: { b: 1 } }] }] }\n    retry: { attempts: 2 }\n  - id: c\n    end: {}\n    retry: { attempts: 2 }\n",
         &expect![[r#"
             4:22 flow.redirect-url [a] the URL of the redirect is refused: it must be absolute and begin with `https://` or `http://`
             5:36 flow.shape [a] no pause is longer than `backoff-max`, 5m, and the first would be 10m
             8:54 flow.shape [b] no pause is longer than `backoff-max`, 5s, and the first would be 10s
-            11:12 flow.needless-retry [c] this step ends the run; nothing in it is tried again
+            11:12 flow.retry-of-runs [d] this begins all of its runs anew, also those that were done, each call with a new key; a `retry` of the steps inside repeats only what went wrong
+            14:12 flow.needless-retry [c] this step ends the run; nothing in it is tried again
         "#]],
     );
 }

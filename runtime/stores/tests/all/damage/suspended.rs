@@ -1,12 +1,12 @@
 //! Runs that wait for their end user: what is damaged of one is seen where it is read, is not resumed twice, and does
 //! not stand in the way of another.
 
-use weir_engine::ports::{Intervened, Intervention, RunFilter};
+use weir_engine::ports::{Intervened, Intervention, Retention, RetentionTurn, RunFilter};
 use weir_engine::run::RunStateKind;
 
 use super::*;
-use crate::support::first_page;
 use crate::support::suspended::{UNTIL, resume, suspended};
+use crate::support::{at, complete, first_page};
 
 /// A run that waits, one that waits and one that was resumed with the key `k`.
 struct Waiting {
@@ -31,7 +31,7 @@ fn waiting() -> Waiting {
 fn keyed(run: &Run) -> Intervention {
     Intervention {
         client_key: Some("k".to_owned()),
-        lease: Some((crate::support::owner("second"), crate::support::at(20_000))),
+        lease: Some((crate::support::owner("second"), at(20_000))),
         ..resume(run)
     }
 }
@@ -69,6 +69,37 @@ fn a_damaged_standing_is_not_resumed_and_says_so() {
     block_on(async {
         assert_eq!(code(store.intervene(resume(&damaged)).await), "store.corrupt");
         assert_eq!(store.journal(&damaged.tenant, damaged.id, 0, 9).await.unwrap().len(), 1);
+    });
+}
+
+// covers F-14: what is damaged is not removed, and holds up nobody else's removal
+#[test]
+fn a_damaged_standing_stands_before_no_other_removal() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (damaged, other) = block_on(async {
+        let mut runs = Vec::new();
+        for tenant in ["acme", "globex"] {
+            let (run, lease) = begin(&store, tenant, "signup").await;
+            store.commit_step(step(&run, &lease, complete(), Vec::new())).await.unwrap();
+            runs.push(run);
+        }
+        (runs.remove(0), runs.remove(0))
+    });
+    drop(store);
+    let id = *damaged.id.as_bytes();
+    spoil(dir.path(), b'O', |key| key.windows(16).any(|part| part == id));
+    let store = open(dir.path());
+    block_on(async {
+        let mut turn = RetentionTurn { after: None, ended_before: at(u64::MAX), per_tenant_max: 0, limit: 100 };
+        loop {
+            turn.after = store.remove_ended(turn.clone()).await.unwrap().tenant;
+            if turn.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(store.journal(&damaged.tenant, damaged.id, 0, 9).await.unwrap().len(), 1);
+        assert_eq!(store.run(&other.tenant, other.id).await.unwrap(), None);
     });
 }
 
