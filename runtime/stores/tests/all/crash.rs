@@ -1,8 +1,8 @@
 //! kill -9 at any moment, also while the store opens. keeps D1, D2, D6; covers F-06, F-13, F-14, C-11
 //!
 //! The test starts itself again as a child, which commits steps, some with a call that they hand over, settles such
-//! calls, removes runs and what nothing names, and says so after each acknowledgement; the parent kills it and looks whether everything is there that was
-//! acknowledged.
+//! calls, removes runs and what nothing names, and says so after each acknowledgement; the parent kills it and looks
+//! whether everything is there that was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -24,6 +24,8 @@ const DIR: &str = "WEIR_STORES_CRASH_DIR";
 /// How many kills; `make torture` asks for more.
 const KILLS: &str = "WEIR_KILLS";
 const KILLS_USUALLY: u64 = 20;
+/// How many of them are of one store: each look is at all that it ever acknowledged.
+const KILLS_OF_ONE: u64 = 50;
 const WORKERS: usize = 8;
 
 /// Every third step hands a call over.
@@ -228,28 +230,36 @@ pub(crate) async fn check(store: &dyn Store, acknowledged: &Acknowledged) {
     crate::disk_trials::waiting::check(store, acknowledged).await;
 }
 
+/// Kills of one store, the trial's number of it, and what it acknowledged. Each kill is followed by a look at everything.
+fn lives(kills: std::ops::Range<u64>, acknowledged: &mut Acknowledged) {
+    let dir = tempfile::tempdir().unwrap();
+    for number in kills {
+        // From the midst of opening to hundreds of commits.
+        round(dir.path(), Duration::from_millis(5 + (number * 67) % 300), acknowledged);
+        block_on(check(&open(dir.path()), acknowledged));
+    }
+}
+
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut acknowledged = Acknowledged::default();
-    let steps = |acknowledged: &Acknowledged| acknowledged.revisions.values().sum::<u64>();
-    // More rounds where the machine is so busy that the children hardly get to work.
     let kills = std::env::var(KILLS).map_or(KILLS_USUALLY, |kills| kills.parse().unwrap());
-    for number in 0..4 * kills {
-        if number >= kills
-            && steps(&acknowledged) > 100
-            && acknowledged.settled.len() > 10
-            && acknowledged.removed.len() > 5
-        {
-            break;
-        }
-        // From the midst of opening to hundreds of commits.
-        round(dir.path(), Duration::from_millis(5 + (number * 67) % 300), &mut acknowledged);
-        block_on(check(&open(dir.path()), &acknowledged));
+    let (mut steps, mut settled, mut removed, mut number) = (0, 0, 0, 0);
+    // More of them where the machine is so busy that the children hardly get to work.
+    while number < kills || (number < 4 * kills && (steps <= 100 || settled <= 10 || removed <= 5)) {
+        let mut acknowledged = Acknowledged::default();
+        let next = number + KILLS_OF_ONE.min(kills);
+        lives(number..next, &mut acknowledged);
+        number = next;
+        steps += acknowledged.revisions.values().sum::<u64>();
+        settled += acknowledged.settled.len();
+        removed += acknowledged.removed.len();
     }
-    assert!(steps(&acknowledged) > 100, "the children did not get to work");
-    assert!(acknowledged.removed.len() > 5, "the children did not get to remove runs");
-    assert!(acknowledged.settled.len() > 10, "the children did not get to settle calls");
+    crate::support::tell(&format!(
+        "{number} kills, nothing lost of {steps} steps, {settled} calls, {removed} removals"
+    ));
+    assert!(steps > 100, "the children did not get to work");
+    assert!(removed > 5, "the children did not get to remove runs");
+    assert!(settled > 10, "the children did not get to settle calls");
 }
 
 #[test]
