@@ -102,3 +102,31 @@ async fn signed_claims_are_for_those_who_start_runs_and_in_no_list() {
         assert_eq!(seen.body.to_string().contains("c4nary"), is_shown, "{path}: {seen:?}");
     }
 }
+
+#[tokio::test]
+async fn a_live_stream_reads_on_only_as_its_reader_takes_it() {
+    // keeps A4, covers F-07
+    const ALL: usize = 60;
+    const READ_AT_A_TIME: usize = 20;
+    let house = House::new().await;
+    let (mut run, lease) = begun(&house).await;
+    for number in 1..ALL {
+        run = commit(&house, run, &lease, Event::Advanced("a".parse().unwrap()), json!(number)).await;
+    }
+    run = commit(&house, run, &lease, Event::Ended(Ending::Completed { claims: Vec::new() }), json!(ALL)).await;
+    let path = format!("/v1/runs/{}/events", run.id);
+    let made = house.ask(Ask::new("POST", "/v1/keys").key(&house.admin).json(&json!({ "role": "viewer" }))).await;
+    let (id, key) = (made.body["id"].as_str().unwrap(), made.body["key"].as_str().unwrap());
+    let request = Request::get(&path).header("authorization", format!("Bearer {key}")).body(Body::empty()).unwrap();
+    let slow = house.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(slow.status(), StatusCode::OK);
+    let mut slow = slow.into_body().into_data_stream();
+    slow.next().await.unwrap().unwrap();
+    // It does not read: another has all of it meanwhile.
+    let other = house.ask(Ask::new("GET", &path).key(&house.viewer)).await.body.to_string();
+    assert_eq!(other.matches("event: step").count(), ALL);
+    assert_eq!(other.matches("event: ended").count(), 1);
+    // Each reading asks first whether the key holds: what still comes was in memory before.
+    assert!(house.ask(Ask::new("DELETE", &format!("/v1/keys/{id}")).key(&house.admin)).await.status.is_success());
+    assert_eq!(slow.count().await, READ_AT_A_TIME - 1);
+}
