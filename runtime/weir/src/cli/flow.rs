@@ -85,7 +85,7 @@ fn validate(file: &str, offline: bool, common: &Common) -> Result<Exit, CliError
     let faults = if offline || !client.has_key() {
         if !offline {
             output::remark(
-                "There is no API key, so the document is looked at alone: not which connectors and plugins there are.",
+                "There is no API key, so the document is looked at alone: not which connectors, plugins and codes of `retry` there are.",
             );
         }
         alone(&source)
