@@ -166,12 +166,11 @@ async fn identities_are_counted_by_where_they_stand_in_their_time() {
     assert_eq!(server.stop().unwrap(), Some(0));
     let server = weir_tests::server::Server::start(folder.path()).unwrap();
     let api = Api::new(&server.url, &server.operator_key());
-    let counted = until("the count", || {
+    // One state is counted after the other: all of them are there at some time.
+    let lines = ["{state=\"valid\"} 1", "{state=\"expiring\"} 1", "{state=\"expired\"} 0"];
+    let counted = || {
         let text = api.get("/metrics").text;
-        text.contains("weir_identities{").then_some(text)
-    });
-    let counted = counted.await;
-    for line in ["{state=\"valid\"} 1", "{state=\"expiring\"} 1", "{state=\"expired\"} 0"] {
-        assert!(counted.contains(&format!("weir_identities{line}")), "{line}\n{counted}");
-    }
+        lines.iter().all(|line| text.contains(&format!("weir_identities{line}"))).then_some(())
+    };
+    until("the count of each state", counted).await;
 }
