@@ -5,7 +5,6 @@ mod preload; // lets the child work behind preload.c
 mod tape; // what the child did to its files
 mod volatile_disk; // what a power cut leaves
 pub(crate) mod waiting; // runs that wait, and definitions
-mod family; // runs that begin others, and go with them
 mod power_cut; // everything unsynced is lost or torn
 mod failing_calls; // a call fails, or many do
 mod restoring; // the same while a store is made from a backup
@@ -47,12 +46,7 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let work = |worker| tokio::spawn(work(Arc::clone(&store), worker, Arc::clone(&acks)));
-        let workers: Vec<_> = (0..WORKERS).map(work).collect();
-        family::live(&store, 2 * runs(), |what, run| {
-            acks.lock().unwrap().write_all(format!("{what} {run} 0 .\n").as_bytes()).unwrap();
-        })
-        .await;
-        for worker in workers {
+        for worker in (0..WORKERS).map(work).collect::<Vec<_>>() {
             worker.await.unwrap();
         }
     });
@@ -134,7 +128,6 @@ fn look(dir: &Path, acknowledged: &Acknowledged) -> Result<(), String> {
         let store = open(dir);
         block_on(async {
             check(&store, acknowledged).await;
-            family::check(&store, acknowledged).await;
             begin(&store, "acme", "after").await;
         });
     });
