@@ -125,17 +125,26 @@ pub(super) struct Trusted {
     pub(super) repairs: Vec<String>,
 }
 
+/// How often a lock is tried, and the pause between: a child that a process is just starting holds what its parent held
+/// until its own program runs, and a server that was replaced may be about to end.
+const LOCK_TRIES: usize = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 impl Home {
     /// Makes and locks the folder.
     pub(super) fn enter(dir: &Path) -> Result<Self, OpenError> {
         let folder = |source| OpenError::Folder { dir: dir.to_owned(), source };
         files::make_folder_durably(dir).map_err(folder)?;
         let lock = files::create(&dir.join("weir.lock")).map_err(folder)?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: dir.to_owned() }),
-            Err(error) => Err(folder(error.into())),
+        for tries_left in (0..LOCK_TRIES).rev() {
+            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { dir: dir.to_owned(), _lock: lock }),
+                Err(rustix::io::Errno::WOULDBLOCK) if tries_left > 0 => std::thread::sleep(LOCK_PAUSE),
+                Err(rustix::io::Errno::WOULDBLOCK) => break,
+                Err(error) => return Err(folder(error.into())),
+            }
         }
+        Err(OpenError::InUse { dir: dir.to_owned() })
     }
 
     pub(super) fn sled_folder(&self) -> PathBuf {
