@@ -45,6 +45,8 @@ pub(crate) struct Acknowledged {
     pub(crate) suspended: BTreeSet<RunId>,
     pub(crate) resumed: BTreeSet<RunId>,
     pub(crate) defined: BTreeSet<RunId>,
+    /// What was said of the runs of families.
+    pub(crate) families: BTreeSet<(String, RunId)>,
 }
 
 /// The child. Does nothing when the tests run it as one of them.
@@ -158,6 +160,9 @@ pub(crate) fn heard(output: &str, acknowledged: &mut Acknowledged) {
             "suspended" => drop(acknowledged.suspended.insert(run)),
             "resumed" => drop(acknowledged.resumed.insert(run)),
             "defined" => drop(acknowledged.defined.insert(run)),
+            what if what.starts_with("family") || what == "child-ended" => {
+                acknowledged.families.insert((what.to_owned(), run));
+            }
             _ => {}
         }
     }

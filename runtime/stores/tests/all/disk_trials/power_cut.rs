@@ -150,6 +150,9 @@ fn nothing_acknowledged_is_lost() {
     let all = all_acknowledged(&recording);
     let kinds = [all.revisions.len(), all.suspended.len(), all.resumed.len(), all.defined.len()];
     assert!(kinds.iter().all(|count| *count > 0), "{kinds:?} runs, suspended, resumed, definitions");
+    for what in ["family-rests", "child-ended", "family-ended", "family-gone"] {
+        assert!(all.families.iter().any(|(said, _)| said == what), "nobody said {what}");
+    }
     let cuts = cuts();
     trial(&recording, cuts).unwrap();
     tell(&format!("{cuts} cuts, nothing lost of {} acts; {kinds:?}", recording.acts.len()));
