@@ -13,6 +13,10 @@ mod stored; // many stored runs
 
 use report::Report;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     // `cargo test --benches` and the like only want to know that it builds.
     if !std::env::args().any(|argument| argument == "--bench") {

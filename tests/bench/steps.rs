@@ -27,6 +27,10 @@ pub(crate) const STEPS: f64 = 3.0;
 /// Steps and the start itself: what becomes durable for one run.
 const COMMITS: f64 = 4.0;
 
+/// Other numbers of callers, as a profiler wants: `WEIR_BENCH_CALLERS=64`.
+const CALLERS: &str = "WEIR_BENCH_CALLERS";
+const CALLERS_USUALLY: &str = "1,16,64,256";
+
 /// How long callers are at it in one round.
 pub(crate) const TIME: Duration = Duration::from_millis(1_500);
 
@@ -36,7 +40,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR"))?;
     floor::one_at_a_time(report, folder.path())?;
     let house = House::open(&folder.path().join("store"), SledSettings::default()).await?;
-    for callers in [1_usize, 16, 64, 256] {
+    for callers in callers()? {
         let rounds = Rounds::of(&house, folder.path(), callers).await?;
         rounds.tell(report, callers);
         if callers == 64 {
@@ -44,6 +48,11 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn callers() -> anyhow::Result<Vec<usize>> {
+    let levels = std::env::var(CALLERS).unwrap_or_else(|_| CALLERS_USUALLY.to_owned());
+    Ok(levels.split(',').map(str::parse).collect::<Result<_, _>>()?)
 }
 
 /// What each of the three came to. They take turns, so that what disturbs the disk disturbs all of them.

@@ -24,6 +24,10 @@ mod exit;
 mod output;
 mod table;
 
+/// For the threads of a busy server, which free what others have made.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the command line that the process was given.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
