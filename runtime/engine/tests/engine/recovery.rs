@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use weir_engine::ports::{Clock as _, OwnerId, Store as _};
 use weir_engine::run::RunStateKind;
 
 use super::house::{House, Script};
@@ -47,6 +48,25 @@ async fn a_lease_outlives_a_long_step_and_nobody_else_takes_the_run() {
     house.world.answers.send_replace(usize::MAX);
     engine.wait(&house.tenant, run, Duration::from_secs(60)).await.unwrap().unwrap();
     assert_eq!(house.world.keys(), [format!("{run}.a"), format!("{run}.b")]);
+}
+
+/// Steps too quick for a renewal, one after the other.
+#[tokio::test(start_paused = true)]
+async fn each_step_begins_with_two_thirds_of_a_lease() {
+    let steps: String = (0..12).map(|number| format!("  - id: s{number}\n    call: sys.get\n")).collect();
+    let house = House::new(&format!("flow: f\nsteps:\n{steps}"), Script::default()).await;
+    house.world.answers.send_replace(0);
+    let (engine, lease) = (house.engine(), house.settings.lease);
+    let run = engine.start(house.start_of(json!({}))).await.unwrap().run.id;
+    for number in 1..=12 {
+        house.world.sent.subscribe().wait_for(|sent| sent.len() == number).await.unwrap();
+        let late = house.clock.now().after(lease * 2 / 3 - Duration::from_millis(1));
+        let claimed = house.store.claim_runs(&OwnerId("other".to_owned()), late, lease, 1).await.unwrap();
+        assert!(claimed.is_empty(), "before call {number}");
+        tokio::time::sleep(lease / 5).await;
+        house.world.answers.send_replace(number);
+    }
+    engine.wait(&house.tenant, run, Duration::from_secs(60)).await.unwrap().unwrap();
 }
 
 #[tokio::test]

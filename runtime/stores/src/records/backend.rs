@@ -93,11 +93,19 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// Whether one of them is large.
+    pub(crate) fn has_large(&self) -> bool {
+        self.rows.iter().any(|(_, payload)| payload.is_large())
+    }
+
     /// Sets the rows.
     pub(crate) fn put(self, draft: &mut Draft<'_>) {
-        for (key, payload) in &self.rows {
-            draft.put(key.clone(), payload);
-        }
+        self.rows.into_iter().for_each(|(key, payload)| draft.put(key, &payload));
+    }
+
+    /// The same where no row is, or only such that name no large value.
+    pub(crate) fn put_over_small(self, draft: &mut Draft<'_>) {
+        self.rows.into_iter().for_each(|(key, payload)| draft.put_over_small(key, &payload));
     }
 
     /// The first value: for verbs that choose its key themselves.

@@ -105,11 +105,11 @@ impl Commit {
         } else {
             before
         };
-        self.values.put(draft);
+        let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
+        after.put_values(draft, self.values);
         if let Some((call, created_at)) = &self.handed_over {
             outbox::hand_over(draft, call, *created_at)?;
         }
-        let mut after = Standing { revision: self.revision, state: self.state, ..before.clone() };
         after.place = match (self.rests_until, self.keep_until) {
             (Some(until), _) if !before.signalled => Place::Resting { until },
             _ if self.state.is_ended() => Place::Ended,

@@ -36,6 +36,13 @@ pub(crate) enum Payload {
     Parted(Parted),
 }
 
+impl Payload {
+    /// Whether some of it lies outside of the row.
+    pub(crate) fn is_large(&self) -> bool {
+        !matches!(self, Self::Inline(_))
+    }
+}
+
 /// A value with parts in files of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parted {

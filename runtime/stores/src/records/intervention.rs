@@ -50,7 +50,6 @@ impl Change {
         if before.state.is_ended() || !self.from.contains(&before.state) {
             return Err(StoreError::UnexpectedState { run: self.run.run, state: before.state });
         }
-        self.values.put(draft);
         if let Some(key) = self.client_key {
             draft.put_record(key, &self.revision)?;
         }
@@ -59,7 +58,7 @@ impl Change {
             Some((owner, until)) => (before.pass, Place::Leased { until }, Some(owner)),
             None => (standing::take_turn(draft, &self.run)?, Place::Queued { since: self.updated_at }, None),
         };
-        let after = Standing {
+        let mut after = Standing {
             revision: self.revision,
             state: RunStateKind::Ready,
             fence: before.fence.saturating_add(u64::from(owner.is_some())),
@@ -69,6 +68,7 @@ impl Change {
             signalled: false,
             ..before.clone()
         };
+        after.put_values(draft, self.values);
         after.write(draft, &self.run, Some(&before))?;
         Ok(Intervened::Done(match (after.owner, after.place) {
             (Some(owner), Place::Leased { until }) => Some(Lease { owner, fence: after.fence, until }),

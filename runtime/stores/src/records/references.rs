@@ -10,7 +10,7 @@ use weir_engine::ports::StoreError;
 
 use super::frame;
 use super::keys;
-use super::rows::{Changes, Rows};
+use super::rows::Rows;
 
 /// What a damaged count is taken for: a large value that is never removed.
 const NOT_KNOWN: u64 = u64::MAX / 2;
@@ -25,12 +25,15 @@ pub(crate) fn is_count(key: &[u8]) -> bool {
     key.first() == Some(&b'b')
 }
 
-/// By how much changes change the counts: what they write and remove, against what was there.
-pub(crate) fn shifts(before: &dyn Rows, changes: &Changes) -> Result<BTreeMap<Digest, i64>, StoreError> {
+/// By how much changed rows change the counts: what is in them now, against what was there.
+pub(crate) fn shifts<'a>(
+    before: &dyn Rows,
+    changed: impl Iterator<Item = (&'a Vec<u8>, Option<&'a [u8]>)>,
+) -> Result<BTreeMap<Digest, i64>, StoreError> {
     let mut shifts: BTreeMap<Digest, i64> = BTreeMap::new();
-    for (key, after) in changes.iter().filter(|(key, _)| may_name(key)) {
+    for (key, after) in changed {
         let before = before.get(key)?;
-        for (framed, by) in [(before.as_deref(), -1), (after.as_deref(), 1)] {
+        for (framed, by) in [(before.as_deref(), -1), (after, 1)] {
             // What is damaged names nothing that anybody knows: its files stay.
             let named = framed.map(|framed| frame::blobs_named_by(key, framed).unwrap_or_default());
             for blob in named.unwrap_or_default() {

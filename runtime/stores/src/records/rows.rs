@@ -1,6 +1,6 @@
 //! Rows in the order of their keys, and changes to them that are not applied yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weir_engine::ports::StoreError;
@@ -29,18 +29,21 @@ pub(crate) struct Draft<'a> {
     base: &'a dyn Rows,
     group: &'a Changes,
     own: Changes,
+    /// Keys whose change may change which large values are named.
+    recounted: BTreeSet<Vec<u8>>,
 }
 
 impl<'a> Draft<'a> {
     /// A verb about to begin.
     pub(crate) fn new(base: &'a dyn Rows, group: &'a Changes) -> Self {
-        Self { base, group, own: Changes::new() }
+        Self { base, group, own: Changes::new(), recounted: BTreeSet::new() }
     }
 
     /// What the verb changed, and how often the large values are named after it.
     pub(crate) fn finish(mut self) -> Result<Changes, StoreError> {
-        let before = Draft { base: self.base, group: self.group, own: Changes::new() };
-        for (digest, by) in references::shifts(&before, &self.own)? {
+        let before = Draft::new(self.base, self.group);
+        let changed = self.recounted.iter().map(|key| (key, self.own.get(key).and_then(Option::as_deref)));
+        for (digest, by) in references::shifts(&before, changed)? {
             let key = keys::references(&digest);
             match references::count(&before, &digest)?.saturating_add_signed(by) {
                 0 => self.remove(key),
@@ -58,12 +61,21 @@ impl<'a> Draft<'a> {
     /// Sets a row to a payload that was prepared before the verb began.
     pub(crate) fn put(&mut self, key: Vec<u8>, payload: &Payload) {
         let framed = frame::seal(&key, payload);
+        self.put_framed(key, framed);
+    }
+
+    /// The same where no row is, or one that names no large value: what was there need not be read.
+    pub(crate) fn put_over_small(&mut self, key: Vec<u8>, payload: &Payload) {
+        if payload.is_large() {
+            return self.put(key, payload);
+        }
+        let framed = frame::seal(&key, payload);
         self.own.insert(key, Some(framed));
     }
 
     /// Sets a row to a value that was framed for this very key before.
     pub(crate) fn put_framed(&mut self, key: Vec<u8>, framed: Vec<u8>) {
-        self.own.insert(key, Some(framed));
+        self.change(key, Some(framed));
     }
 
     /// Sets a row to a small record of the store's own.
@@ -80,7 +92,14 @@ impl<'a> Draft<'a> {
 
     /// Removes a row, where there is one.
     pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.own.insert(key, None);
+        self.change(key, None);
+    }
+
+    fn change(&mut self, key: Vec<u8>, change: Option<Vec<u8>>) {
+        if references::may_name(&key) {
+            self.recounted.insert(key.clone());
+        }
+        self.own.insert(key, change);
     }
 }
 

@@ -11,6 +11,7 @@ use weir_engine::ports::{Lease, OwnerId, StoreError};
 use weir_engine::run::RunStateKind;
 use weir_engine::time::Timestamp;
 
+use super::backend::Prepared;
 use super::frame;
 use super::keys::{self, RunKey};
 use super::rows::{Draft, Rows};
@@ -30,6 +31,10 @@ pub(crate) struct Standing {
     /// Its turn in the queue.
     pub(crate) pass: u64,
     pub(crate) place: Place,
+    /// Whether its record, its context or its journal may name large values. Where they do not, a commit need not read
+    /// what it replaces.
+    #[serde(default = "may_have_large")]
+    pub(crate) has_large: bool,
     /// Whether it is a child run, which no listing shows.
     #[serde(default)]
     pub(crate) is_child: bool,
@@ -45,6 +50,11 @@ pub(crate) struct Standing {
     /// The digest of the client key that started it, which is free again when the run is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_key: Option<Digest>,
+}
+
+/// Standings that an older program wrote do not say.
+fn may_have_large() -> bool {
+    true
 }
 
 fn is_none(number: &u64) -> bool {
@@ -81,13 +91,21 @@ impl Standing {
         }
     }
 
+    /// Sets the rows of the run's next revision, and notes whether they are large.
+    pub(crate) fn put_values(&mut self, draft: &mut Draft<'_>, values: Prepared) {
+        if self.has_large {
+            return values.put(draft);
+        }
+        self.has_large = values.has_large();
+        values.put_over_small(draft);
+    }
+
     /// Writes the standing and what is found by it, in the place of `before`.
     pub(crate) fn write(&self, draft: &mut Draft<'_>, run: &RunKey, before: Option<&Self>) -> Result<(), StoreError> {
-        if let Some(key) = before.and_then(|before| before.place_key(run)) {
-            draft.remove(key);
-        }
-        if let Some(key) = self.place_key(run) {
-            draft.put_key(key);
+        let (place_before, place) = (before.and_then(|before| before.place_key(run)), self.place_key(run));
+        if place_before != place {
+            place_before.into_iter().for_each(|key| draft.remove(key));
+            place.into_iter().for_each(|key| draft.put_key(key));
         }
         if !self.is_child && before.map(|before| before.state) != Some(self.state) {
             if let Some(before) = before {

@@ -72,7 +72,8 @@ impl Start {
         if let Some(parent) = &self.parent {
             draft.put_key(parent.child(self.run.run));
         }
-        self.values.put(draft);
+        let has_large = self.values.has_large();
+        self.values.put_over_small(draft);
         let (pass, place, owner) = match self.lease {
             _ if self.state != RunStateKind::Ready => (standing::next_turn(draft, &self.run)?, Place::Ended, None),
             Some((owner, until)) => (standing::next_turn(draft, &self.run)?, Place::Leased { until }, Some(owner)),
@@ -87,6 +88,7 @@ impl Start {
             owner,
             pass,
             place,
+            has_large,
             is_child: self.parent.is_some(),
             signalled: false,
             family: 0,

@@ -223,3 +223,35 @@ async fn a_store_of_format_1_is_brought_to_format_2() {
     assert_eq!(store.remove_run(&run.tenant, run.id).await.unwrap(), Removal::Removed);
     assert_eq!(rows_of_runs(&store).await, [], "found by its end, with its client key");
 }
+
+/// Counts of large values stay right where a commit does not read what it replaces, also for a run of an older program.
+#[tokio::test]
+async fn a_commit_counts_large_values_whatever_was_there() {
+    for old in [false, true] {
+        let store = MemoryStore::default();
+        let new = NewRun { context: RunContext::of_event(json!({})), ..new_run("k") };
+        let Started::New(Some(lease)) = store.start_run(new.clone()).await.unwrap() else { panic!("it is new") };
+        let key = keys::RunKey::new(&new.run.tenant, new.run.id);
+        let mut run = new.run;
+        for (bytes, named) in [(10, 0), (50_000, 1), (10, 0), (60_000, 1), (70_000, 1), (10, 0)] {
+            let mut next = commit(&run, &lease, Event::Advanced("first".parse().unwrap()));
+            next.changes[0].value = json!("v".repeat(bytes));
+            next.entry.changes.clear();
+            run = next.run.clone();
+            store.commit_step(next).await.unwrap();
+            if old {
+                let key = key.clone();
+                store.backend.write(move |draft| forget_large(draft, &key)).await.unwrap();
+            }
+            let counts = all_rows(&store).await.into_iter().filter(|(key, _)| key[0] == b'b').count();
+            assert_eq!(counts, named, "{bytes} bytes, of an older program: {old}");
+        }
+    }
+}
+
+/// Makes the standing one of a program that did not say whether there are large values.
+fn forget_large(draft: &mut Draft<'_>, run: &keys::RunKey) -> Result<(), weir_engine::ports::StoreError> {
+    let mut standing: serde_json::Value = record(draft, &run.standing())?.expect("the run is there");
+    standing.as_object_mut().expect("an object").remove("has_large").expect("it says so");
+    draft.put_record(run.standing(), &standing)
+}
