@@ -186,7 +186,7 @@ impl Engine {
             driver.changed_at.send_replace(run.revision);
         }
         drop(driven);
-        self.progress.committed(run.id, run.revision);
+        self.progress.committed(run);
         self.wake.notify_one();
     }
 }

@@ -1,6 +1,7 @@
 //! What tenants have defined, read from the store and compiled once.
 
 mod actions; // saved actions
+mod recent; // as long as none has changed
 mod versions; // which ones a step uses
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use crate::sensitive::SensitiveNames;
 use crate::step::step_error;
 
 pub use self::actions::action_definition_name;
+use self::recent::Recent;
 pub(crate) use self::versions::Versions;
 use self::versions::Wanted;
 
@@ -58,6 +60,8 @@ type Versioned<K> = (TenantId, K, u32);
 pub struct Definitions {
     store: Arc<dyn Store>,
     types: Arc<ActionTypes>,
+    live: Recent<Option<Definition>>,
+    plugins: Recent<Vec<PluginDefinition>>,
     flows: Kept<Versioned<FlowName>, Flow>,
     connectors: Kept<Versioned<ConnectorName>, Connector>,
     actions: Kept<Versioned<String>, SavedAction>,
@@ -66,7 +70,9 @@ pub struct Definitions {
 impl Definitions {
     /// Definitions of a store, with the types of actions that there are.
     pub fn new(store: Arc<dyn Store>, types: Arc<ActionTypes>) -> Self {
-        Self { store, types, flows: Kept::default(), connectors: Kept::default(), actions: Kept::default() }
+        let (live, plugins) = (Recent::default(), Recent::default());
+        let (flows, connectors, actions) = (Kept::default(), Kept::default(), Kept::default());
+        Self { store, types, live, plugins, flows, connectors, actions }
     }
 
     /// The types of actions that there are.
@@ -89,15 +95,14 @@ impl Definitions {
         {
             return Ok(Some((version, flow)));
         }
-        let Some(found) = self.store.definition(tenant, DefinitionKind::Flow, name.as_str(), version).await? else {
-            return Ok(None);
-        };
+        let found = self.definition(tenant, DefinitionKind::Flow, name.as_str(), version).await?;
+        let Some(found) = &*found else { return Ok(None) };
         let key = (tenant.clone(), name.clone(), found.version);
         if let Some(flow) = self.flows.get(&key) {
             return Ok(Some((found.version, flow)));
         }
-        let stored: StoredDocument = read_body(&found)?;
-        let flow = flow::read_stored(&stored.document, &self.types).map_err(|faults| not_taken(&found, &faults))?;
+        let stored: StoredDocument = read_body(found)?;
+        let flow = flow::read_stored(&stored.document, &self.types).map_err(|faults| not_taken(found, &faults))?;
         self.flows.put(key, flow.clone());
         Ok(Some((found.version, flow)))
     }
@@ -130,7 +135,7 @@ impl Definitions {
         versions: &Versions,
     ) -> Result<Arc<Connector>, Trouble> {
         let found = self.used(tenant, DefinitionKind::Connector, name.as_str(), versions).await?;
-        let found = found.map(|found| self.read_connector(&found, name)).transpose()?;
+        let found = (*found).as_ref().map(|found| self.read_connector(found, name)).transpose()?;
         Ok(found.ok_or_else(|| {
             step_error(
                 "connector.unknown",
@@ -145,8 +150,8 @@ impl Definitions {
         tenant: &TenantId,
         name: &ConnectorName,
     ) -> Result<Option<Arc<Connector>>, StoreError> {
-        let found = self.store.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
-        found.map(|found| self.read_connector(&found, name)).transpose()
+        let found = self.definition(tenant, DefinitionKind::Connector, name.as_str(), None).await?;
+        (*found).as_ref().map(|found| self.read_connector(found, name)).transpose()
     }
 
     /// One version of a connector, which may be an old one.
@@ -215,7 +220,7 @@ impl Definitions {
     ) -> Result<PluginRef, Trouble> {
         let known = self.plugin_versions(tenant, &format!("{}@", requirement.name)).await?;
         let found = match versions.plugin(&requirement.to_string()) {
-            None => catalogue::select(&known, requirement),
+            None => catalogue::select(known.iter(), requirement),
             // Also one that is disabled by now.
             Some(pinned) => known.iter().find(|it| Some(it.version.to_string()) == pinned),
         };
@@ -238,8 +243,8 @@ impl Definitions {
     /// The store's.
     pub async fn catalogue(&self, tenant: &TenantId) -> Result<Catalogue, StoreError> {
         let mut catalogue = Catalogue::new(Arc::clone(&self.types));
-        for plugin in self.plugin_versions(tenant, "").await? {
-            catalogue.add_plugin(plugin);
+        for plugin in self.plugin_versions(tenant, "").await?.iter() {
+            catalogue.add_plugin(plugin.clone());
         }
         for found in self.all(tenant, DefinitionKind::Connector, "").await? {
             if let Ok(name) = found.name.parse() {
@@ -259,21 +264,37 @@ impl Definitions {
         kind: DefinitionKind,
         name: &str,
         versions: &Versions,
-    ) -> Result<Option<Definition>, StoreError> {
+    ) -> Result<Arc<Option<Definition>>, StoreError> {
         let version = match versions.wanted(kind, name) {
             Wanted::Live => None,
             Wanted::Version(version) => Some(version),
-            Wanted::Nothing => return Ok(None),
+            Wanted::Nothing => return Ok(Arc::new(None)),
         };
-        let found = self.store.definition(tenant, kind, name, version).await?;
-        if let Some(found) = &found {
+        let found = self.definition(tenant, kind, name, version).await?;
+        if let Some(found) = &*found {
             versions.note(kind, name, found.version);
         }
         Ok(found)
     }
 
-    async fn plugin_versions(&self, tenant: &TenantId, prefix: &str) -> Result<Vec<PluginDefinition>, StoreError> {
-        self.all(tenant, DefinitionKind::Plugin, prefix).await?.iter().map(read_body).collect()
+    /// A definition; the live version, which is read once as long as no definition changes, without `version`.
+    async fn definition(
+        &self,
+        tenant: &TenantId,
+        kind: DefinitionKind,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Arc<Option<Definition>>, StoreError> {
+        let edition = if version.is_none() { self.store.definitions_edition() } else { None };
+        let read = self.store.definition(tenant, kind, name, version);
+        self.live.get(edition, (tenant.clone(), kind, name.to_owned()), read).await
+    }
+
+    /// The versions of the plugins whose names begin so, read once as long as no definition changes.
+    async fn plugin_versions(&self, tenant: &TenantId, prefix: &str) -> Result<Arc<Vec<PluginDefinition>>, StoreError> {
+        let kind = DefinitionKind::Plugin;
+        let read = async { self.all(tenant, kind, prefix).await?.iter().map(read_body).collect() };
+        self.plugins.get(self.store.definitions_edition(), (tenant.clone(), kind, prefix.to_owned()), read).await
     }
 
     async fn all(&self, tenant: &TenantId, kind: DefinitionKind, prefix: &str) -> Result<Vec<Definition>, StoreError> {

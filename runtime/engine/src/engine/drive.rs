@@ -84,7 +84,8 @@ impl Engine {
         let id = claimed.run.id;
         match self.driven.lock().unwrap_or_else(PoisonError::into_inner).entry(id) {
             Entry::Vacant(entry) => {
-                entry.insert(Driver { claimed: None, changed_at: watch::Sender::new(0) });
+                let tenant = claimed.run.tenant.clone();
+                entry.insert(Driver { tenant, claimed: None, changed_at: watch::Sender::new(0) });
             }
             // Its lease ran out under this very process, or it is resumed while its driver still takes leave: the
             // driver goes on with this.

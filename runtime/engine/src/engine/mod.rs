@@ -41,6 +41,7 @@ pub use self::continue_run::{ContinueError, ContinueRun, ContinuedRun};
 pub use self::definitions::{Definitions, action_definition_name};
 pub(crate) use self::definitions::{Trouble, Versions};
 pub use self::feed::{DiagnosticReader, Heard};
+pub use self::progress::LatestCommit;
 pub use self::prompts::{OpenPrompt, PromptError};
 pub use self::resting::SUSPENSION_EXPIRED;
 pub use self::resume::{Resume, ResumeError, ResumedRun};
@@ -59,7 +60,7 @@ use crate::run::{DiagnosticFilter, Run};
 use crate::sensitive::SensitiveNames;
 use background::Outbound;
 use feed::Feed;
-use progress::Progress;
+use progress::{Progress, next_settled};
 use slots::Slots;
 
 /// The outside, as the engine sees it.
@@ -86,6 +87,8 @@ pub struct Ports {
 
 /// Who works on a run in this process.
 struct Driver {
+    /// Whose run it is.
+    tenant: TenantId,
     /// What was claimed of the run meanwhile.
     claimed: Option<ClaimedRun>,
     /// The revision at which somebody changed the run from outside: work on an earlier one is in vain.
@@ -151,22 +154,33 @@ impl Engine {
     /// The store's.
     pub async fn wait(&self, tenant: &TenantId, run: RunId, at_most: Duration) -> Result<Option<Run>, StoreError> {
         let until = tokio::time::Instant::now() + at_most;
-        let mut revisions = self.watch(run);
         loop {
-            let found = self.ports.store.run(tenant, run).await?;
-            let is_over = found.as_ref().is_none_or(|run| run.state.is_settled());
-            if is_over || tokio::time::timeout_at(until, revisions.changed()).await.is_err() {
-                return Ok(found);
+            // Before the store is asked: a commit in between must not be missed.
+            let mut commits = self.watch(run);
+            // Of a run that is driven here, its driver tells.
+            if !self.drives(tenant, run) {
+                let found = self.ports.store.run(tenant, run).await?;
+                if found.as_ref().is_none_or(|run| run.state.is_settled()) {
+                    return Ok(found);
+                }
             }
-            if revisions.has_changed().is_err() {
-                // The sender is gone: the run has ended, or its drive stopped and will go on after a claim.
-                revisions = self.watch(run);
+            match tokio::time::timeout_at(until, next_settled(&mut commits)).await {
+                Ok(Some(settled)) => return Ok(Some(Run::clone(&settled))),
+                // The run has ended, or its drive stopped and will go on after a claim.
+                Ok(None) => {}
+                Err(_) => return self.ports.store.run(tenant, run).await,
             }
         }
     }
 
-    /// The run's revision, which changes after every commit of this process. Closed when the run has ended.
-    pub fn watch(&self, run: RunId) -> watch::Receiver<u64> {
+    /// Whether this process drives the run, and it is the tenant's.
+    fn drives(&self, tenant: &TenantId, run: RunId) -> bool {
+        let driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        driven.get(&run).is_some_and(|driver| driver.tenant == *tenant)
+    }
+
+    /// Changes after every commit of this process. Closed when the run has ended.
+    pub fn watch(&self, run: RunId) -> watch::Receiver<LatestCommit> {
         self.progress.watch(run)
     }
 

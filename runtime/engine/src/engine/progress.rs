@@ -1,30 +1,34 @@
 //! Who waits for which run.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::ids::RunId;
+use crate::run::Run;
 
-/// The latest revision of every run that somebody waits for.
+/// The run as the last commit of this process left it; none before the first.
+pub type LatestCommit = Option<Arc<Run>>;
+
+/// The latest commit of every run that somebody waits for.
 #[derive(Default)]
 pub(super) struct Progress {
-    senders: Mutex<HashMap<RunId, watch::Sender<u64>>>,
+    senders: Mutex<HashMap<RunId, watch::Sender<LatestCommit>>>,
 }
 
 impl Progress {
-    pub(super) fn watch(&self, run: RunId) -> watch::Receiver<u64> {
+    pub(super) fn watch(&self, run: RunId) -> watch::Receiver<LatestCommit> {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever watched a run that ended elsewhere left an entry behind.
         senders.retain(|_, sender| sender.receiver_count() > 0);
-        senders.entry(run).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        senders.entry(run).or_insert_with(|| watch::Sender::new(None)).subscribe()
     }
 
-    pub(super) fn committed(&self, run: RunId, revision: u64) {
+    pub(super) fn committed(&self, run: &Run) {
         let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = senders.get(&run) {
-            sender.send_replace(revision);
+        if let Some(sender) = senders.get(&run.id) {
+            sender.send_replace(Some(Arc::new(run.clone())));
         }
     }
 
@@ -32,4 +36,16 @@ impl Progress {
     pub(super) fn over(&self, run: RunId) {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }
+}
+
+/// The next commit after which nothing goes on before somebody does something, or ever; none once this process commits
+/// no more of the run.
+pub(super) async fn next_settled(commits: &mut watch::Receiver<LatestCommit>) -> LatestCommit {
+    while commits.changed().await.is_ok() {
+        let latest = commits.borrow_and_update().clone();
+        if latest.as_ref().is_some_and(|run| run.state.is_settled()) {
+            return latest;
+        }
+    }
+    None
 }

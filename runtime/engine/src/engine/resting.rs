@@ -154,12 +154,12 @@ impl Engine {
             ..self.attempt_of(claimed, flow, step)
         };
         let mut lease = claimed.lease.clone();
-        let mut revisions = self.watch(run.id);
+        let mut commits = self.watch(run.id);
         let answered = StoreError::StaleLease { run: run.id, fence: lease.fence };
         let called = tokio::select! {
             called = make_call(&this, &call.call) => Ok((called, this.take_diagnostics())),
             error = self.keep_lease(run, &mut lease) => Err(Left::Store(error)),
-            Ok(_) = revisions.wait_for(|revision| *revision > run.revision) => Err(Left::Store(answered)),
+            Ok(_) = commits.wait_for(|latest| latest.as_ref().is_some_and(|it| it.revision > run.revision)) => Err(Left::Store(answered)),
         };
         claimed.lease = lease;
         called

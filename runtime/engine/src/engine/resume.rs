@@ -230,7 +230,7 @@ impl Engine {
             let request_id = request_id.as_ref().map(tracing::field::display);
             tracing::info!(run = %id, %tenant, request_id, "{message}");
             self.feed.committed(&tenant, &diagnostics);
-            self.progress.committed(id, run.revision);
+            self.progress.committed(&run);
             changes.iter().for_each(|change| context.apply(change));
             self.take_up((run.clone(), context), lease.clone(), slot);
         }

@@ -287,6 +287,10 @@ pub trait Store: Outbox + Retention + Send + Sync {
     /// The bytes of that digest, where this tenant has kept them; checked against the digest.
     async fn artifact(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
 
+    /// A number that grows with every change of a definition, of any tenant, no later than the change's verb returns:
+    /// what was read while it stayed the same is as it was. `None` where others than this process may change them.
+    fn definitions_edition(&self) -> Option<u64>;
+
     /// Saves a new version, if the expectation holds. It becomes the live one.
     async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError>;
 

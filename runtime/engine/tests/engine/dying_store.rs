@@ -172,6 +172,10 @@ impl Store for DyingStore {
         self.inner.artifact(tenant, digest).await
     }
 
+    fn definitions_edition(&self) -> Option<u64> {
+        self.inner.definitions_edition()
+    }
+
     async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError> {
         self.read()?;
         self.inner.put_definition(new, expected).await

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use weir_engine::engine::StartError;
+use weir_engine::ports::Store as _;
 use weir_engine::run::{Ending, RunStateKind};
 
 use super::house::{House, Script};
@@ -65,12 +66,15 @@ async fn waiting_ends_with_the_run_or_with_the_time() {
     house.world.answers.send_replace(0);
     let engine = house.engine();
     let run = engine.start(house.start_of(json!({}))).await.unwrap().run.id;
+    let other = "other".parse().unwrap();
+    assert_eq!(engine.wait(&other, run, Duration::from_secs(3)).await.unwrap(), None, "while it is driven here");
     let still = engine.wait(&house.tenant, run, Duration::from_secs(3)).await.unwrap().unwrap();
     assert_eq!(still.state_kind(), RunStateKind::Ready);
     house.world.answers.send_replace(usize::MAX);
     let ended = engine.wait(&house.tenant, run, Duration::from_secs(3)).await.unwrap().unwrap();
     assert_eq!(ended.state_kind(), RunStateKind::Completed);
-    assert_eq!(engine.wait(&"other".parse().unwrap(), run, Duration::ZERO).await.unwrap(), None);
+    assert_eq!(engine.wait(&other, run, Duration::ZERO).await.unwrap(), None);
+    assert_eq!(house.store.run(&house.tenant, run).await.unwrap(), Some(ended), "what is told is what is stored");
 }
 
 #[tokio::test(start_paused = true)]

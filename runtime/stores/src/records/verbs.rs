@@ -1,5 +1,7 @@
 //! The port, verb by verb.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,12 +35,35 @@ pub struct Records<B> {
     pub(super) left_out: LeftOut,
     pub(super) sweeper: Sweeper,
     pub(super) walks: Walks,
+    edition: Arc<AtomicU64>,
+}
+
+/// Counts a change of the definitions as soon as it is dropped: the back end gives it to the verb's caller once the
+/// change can be seen, and drops it where that one has gone.
+struct NewEdition(Arc<AtomicU64>);
+
+impl Drop for NewEdition {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend, left_out: LeftOut::default(), sweeper: Sweeper::default(), walks: Walks::default() }
+        let (left_out, sweeper, walks) = (LeftOut::default(), Sweeper::default(), Walks::default());
+        Self { backend, left_out, sweeper, walks, edition: Arc::default() }
     }
+}
+
+/// Changes definitions.
+async fn change_definitions<B: Backend, T: Send + 'static>(
+    store: &Records<B>,
+    verb: impl FnOnce(&mut super::Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let edition = NewEdition(Arc::clone(&store.edition));
+    let (done, edition) = store.backend.write(move |draft| Ok((verb(draft)?, edition))).await?;
+    drop(edition);
+    Ok(done)
 }
 
 /// Reads what was claimed. Nobody else writes it while the leases last. A run that cannot be read is left out; its
@@ -265,6 +290,10 @@ impl<B: Backend> Store for Records<B> {
             .await
     }
 
+    fn definitions_edition(&self) -> Option<u64> {
+        Some(self.edition.load(Ordering::SeqCst))
+    }
+
     async fn put_definition(&self, new: NewDefinition, expected: Expectation) -> Result<Definition, StoreError> {
         definitions::check_name(&new.name)?;
         let key = definition_key(&new.tenant, new.kind, &new.name);
@@ -273,7 +302,7 @@ impl<B: Backend> Store for Records<B> {
             Some(payload) => definitions::put(draft, &key, payload, expected),
             None => Err(StoreError::NotFound("definition")),
         };
-        let version = self.backend.write(put).await?;
+        let version = change_definitions(self, put).await?;
         let NewDefinition { tenant, kind, name, created_at, body } = new;
         Ok(Definition { tenant, kind, name, version, created_at, body })
     }
@@ -340,7 +369,7 @@ impl<B: Backend> Store for Records<B> {
     ) -> Result<Definition, StoreError> {
         definitions::check_name(name)?;
         let key = definition_key(tenant, kind, name);
-        let found = self.backend.write(move |draft| definitions::set_live(draft, &key, version)).await?;
+        let found = change_definitions(self, move |draft| definitions::set_live(draft, &key, version)).await?;
         self.backend.read(|_| Ok(found), |found, blobs| found.load(blobs)).await
     }
 
@@ -349,7 +378,7 @@ impl<B: Backend> Store for Records<B> {
             return Ok(false);
         }
         let key = definition_key(tenant, kind, name);
-        self.backend.write(move |draft| definitions::remove(draft, &key)).await
+        change_definitions(self, move |draft| definitions::remove(draft, &key)).await
     }
 
     async fn health(&self) -> Health {

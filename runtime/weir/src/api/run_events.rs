@@ -13,6 +13,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use weir_engine::engine::LatestCommit;
 use weir_engine::ids::RunId;
 use weir_engine::run::JournalEntry;
 use weir_engine::sensitive::SensitiveNames;
@@ -83,7 +84,7 @@ struct Live {
     run: RunId,
     hidden: Hidden,
     after: u64,
-    changes: watch::Receiver<u64>,
+    changes: watch::Receiver<LatestCommit>,
     is_over: bool,
     _place: OwnedSemaphorePermit,
 }

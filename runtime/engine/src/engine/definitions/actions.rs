@@ -32,7 +32,7 @@ impl Definitions {
     ) -> Result<Option<Arc<SavedAction>>, StoreError> {
         let definition = action_definition_name(kind, name.as_str());
         let found = self.used(tenant, DefinitionKind::Action, &definition, versions).await?;
-        found.map(|found| self.read_action(&found)).transpose()
+        (*found).as_ref().map(|found| self.read_action(found)).transpose()
     }
 
     /// The live versions of the saved actions of a type, by name; of all types where `kind` is empty.
@@ -51,7 +51,7 @@ impl Definitions {
             Some(names) => {
                 let mut found = Vec::new();
                 for name in names {
-                    found.extend(self.used(tenant, DefinitionKind::Action, &name, versions).await?);
+                    found.extend((*self.used(tenant, DefinitionKind::Action, &name, versions).await?).clone());
                 }
                 found
             }

@@ -1,5 +1,7 @@
 //! Definitions. covers T-05
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use weir_engine::ports::{
     Cursor, Definition, DefinitionKind, Expectation, NewDefinition, PageRequest, Store, StoreError,
@@ -15,6 +17,7 @@ super::on_every_back_end!(
     live_definitions_are_listed_by_name,
     versions_are_listed_newest_first,
     only_names_are_names,
+    every_change_is_a_new_edition,
 );
 
 const KIND: DefinitionKind = DefinitionKind::Flow;
@@ -141,5 +144,30 @@ async fn only_names_are_names(store: &dyn Store) {
         assert!(!store.delete_definition(&tenant("acme"), KIND, bad).await.unwrap());
         let versions = store.definition_versions(&tenant("acme"), KIND, bad, &first_page(1)).await.unwrap();
         assert!(versions.items.is_empty());
+    }
+}
+
+async fn every_change_is_a_new_edition(store: &dyn Store) {
+    let before = store.definitions_edition();
+    assert_eq!(get(store, "signup", None).await, None);
+    assert_eq!(store.definitions_edition(), before, "reading changes nothing");
+    let mut last = before;
+    let mut is_new = move |edition: Option<u64>| edition > std::mem::replace(&mut last, edition);
+    put(store, "signup", json!(1)).await;
+    assert!(is_new(store.definitions_edition()), "saved");
+    put(store, "signup", json!(2)).await;
+    assert!(is_new(store.definitions_edition()), "saved again");
+    store.set_live(&tenant("acme"), KIND, "signup", 1).await.unwrap();
+    assert!(is_new(store.definitions_edition()), "another version is live");
+    store.delete_definition(&tenant("acme"), KIND, "signup").await.unwrap();
+    assert!(is_new(store.definitions_edition()), "removed");
+    // A caller that goes away does not stop the change, and others must learn of it.
+    let save = store.put_definition(new("signup", json!(3)), Expectation::Any);
+    let _ = tokio::time::timeout(Duration::ZERO, save).await;
+    while get(store, "signup", None).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    while !is_new(store.definitions_edition()) {
+        tokio::task::yield_now().await;
     }
 }
