@@ -47,6 +47,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
             open_loop(report, &house, rounds.flows.per_second / 2.0).await?;
         }
     }
+    house.close().await;
     Ok(())
 }
 
@@ -142,12 +143,6 @@ pub(crate) struct House {
     work: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for House {
-    fn drop(&mut self) {
-        self.work.abort();
-    }
-}
-
 impl House {
     pub(crate) async fn open(folder: &Path, settings: SledSettings) -> anyhow::Result<Self> {
         let store = Arc::new(SledStore::open(folder, settings)?);
@@ -172,6 +167,17 @@ impl House {
         engine.recover().await?;
         let work = tokio::spawn(Arc::clone(&engine).work());
         Ok(Self { store, tenant, engine, work })
+    }
+
+    /// Ends when nothing holds the store any more, so that its folder can go.
+    pub(crate) async fn close(self) {
+        self.work.abort();
+        let _ = self.work.await;
+        let store = Arc::downgrade(&self.store);
+        drop((self.engine, self.store));
+        while store.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Several rounds of [`House::drive`].

@@ -39,6 +39,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
             report.add(name(stored), "/s", done.per_second, against.as_deref());
             report.add_latencies(&name(stored), &done.latencies);
         }
+        house.close().await;
     }
     Ok(())
 }

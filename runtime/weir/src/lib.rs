@@ -26,7 +26,7 @@ mod table;
 
 /// For the threads of a busy server, which free what others have made.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Runs the command line that the process was given.
 #[must_use]
