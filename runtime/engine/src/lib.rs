@@ -22,4 +22,5 @@ pub mod document; // YAML and JSON with positions, and the faults in them
 pub mod duration_text;
 pub mod ids;
 pub mod digest;
+mod left_out; // of documents that say nothing
 pub mod time;

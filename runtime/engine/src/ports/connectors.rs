@@ -65,7 +65,7 @@ pub struct ReadResponse {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The wait before it, in microseconds: backoff, or what `Retry-After` asked for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub waited_us: u64,
     /// The status, where an answer began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,10 +78,6 @@ pub struct Attempt {
     pub error: Option<ConnectorError>,
     /// Where the time went.
     pub timings: Timings,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// A redirect that was followed.

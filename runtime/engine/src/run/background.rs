@@ -72,23 +72,19 @@ pub struct BackgroundProgress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
     /// How many bytes at the end of the response's body were not kept.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub body_bytes_left_out: u64,
     /// The diagnostic entries of its sends, oldest first, masked (C-10): the newest ones, see
     /// [`BackgroundProgress::tell`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<DiagnosticEntry>,
     /// How many entries before these were dropped.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub diagnostics_dropped: u64,
 }
 
 /// The most bytes of entries that are kept with a call: they are written anew whenever it was sent.
 const DIAGNOSTIC_BYTES_MAX: usize = 256 << 10;
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
 
 impl BackgroundProgress {
     /// Of a call that was just handed over.

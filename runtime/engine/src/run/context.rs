@@ -127,6 +127,10 @@ impl RunContext {
         self.0.get(key)
     }
 
+    pub(super) fn get_mut(&mut self, key: &ContextKey) -> Option<&mut Value> {
+        self.0.get_mut(key)
+    }
+
     /// Every key with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&ContextKey, &Value)> {
         self.0.iter()

@@ -38,15 +38,11 @@ pub struct JournalEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<DiagnosticEntry>,
     /// Diagnostic entries over the limits of a step.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub diagnostics_dropped: u32,
     /// What its step was given besides, for a replay.
     #[serde(default, skip_serializing_if = "Recorded::is_empty")]
     pub recorded: Recorded,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl JournalEntry {

@@ -7,14 +7,10 @@ use super::context::{ContextChange, RunContext};
 impl RunContext {
     /// Takes over what a change did to what its key held `before`, and leaves what another change did to other members.
     pub fn merge(&mut self, change: &ContextChange, before: &Self) {
-        let value = match self.get(&change.key).cloned() {
-            Some(mut ours) => {
-                merge(&mut ours, before.get(&change.key), &change.value);
-                ours
-            }
-            None => change.value.clone(),
-        };
-        self.apply(&ContextChange { key: change.key.clone(), value });
+        match self.get_mut(&change.key) {
+            Some(ours) => merge(ours, before.get(&change.key), &change.value),
+            None => self.apply(change),
+        }
     }
 }
 

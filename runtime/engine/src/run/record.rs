@@ -36,7 +36,7 @@ pub struct Run {
     #[serde(default)]
     pub fence: u64,
     /// How often its present step has been resumed: 0 for a step that has not suspended the run.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub resumptions: u32,
     /// Whether any step of it has been resumed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -49,7 +49,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive: Vec<String>,
     /// How often its present step has failed and is tried again (F-10).
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub attempts: u32,
     /// The digest of the event that it was started with, where that was with a client key: another start with that key
     /// must mean the same (F-13).
@@ -69,7 +69,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compensated: Vec<Compensated>,
     /// How many of its revisions are no steps: looks at its child runs, and what its end takes.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "crate::left_out::is_zero")]
     pub looks: u64,
     /// How it will end once its child runs have ended and its compensations are done. No further step is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,14 +84,6 @@ pub struct Run {
     /// Where its end user is sent with its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-fn is_none(number: &u64) -> bool {
-    *number == 0
 }
 
 /// One claim of a run's result (F-08).

@@ -47,15 +47,11 @@ pub struct Recorded {
 #[serde(default)]
 pub struct Taught {
     /// By how much they moved its deadline, in milliseconds.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::left_out::is_zero")]
     pub deadline_moved_ms: u64,
     /// The names of what is to be hidden besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sensitive: Vec<String>,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Taught {

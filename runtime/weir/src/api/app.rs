@@ -59,7 +59,7 @@ pub(crate) struct App {
     pub(super) requests: Arc<Semaphore>,
     /// Requests of one tenant at once.
     pub(super) tenant_requests: TenantSlots,
-    /// Requests at once of those who hold tokens of prompts, of all tenants.
+    /// Requests at once of those who hold tokens of one tenant's prompts.
     pub(super) prompt_requests: PromptSlots,
     /// Live streams of one tenant at once.
     pub(super) event_streams: TenantSlots,

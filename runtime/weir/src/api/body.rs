@@ -67,10 +67,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for SmallJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Option<Self>, Problem> {
-        if has_no_body(&request) {
-            return Ok(None);
-        }
-        <Self as FromRequest<Arc<App>>>::from_request(request, app).await.map(Some)
+        where_there_is_one(request, app).await
     }
 }
 
@@ -78,16 +75,19 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for EventJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Option<Self>, Problem> {
-        if has_no_body(&request) {
-            return Ok(None);
-        }
-        <Self as FromRequest<Arc<App>>>::from_request(request, app).await.map(Some)
+        where_there_is_one(request, app).await
     }
 }
 
-/// Whether it neither brings a body nor says of what type one is.
-fn has_no_body(request: &Request) -> bool {
-    !request.headers().contains_key(CONTENT_TYPE) && request.body().is_end_stream()
+/// The body; none of a request that neither brings one nor says of what type it is.
+async fn where_there_is_one<B>(request: Request, app: &Arc<App>) -> Result<Option<B>, Problem>
+where
+    B: FromRequest<Arc<App>, Rejection = Problem>,
+{
+    if !request.headers().contains_key(CONTENT_TYPE) && request.body().is_end_stream() {
+        return Ok(None);
+    }
+    B::from_request(request, app).await.map(Some)
 }
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for TestJson<T> {

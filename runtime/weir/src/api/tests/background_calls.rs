@@ -3,37 +3,19 @@
 use serde_json::json;
 use weir_engine::ids::RunId;
 use weir_engine::message::{Method, Request};
-use weir_engine::ports::{CommitStep, NewRun, OwnerId, Started};
-use weir_engine::run::{Event, JournalEntry, OutboxEntry, Run, RunContext, StepOutcome, StepRecord};
-use weir_engine::time::Timestamp;
+use weir_engine::run::{Event, OutboxEntry};
 
+use super::begun_runs::{NOW, begun, step};
 use super::house::{Ask, House};
 
 /// A run of `acme` whose first steps have each handed over a call.
 async fn run_with_calls(house: &House, count: u64) -> RunId {
-    let now = Timestamp::from_millis(1_000);
-    let (tenant, step) = ("acme".parse().unwrap(), "a".parse().unwrap());
-    let mut run = Run::new(tenant, RunId::generate(), ("hello".parse().unwrap(), 1), step, now, now);
-    let lease = Some((OwnerId("test".to_owned()), now));
-    let context = RunContext::of_event(json!(null));
-    let new = NewRun { run: run.clone(), context, client_key: None, lease };
-    let Started::New(Some(lease)) = house.app.store.start_run(new).await.unwrap() else { panic!("not started") };
+    let (mut run, lease) = begun(house).await;
     for _ in 0..count {
-        run = run.apply(Event::Advanced("a".parse().unwrap()), now);
-        let entry = JournalEntry {
-            sequence: run.revision,
-            step: "a".parse().unwrap(),
-            started_at: now,
-            elapsed_us: 0,
-            record: StepRecord::End,
-            outcome: StepOutcome::Next { step: "a".parse().unwrap(), caught_failure: None, caught_error: None },
-            changes: Vec::new(),
-            diagnostics: Vec::new(),
-            diagnostics_dropped: 0,
-            recorded: weir_engine::run::Recorded::default(),
-        };
+        let mut commit = step(run, &lease, Event::Advanced("a".parse().unwrap()));
+        run = commit.run.clone();
         let uri = "https://mail.test/".parse().unwrap();
-        let outbox = OutboxEntry {
+        commit.outbox = Some(OutboxEntry {
             tenant: run.tenant.clone(),
             run: run.id,
             sequence: run.revision,
@@ -43,13 +25,9 @@ async fn run_with_calls(house: &House, count: u64) -> RunId {
             function: "send".parse().unwrap(),
             request: Request { method: Method::Get, uri, headers: Vec::new(), body: None },
             idempotency_key: "k".to_owned(),
-            created_at: now,
-            expires_at: now,
-        };
-        let (run, lease) = (run.clone(), lease.clone());
-        let (changes, children, outbox) = (Vec::new(), Vec::new(), Some(outbox));
-        let commit =
-            CommitStep { run, lease, changes, entry, outbox, children, family_runs_max: 20_000, keep_until: Some(now) };
+            created_at: NOW,
+            expires_at: NOW,
+        });
         house.app.store.commit_step(commit).await.unwrap();
     }
     run.id

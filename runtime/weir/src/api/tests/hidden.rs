@@ -5,57 +5,18 @@ use axum::http::{Request, StatusCode};
 use futures::StreamExt;
 use serde_json::json;
 use tower::ServiceExt;
-use weir_engine::ids::RunId;
-use weir_engine::ports::{CommitStep, Lease, NewRun, OwnerId, Started};
-use weir_engine::run::{
-    ContextChange, Ending, Event, JournalEntry, Recorded, Run, RunContext, StepOutcome, StepRecord,
-};
-use weir_engine::time::Timestamp;
+use weir_engine::ports::Lease;
+use weir_engine::run::{ContextChange, Ending, Event, Run};
 
+use super::begun_runs::{begun, step};
 use super::house::{Ask, House};
-
-const NOW: Timestamp = Timestamp::from_millis(1_000);
-
-async fn begun(house: &House) -> (Run, Lease) {
-    let (tenant, step) = ("acme".parse().unwrap(), "a".parse().unwrap());
-    let run = Run::new(tenant, RunId::generate(), ("hello".parse().unwrap(), 1), step, NOW, NOW);
-    let lease = Some((OwnerId("test".to_owned()), NOW));
-    let new = NewRun { run: run.clone(), context: RunContext::of_event(json!(null)), client_key: None, lease };
-    let Started::New(Some(lease)) = house.app.store.start_run(new).await.unwrap() else { panic!("not started") };
-    (run, lease)
-}
 
 /// The run after a step that has left something in the context.
 async fn commit(house: &House, run: Run, lease: &Lease, event: Event, left: serde_json::Value) -> Run {
-    let outcome = match &event {
-        Event::Ended(ending) => StepOutcome::End(ending.clone()),
-        _ => StepOutcome::Next { step: "a".parse().unwrap(), caught_failure: None, caught_error: None },
-    };
-    let run = run.apply(event, NOW);
-    let changes = vec![ContextChange { key: "steps.a".parse().unwrap(), value: left }];
-    let entry = JournalEntry {
-        sequence: run.revision,
-        step: "a".parse().unwrap(),
-        started_at: NOW,
-        elapsed_us: 0,
-        record: StepRecord::Set,
-        outcome,
-        changes: changes.clone(),
-        diagnostics: Vec::new(),
-        diagnostics_dropped: 0,
-        recorded: Recorded::default(),
-    };
-    let (after, lease, children) = (run.clone(), lease.clone(), Vec::new());
-    let commit = CommitStep {
-        run,
-        lease,
-        changes,
-        entry,
-        outbox: None,
-        children,
-        family_runs_max: 20_000,
-        keep_until: Some(NOW),
-    };
+    let mut commit = step(run, lease, event);
+    commit.changes = vec![ContextChange { key: "steps.a".parse().unwrap(), value: left }];
+    commit.entry.changes.clone_from(&commit.changes);
+    let after = commit.run.clone();
     house.app.store.commit_step(commit).await.unwrap();
     after
 }

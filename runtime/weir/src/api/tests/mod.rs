@@ -1,6 +1,7 @@
 //! The API as clients see it: a router over the memory store, one tenant with everything, one with nothing.
 
 mod house;
+mod begun_runs;
 
 mod connector_tests;
 mod action_services;
