@@ -7,6 +7,7 @@ use std::path::Path;
 
 use weir_engine::ports::StoreError;
 
+use super::stuck_flush::StuckFlush;
 use crate::records::{Changes, Row, Rows};
 
 /// Why sled could not do something.
@@ -42,6 +43,8 @@ pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 pub(super) struct Database {
     /// Taken out when it is dropped, since that can panic.
     db: Option<sled::Db>,
+    /// Taken out before it: it holds on to the database.
+    stuck_flush: Option<StuckFlush>,
     /// The same file that sled writes to, for syncs of our own.
     log: File,
 }
@@ -52,7 +55,8 @@ impl Database {
         let config = sled::Config::new().path(folder).cache_capacity(cache_bytes.max(1024 * 1024));
         let db = contain(|| config.open())?;
         let log = File::open(folder.join("db"))?;
-        Ok(Self { db: Some(db), log })
+        let stuck_flush = Some(StuckFlush::watch(db.clone())?);
+        Ok(Self { db: Some(db), stuck_flush, log })
     }
 
     fn db(&self) -> Result<&sled::Db, StoreError> {
@@ -68,10 +72,10 @@ impl Database {
                 None => batch.remove(key),
             }
         }
-        let Some(db) = &self.db else { return Ok(()) };
+        let (Some(db), Some(stuck_flush)) = (&self.db, &self.stuck_flush) else { return Ok(()) };
         contain(|| {
             db.apply_batch(batch)?;
-            db.flush()
+            stuck_flush.flush(db)
         })?;
         Ok(())
     }
@@ -97,6 +101,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
+        drop(self.stuck_flush.take());
         let db = self.db.take();
         if let Err(error) = contain(|| -> io::Result<()> {
             drop(db);

@@ -11,6 +11,7 @@
 //! | 5: a full disk sticks; failed syncs are only logged | `shared.rs`: `check_space`; `writer.rs`: `fail`, `reopen` | `disk_trials::failing_calls`; `damage::folder`: `below_the_floor_reads_go_on_and_writes_do_not`; `tests.rs`: `the_store_opens_anew_however_long_the_disk_fails` |
 //! | 6: many times the live data | `records/removal.rs`, `records/sweep.rs`; `gauge.rs` | `space.rs`: `space_comes_back_when_runs_go` |
 //! | 7: the cache's size; two processes | `database.rs`: `open`; `opening.rs`: `enter` | `crash.rs`: `a_second_process_is_refused` |
+//! | 8, not in the design: a write that fails may not wake the flush that waits for it | `stuck_flush.rs` | `disk_trials::failing_calls`, with every call (`make torture`) |
 
 mod opening; // the folder: lock, format, mark
 mod ladder; // sled after whatever happened
@@ -19,6 +20,7 @@ mod job; // a verb on its way through the writer
 mod shared; // what callers and writer share
 mod blobs; // large values
 mod database; // sled itself
+mod stuck_flush; // one that waits for ever
 mod gauge; // what the store says of itself
 mod files; // folders and small files
 mod copying; // all rows, while it works
