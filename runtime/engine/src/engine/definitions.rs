@@ -51,6 +51,9 @@ impl From<StepError> for Trouble {
 /// Most compiled flows, most read connectors, and most compiled saved actions, that are kept.
 const KEPT_MAX: usize = 1024;
 
+/// Longest document that is kept as it was read, in bytes: what is compiled of it is kept besides.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
 /// How many definitions are read at a time.
 const PAGE: usize = 200;
 
@@ -287,14 +290,15 @@ impl Definitions {
     ) -> Result<Arc<Option<Definition>>, StoreError> {
         let edition = if version.is_none() { self.store.definitions_edition() } else { None };
         let read = self.store.definition(tenant, kind, name, version);
-        self.live.get(edition, (tenant.clone(), kind, name.to_owned()), read).await
+        self.live.get(edition, (tenant.clone(), kind, name.to_owned()), read, is_small).await
     }
 
     /// The versions of the plugins whose names begin so, read once as long as no definition changes.
     async fn plugin_versions(&self, tenant: &TenantId, prefix: &str) -> Result<Arc<Vec<PluginDefinition>>, StoreError> {
         let kind = DefinitionKind::Plugin;
         let read = async { self.all(tenant, kind, prefix).await?.iter().map(read_body).collect() };
-        self.plugins.get(self.store.definitions_edition(), (tenant.clone(), kind, prefix.to_owned()), read).await
+        let key = (tenant.clone(), kind, prefix.to_owned());
+        self.plugins.get(self.store.definitions_edition(), key, read, |_| true).await
     }
 
     async fn all(&self, tenant: &TenantId, kind: DefinitionKind, prefix: &str) -> Result<Vec<Definition>, StoreError> {
@@ -310,6 +314,12 @@ impl Definitions {
             }
         }
     }
+}
+
+/// Whether a definition takes little memory. Every document has its text in it.
+fn is_small(found: &Option<Definition>) -> bool {
+    let Some(found) = found else { return true };
+    found.body.get("source").and_then(serde_json::Value::as_str).is_some_and(|source| source.len() <= KEPT_BYTES_MAX)
 }
 
 fn read_body<T: serde::de::DeserializeOwned>(found: &Definition) -> Result<T, StoreError> {

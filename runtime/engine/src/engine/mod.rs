@@ -153,6 +153,20 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn wait(&self, tenant: &TenantId, run: RunId, at_most: Duration) -> Result<Option<Run>, StoreError> {
+        self.wait_since(tenant, run, 0, at_most).await
+    }
+
+    /// The same for somebody who knows the run as it was at a revision, and is not told how it was before.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait_since(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        revision: u64,
+        at_most: Duration,
+    ) -> Result<Option<Run>, StoreError> {
         let until = tokio::time::Instant::now() + at_most;
         loop {
             // Before the store is asked: a commit in between must not be missed.
@@ -164,7 +178,7 @@ impl Engine {
                     return Ok(found);
                 }
             }
-            match tokio::time::timeout_at(until, next_settled(&mut commits)).await {
+            match tokio::time::timeout_at(until, next_settled(&mut commits, revision)).await {
                 Ok(Some(settled)) => return Ok(Some(Run::clone(&settled))),
                 // The run has ended, or its drive stopped and will go on after a claim.
                 Ok(None) => {}

@@ -26,8 +26,8 @@ impl Progress {
     }
 
     pub(super) fn committed(&self, run: &Run) {
-        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = senders.get(&run.id) {
+        let sender = self.senders.lock().unwrap_or_else(PoisonError::into_inner).get(&run.id).cloned();
+        if let Some(sender) = sender {
             sender.send_replace(Some(Arc::new(run.clone())));
         }
     }
@@ -38,12 +38,13 @@ impl Progress {
     }
 }
 
-/// The next commit after which nothing goes on before somebody does something, or ever; none once this process commits
-/// no more of the run.
-pub(super) async fn next_settled(commits: &mut watch::Receiver<LatestCommit>) -> LatestCommit {
+/// The next commit after which nothing goes on before somebody does something, or ever, not before that revision: a
+/// driver may tell of its commit after somebody has changed the run since. None once this process commits no more of the
+/// run.
+pub(super) async fn next_settled(commits: &mut watch::Receiver<LatestCommit>, revision: u64) -> LatestCommit {
     while commits.changed().await.is_ok() {
         let latest = commits.borrow_and_update().clone();
-        if latest.as_ref().is_some_and(|run| run.state.is_settled()) {
+        if latest.as_ref().is_some_and(|run| run.state.is_settled() && run.revision >= revision) {
             return latest;
         }
     }

@@ -67,7 +67,9 @@ async fn waiting_ends_with_the_run_or_with_the_time() {
     let engine = house.engine();
     let run = engine.start(house.start_of(json!({}))).await.unwrap().run.id;
     let other = "other".parse().unwrap();
-    assert_eq!(engine.wait(&other, run, Duration::from_secs(3)).await.unwrap(), None, "while it is driven here");
+    let before = tokio::time::Instant::now();
+    assert_eq!(engine.wait(&other, run, Duration::from_secs(3)).await.unwrap(), None);
+    assert_eq!(tokio::time::Instant::now(), before, "at once, though it is driven here");
     let still = engine.wait(&house.tenant, run, Duration::from_secs(3)).await.unwrap().unwrap();
     assert_eq!(still.state_kind(), RunStateKind::Ready);
     house.world.answers.send_replace(usize::MAX);

@@ -41,6 +41,6 @@ pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};
 pub(crate) use self::upgrade::to_format_2;
 
 /// The format of the rows that this program writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 /// Names of the store's own records that belong to the back end which wrote them, and not to its content.
 pub(crate) const OWN_OF_BACK_END: [&str; 2] = ["format", "commits"];

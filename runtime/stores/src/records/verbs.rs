@@ -50,8 +50,9 @@ impl Drop for NewEdition {
 
 impl<B> Records<B> {
     pub(crate) fn new(backend: B) -> Self {
-        let (left_out, sweeper, walks) = (LeftOut::default(), Sweeper::default(), Walks::default());
-        Self { backend, left_out, sweeper, walks, edition: Arc::default() }
+        let edition = Arc::<AtomicU64>::default();
+        let left_out = LeftOut::new(Arc::clone(&edition));
+        Self { backend, left_out, sweeper: Sweeper::default(), walks: Walks::default(), edition }
     }
 }
 

@@ -188,7 +188,7 @@ impl Home {
             return Err(OpenError::NewerFormat { dir: self.dir.clone(), stored, known: FORMAT });
         }
         if stored < FORMAT {
-            self.upgrade(&database)?;
+            self.upgrade(&database, stored)?;
             repairs.push(format!("the store had format {stored} and was brought to format {FORMAT}"));
             self.write_format_file().map_err(|source| self.folder_error(source))?;
         }
@@ -224,10 +224,13 @@ impl Home {
     }
 
     /// Makes what the program that wrote the store did not. Only the last write says so: what is cut off begins anew.
-    fn upgrade(&self, database: &Database) -> Result<(), OpenError> {
+    fn upgrade(&self, database: &Database, stored: u32) -> Result<(), OpenError> {
         tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
         let apply = |changes| database.apply(changes).map_err(|error| self.not_opened(error));
-        records::to_format_2(database, now(), apply)?;
+        if stored < 2 {
+            records::to_format_2(database, now(), apply)?;
+        }
+        // Format 3 is that standings may say whether there are large values; those that do not are read as they are.
         let group = Changes::new();
         let mut last = Draft::new(database, &group);
         last.put_record(records::own_record("format"), &FORMAT)?;

@@ -191,7 +191,7 @@ pub(super) async fn settled_within(app: &App, tenant: &TenantId, run: Run, wait:
     }
     // A server that is about to stop answers at once: the run goes on after the next start.
     tokio::select! {
-        waited = app.engine.wait(tenant, run.id, wait) => Ok(waited?.unwrap_or(run)),
+        waited = app.engine.wait_since(tenant, run.id, run.revision, wait) => Ok(waited?.unwrap_or(run)),
         () = app.draining() => Ok(run),
     }
 }

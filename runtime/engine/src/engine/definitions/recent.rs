@@ -25,19 +25,23 @@ impl<V> Default for Recent<V> {
 }
 
 impl<V> Recent<V> {
-    /// What was read of the key in this edition, or what `read` gives now. Without an edition it is always read.
+    /// What was read of the key in this edition, or what `read` gives now, kept where `is_small`. Without an edition it is
+    /// always read.
     pub(super) async fn get(
         &self,
         edition: Option<u64>,
         key: Key,
         read: impl Future<Output = Result<V, StoreError>>,
+        is_small: impl Fn(&V) -> bool,
     ) -> Result<Arc<V>, StoreError> {
         let Some(edition) = edition else { return read.await.map(Arc::new) };
         if let Some(known) = self.known(edition, &key) {
             return Ok(known);
         }
         let value = Arc::new(read.await?);
-        self.keep(edition, key, Arc::clone(&value));
+        if is_small(&value) {
+            self.keep(edition, key, Arc::clone(&value));
+        }
         Ok(value)
     }
 
@@ -65,7 +69,7 @@ mod tests {
 
     async fn get(recent: &Recent<u32>, edition: Option<u64>, value: u32) -> u32 {
         let key = ("t".parse().unwrap(), DefinitionKind::Flow, "f".to_owned());
-        *recent.get(edition, key, async { Ok(value) }).await.unwrap()
+        *recent.get(edition, key, async { Ok(value) }, |value| *value < 100).await.unwrap()
     }
 
     #[tokio::test]
@@ -74,6 +78,9 @@ mod tests {
         assert_eq!(get(&recent, Some(1), 1).await, 1);
         assert_eq!(get(&recent, Some(1), 2).await, 1);
         assert_eq!(get(&recent, None, 3).await, 3);
+        assert_eq!(get(&recent, Some(2), 4).await, 4);
+        // What is large is read each time.
+        assert_eq!((get(&recent, Some(3), 100).await, get(&recent, Some(3), 101).await), (100, 101));
         assert_eq!(get(&recent, Some(2), 4).await, 4);
         // A read that began before the change neither sees nor replaces what was read after it.
         assert_eq!(get(&recent, Some(1), 5).await, 5);

@@ -164,10 +164,10 @@ async fn every_change_is_a_new_edition(store: &dyn Store) {
     // A caller that goes away does not stop the change, and others must learn of it.
     let save = store.put_definition(new("signup", json!(3)), Expectation::Any);
     let _ = tokio::time::timeout(Duration::ZERO, save).await;
-    while get(store, "signup", None).await.is_none() {
-        tokio::task::yield_now().await;
-    }
-    while !is_new(store.definitions_edition()) {
-        tokio::task::yield_now().await;
-    }
+    let seen = async {
+        while get(store, "signup", None).await.is_none() || !is_new(store.definitions_edition()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("the change is seen, and counted");
 }
