@@ -50,3 +50,31 @@ pub(super) async fn next_settled(commits: &mut watch::Receiver<LatestCommit>, re
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Ending, Event, Run};
+    use crate::time::Timestamp;
+
+    /// A driver tells of its commit late: somebody has changed the run since, and waits for what comes of that.
+    #[tokio::test]
+    async fn nobody_is_told_of_a_run_before_the_change_that_he_made() {
+        let at = Timestamp::from_millis(1);
+        let run =
+            Run::new("t".parse().unwrap(), RunId::generate(), ("f".parse().unwrap(), 1), "a".parse().unwrap(), at, at);
+        let ended = |run: &Run| run.clone().apply(Event::Ended(Ending::Completed { claims: Vec::new() }), at);
+        let (early, late) = (ended(&run), ended(&Run { revision: 6, ..run.clone() }));
+        let progress = Progress::default();
+        let mut commits = progress.watch(run.id);
+        let told = tokio::spawn(async move { next_settled(&mut commits, 7).await });
+        progress.committed(&early);
+        tokio::task::yield_now().await;
+        progress.committed(&late);
+        assert_eq!(told.await.unwrap().map(|run| run.revision), Some(7));
+        let mut commits = progress.watch(run.id);
+        progress.committed(&early);
+        progress.over(run.id);
+        assert!(next_settled(&mut commits, 7).await.is_none(), "the store is asked then");
+    }
+}

@@ -124,8 +124,10 @@ fn a_definition_that_cannot_be_read_is_left_out_of_listings() {
         trouble.strike(&only_blob(dir.path()));
         let store = open(dir.path());
         block_on(async {
+            let edition = store.definitions_edition();
             assert_eq!(names(&store).await, ["a", "c"], "{trouble:?}");
             assert!(left_out(&store).await);
+            assert!(store.definitions_edition() > edition, "{trouble:?}: nobody keeps the listing");
             let versions = store.definition_versions(&tenant("acme"), KIND, "b", &first_page(5)).await.unwrap();
             assert_eq!(versions.items.iter().map(|found| found.version).collect::<Vec<_>>(), [1]);
             assert_eq!(code(store.definition(&tenant("acme"), KIND, "b", None).await), trouble.code());
