@@ -7,7 +7,7 @@ use super::check::Check;
 use super::contents::{Contents, Item};
 use super::dump::is_content;
 use super::{BackupError, Report};
-use crate::records::{Backend, Draft, Records, Row};
+use crate::records::{self, Backend, Draft, Records, Row};
 
 /// Rows that are written at once.
 const ROWS: usize = 2_000;
@@ -32,7 +32,9 @@ pub(crate) async fn load<B: Backend>(
     while let Some(item) = items.next()? {
         check.see(&item);
         match item {
-            Item::Row(row) if is_content(&row.0) => rows.push(row),
+            Item::Row(row) if is_content(&row.0) => {
+                rows.push(records::as_written_now(contents.head.rows_format, row));
+            }
             Item::Blob(_, bytes) => {
                 blob_bytes += bytes.len();
                 blobs.push(bytes);

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use super::part::{FORMAT, Head, Kind, PartReader, PartWriter, Totals};
 use super::*;
+use crate::records;
 
 // The layout is part of the format: a change of it needs a new format version.
 #[test]
@@ -35,4 +36,32 @@ fn malformed_entries_are_none() {
         assert_eq!(dump::entries(bad), None, "{bad:?}");
     }
     assert_eq!(dump::rows(b"\x01\0\0\0\xff\xff\xff\xffk"), None, "a row has a value");
+}
+
+#[tokio::test]
+async fn rows_of_an_older_program_come_in_as_this_one_writes_them() {
+    let (old, now) = (b"R\x01\x02acme\0run".to_vec(), b"Racme\0run".to_vec());
+    let nothing = Changes::new();
+    let rows = std::collections::BTreeMap::new();
+    let mut draft = records::Draft::new(&rows, &nothing);
+    draft.put_record(old.clone(), &1).unwrap();
+    let framed = draft.finish().unwrap().remove(&old).flatten().unwrap();
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let part = [&length(&old)[..], &length(&framed), &old, &framed].concat();
+    for (rows_format, is_at) in [(3, &now), (records::FORMAT, &old)] {
+        let mut bytes = Cursor::new(Vec::new());
+        let head = Head { made_at: Timestamp::from_millis(1), made_by: "1.2.3".to_owned(), rows_format };
+        let mut parts = PartWriter::begin(&mut bytes, &head).unwrap();
+        parts.part(Kind::Rows, &part).unwrap();
+        parts.end(Totals::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("backup");
+        std::fs::write(&file, bytes.into_inner()).unwrap();
+        let store = crate::MemoryStore::default();
+        let report = load(&store, &Contents::open(&file).unwrap(), false).await.unwrap();
+        assert_eq!(report.faults_found, 0);
+        let key = is_at.clone();
+        let found = store.backend.read(move |rows| records::record::<u32>(rows, &key), |found, _| Ok(found)).await;
+        assert_eq!(found.unwrap(), Some(1), "format {rows_format}");
+    }
 }

@@ -152,6 +152,15 @@ pub(crate) fn open(key: &[u8], framed: &[u8]) -> Result<Payload, StoreError> {
     }
 }
 
+/// A framed value for another key than the one it was framed for. What was damaged stays so.
+pub(crate) fn under_another_key(mut framed: Vec<u8>, before: &[u8], now: &[u8]) -> Vec<u8> {
+    if let Some((&mut [_, place, ref mut sum @ ..], body)) = framed.split_first_chunk_mut::<HEADER_BYTES>() {
+        let difference = checksum(before, place, body) ^ checksum(now, place, body);
+        *sum = (u32::from_le_bytes(*sum) ^ difference).to_le_bytes();
+    }
+    framed
+}
+
 /// The length of the names in four bytes, little endian, the names as JSON, then the rest, unless that is in a file.
 fn seal_parted(Parted { parts, rest }: &Parted) -> Vec<u8> {
     let (blob, inline) = match rest {
@@ -263,6 +272,16 @@ mod tests {
         let largest = VALUE_BYTES_MAX - HEADER_BYTES;
         assert!(fits_in_row(largest) && !fits_in_row(largest + 1));
         assert_eq!(seal(b"k", &Payload::Inline(vec![b'1'; largest])).len(), VALUE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_value_under_another_key_is_as_whole_as_it_was() {
+        let payload = Payload::Inline(b"1".to_vec());
+        let mut framed = seal(b"before", &payload);
+        assert_eq!(under_another_key(framed.clone(), b"before", b"k"), seal(b"k", &payload));
+        framed[HEADER_BYTES] ^= 1;
+        assert!(open(b"k", &under_another_key(framed, b"before", b"k")).is_err());
+        assert_eq!(under_another_key(vec![1], b"before", b"k"), [1]);
     }
 
     #[test]

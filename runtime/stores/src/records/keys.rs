@@ -4,22 +4,22 @@
 //! | table | then | value |
 //! | --- | --- | --- |
 //! | `M` | name | the store's own records |
-//! | `R` | partition, tenant, run | the run's record |
-//! | `O` | partition, tenant, run | its standing: revision, lease, place in the queue |
-//! | `X` | partition, tenant, run, context key | one value of its context |
-//! | `J` | partition, tenant, run, sequence | one journal entry |
-//! | `Q` | pass, since, partition, tenant, run | nothing: the run waits to be claimed |
-//! | `W` | until, partition, tenant, run | nothing: the run is leased until then |
-//! | `Z` | until, partition, tenant, run | nothing: the run rests until then |
-//! | `C` | partition, tenant, run, SHA-256 of the client key | the revision of the run that this intervention made |
+//! | `R` | tenant, run | the run's record |
+//! | `O` | tenant, run | its standing: revision, lease, place in the queue |
+//! | `X` | tenant, run, context key | one value of its context |
+//! | `J` | tenant, run, sequence | one journal entry |
+//! | `Q` | pass, since, tenant, run | nothing: the run waits to be claimed |
+//! | `W` | until, tenant, run | nothing: the run is leased until then |
+//! | `Z` | until, tenant, run | nothing: the run rests until then |
+//! | `C` | tenant, run, SHA-256 of the client key | the revision of the run that this intervention made |
 //! | `P` | tenant | the tenant's last pass |
-//! | `B` | partition, tenant, run, sequence | a call in the background, as its step handed it over |
-//! | `E` | partition, tenant, run, sequence | what has become of it |
-//! | `G` | partition, tenant, run, sequence | its standing: lease, place in the queue |
-//! | `H` | pass, since, partition, tenant, run, sequence | nothing: it is due and waits to be claimed |
-//! | `L` | until, partition, tenant, run, sequence | nothing: it is leased until then |
-//! | `Y` | until, partition, tenant, run, sequence | nothing: it is not due before then |
-//! | `V` | since, partition, tenant, run, sequence | nothing: it is not done |
+//! | `B` | tenant, run, sequence | a call in the background, as its step handed it over |
+//! | `E` | tenant, run, sequence | what has become of it |
+//! | `G` | tenant, run, sequence | its standing: lease, place in the queue |
+//! | `H` | pass, since, tenant, run, sequence | nothing: it is due and waits to be claimed |
+//! | `L` | until, tenant, run, sequence | nothing: it is leased until then |
+//! | `Y` | until, tenant, run, sequence | nothing: it is not due before then |
+//! | `V` | since, tenant, run, sequence | nothing: it is not done |
 //! | `U` | tenant | the tenant's last pass of such calls |
 //! | `S` | tenant, state, run | nothing: listing by state |
 //! | `F` | tenant, flow, state, run | nothing: listing by flow and state |
@@ -29,13 +29,15 @@
 //! | `D` | tenant, kind, name, version | one version of a definition |
 //! | `T` | tenant, kind, name | the last version of a removed definition |
 //! | `b` | SHA-256 | how many rows name this large value |
-//! | `c` | partition, tenant, run, child run | nothing: the child goes with the run |
-//! | `d` | partition, tenant, run | nothing: the run was removed, and some of its rows may be left |
+//! | `c` | tenant, run, child run | nothing: the child goes with the run |
+//! | `d` | tenant, run | nothing: the run was removed, and some of its rows may be left |
 //! | `e` | tenant, end, run | nothing: a run that somebody started has ended then |
 //! | `n` | tenant | how many of them there are |
 //!
-//! Everything of a run lies in the partition `hash(tenant, run) % 4096`, the unit in which work can be divided among
-//! machines. The queue is ordered by pass before that, so that the next run to claim is one read away.
+//! Ids of runs begin with the time of their start, so that the runs at work lie side by side, and what they cost does not
+//! grow with those that are stored. The partition of a run, `hash(tenant, run) % 4096`, by which a back end divides work
+//! among machines, follows from each of these keys; in front of them it would spread the runs at work over the whole
+//! tree. The queue is ordered by pass before that, so that the next run to claim is one read away.
 
 use weir_engine::digest::Digest;
 use weir_engine::ids::{FlowName, RunId, TenantId};
@@ -47,9 +49,6 @@ use super::frame::damaged;
 pub(crate) use super::retention_keys::{
     ENDED, REMOVED, REMOVED_SKIP, child_run, ended_count, ended_of, ended_run, references,
 };
-
-/// How many partitions there are. Part of the format.
-const PARTITIONS: u32 = 4096;
 
 /// Every state; its number in keys is [`state_number`]'s.
 pub(crate) const STATES: [RunStateKind; 8] = RunStateKind::ALL;
@@ -69,24 +68,14 @@ impl RunKey {
     }
 
     pub(crate) fn write(&self, key: &mut Vec<u8>) {
-        key.extend(self.partition().to_be_bytes());
         text(key, self.tenant.as_str());
         key.extend(self.run.as_bytes());
-    }
-
-    /// A checksum serves as the hash: stable for ever, and spread well enough for placing.
-    fn partition(&self) -> u16 {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(self.tenant.as_str().as_bytes());
-        hasher.update(&[0]);
-        hasher.update(self.run.as_bytes());
-        u16::try_from(hasher.finalize() % PARTITIONS).unwrap_or_default()
     }
 
     /// The run at the end of a key of the queue or of the waiting runs, after `skip` bytes.
     pub(crate) fn at_end(key: &[u8], skip: usize) -> Result<Self, StoreError> {
         let parse = || {
-            let (tenant, run) = key.get(skip + 2..)?.split_last_chunk::<16>()?;
+            let (tenant, run) = key.get(skip..)?.split_last_chunk::<16>()?;
             let tenant = std::str::from_utf8(tenant.strip_suffix(&[0])?).ok()?;
             Some(Self { tenant: tenant.parse().ok()?, run: RunId::from_bytes(*run) })
         };
@@ -360,7 +349,7 @@ mod tests {
         let tenant: TenantId = "acme".parse().unwrap();
         let run = RunKey::new(&tenant, RunId::from_bytes([7; 16]));
         let key = run.queued(1, Timestamp::from_millis(2));
-        expect_test::expect![[r#"Q\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]]
+        expect_test::expect![[r#"Q\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02acme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]]
             .assert_eq(&key.escape_ascii().to_string());
         assert_eq!(RunKey::at_end(&key, QUEUE_SKIP).unwrap(), run);
         let key = run.leased(Timestamp::from_millis(9));
@@ -368,7 +357,10 @@ mod tests {
         assert_eq!(lease_end(&key), Timestamp::from_millis(9));
         assert_eq!(listed_run(&run.by_state(RunStateKind::Error)).unwrap(), run.run);
         let key = run.resting(Timestamp::from_millis(9));
-        expect_test::expect![[r#"Z\x00\x00\x00\x00\x00\x00\x00\t\x07sacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#]].assert_eq(&key.escape_ascii().to_string());
+        expect_test::expect![[
+            r#"Z\x00\x00\x00\x00\x00\x00\x00\tacme\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07"#
+        ]]
+        .assert_eq(&key.escape_ascii().to_string());
         assert_eq!((RunKey::at_end(&key, RESTING_SKIP).unwrap(), lease_end(&key)), (run, Timestamp::from_millis(9)));
         assert!(RunKey::at_end(b"Q123", QUEUE_SKIP).is_err());
     }

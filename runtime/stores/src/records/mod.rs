@@ -12,7 +12,7 @@ mod intervention; // changes from outside
 mod outbox; // calls in the background
 mod removal; // runs that have ended go
 mod sweep; // large values that nothing names go
-mod upgrade; // what an older program did not write
+mod upgrade; // what an older program wrote otherwise, or not at all
 mod standing; // where a run stands for those who work on it
 mod reading; // records, contexts, journals, listings
 mod definitions; // what tenants and operators define
@@ -38,9 +38,9 @@ pub(crate) use self::keys::own as own_record;
 pub(crate) use self::pins::{Pinned, Pins};
 pub(crate) use self::references::is_count;
 pub(crate) use self::rows::{Changes, Draft, Row, Rows, after};
-pub(crate) use self::upgrade::to_format_2;
+pub(crate) use self::upgrade::{as_written_now, to_format_2, to_format_4};
 
 /// The format of the rows that this program writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 /// Names of the store's own records that belong to the back end which wrote them, and not to its content.
 pub(crate) const OWN_OF_BACK_END: [&str; 2] = ["format", "commits"];

@@ -91,7 +91,7 @@ fn call_of(commit: &CommitStep) -> OutboxEntry {
     }
 }
 
-fn ended() -> Event {
+fn ended_event() -> Event {
     Event::Ended(Ending::Completed { claims: vec![] })
 }
 
@@ -118,12 +118,12 @@ async fn lived<B: Backend>(store: &Records<B>, client_key: &str) -> Run {
     first.children = vec![child];
     store.commit_step(first.clone()).await.unwrap();
     let child = store.claim_runs(&owner(), AT, Duration::from_secs(60), 1).await.unwrap().remove(0);
-    store.commit_step(commit(&child.run, &child.lease, ended())).await.unwrap();
+    store.commit_step(commit(&child.run, &child.lease, ended_event())).await.unwrap();
     let call = store.claim_background_calls(&owner(), AT, Duration::from_secs(60), CallRoom::of(1)).await.unwrap();
     let progress =
         BackgroundProgress { state: BackgroundState::Succeeded { finished_at: AT }, ..BackgroundProgress::new(AT) };
     store.settle_background_call(&new.run.tenant, new.run.id, 1, &call[0].lease, progress).await.unwrap();
-    let last = commit(&first.run, &lease, ended());
+    let last = commit(&first.run, &lease, ended_event());
     store.commit_step(last.clone()).await.unwrap();
     last.run
 }
@@ -198,12 +198,13 @@ async fn stays_while_pinned<B: Backend>(store: &Records<B>) {
 
 /// What a program of format 1 left: neither counts nor ends nor client keys in standings.
 #[tokio::test]
-async fn a_store_of_format_1_is_brought_to_format_2() {
+async fn a_store_of_format_1_is_brought_to_the_newest() {
     let dir = tempfile::tempdir().unwrap();
     let store = sled(&dir);
     let run = lived(&store, "k").await;
     let before = rows_of_runs(&store).await;
     let old = before.clone();
+    make_format_3(&store, 1).await;
     let strip = move |draft: &mut Draft<'_>| {
         for (key, _) in old {
             match key[0] {
@@ -222,6 +223,98 @@ async fn a_store_of_format_1_is_brought_to_format_2() {
     assert!(!counts(&after).is_empty());
     assert_eq!(store.remove_run(&run.tenant, run.id).await.unwrap(), Removal::Removed);
     assert_eq!(rows_of_runs(&store).await, [], "found by its end, with its client key");
+}
+
+/// A key as it was before format 4: with the run's partition in front of its tenant.
+fn with_partition(key: &[u8]) -> Vec<u8> {
+    let before = match key[0] {
+        b'R' | b'O' | b'X' | b'J' | b'C' | b'B' | b'E' | b'G' | b'c' | b'd' => 1,
+        b'W' | b'Z' | b'L' | b'Y' | b'V' => 9,
+        b'Q' | b'H' => 17,
+        _ => return key.to_vec(),
+    };
+    [&key[..before], &[0x0f, 0xff], &key[before..]].concat()
+}
+
+#[test]
+fn every_key_that_had_a_partition_is_found_without_it() {
+    let run = keys::RunKey::new(&"acme".parse().unwrap(), RunId::generate());
+    let call = outbox::CallKey::new(run.clone(), 3);
+    let of_run = [run.record(), run.standing(), run.context(), run.journal_entry(7), run.intervened_with("k")];
+    let found = [run.child(run.run), run.removed(), run.queued(9, AT), run.leased(AT), run.resting(AT)];
+    let of_call = [call.entry(), call.progress(), call.standing(), call.queued(9, AT), call.leased(AT)];
+    for key in of_run.into_iter().chain(found).chain(of_call).chain([call.put_off(AT), call.pending(AT)]) {
+        let old = with_partition(&key);
+        assert_ne!(old, key);
+        assert_eq!(as_written_now(3, (old.clone(), vec![])).0, key);
+        assert_eq!(as_written_now(3, (key.clone(), vec![])).0, key, "once is enough");
+        assert_eq!(as_written_now(FORMAT, (old.clone(), vec![])).0, old);
+    }
+}
+
+/// As a program of format 3 left it, or, from `every` other row on, as an upgrade that was cut off did.
+async fn make_format_3(store: &SledStore, every: usize) {
+    let rows = rows_of_runs(store).await;
+    let rekey = move |draft: &mut Draft<'_>| {
+        for (key, framed) in rows.into_iter().step_by(every) {
+            let old = with_partition(&key);
+            let framed = frame::under_another_key(framed, &key, &old);
+            draft.remove(key);
+            draft.put_framed(old, framed);
+        }
+        draft.put_record(own_record("format"), &3_u32)
+    };
+    store.backend.write(rekey).await.unwrap();
+}
+
+// covers F-07: what waits, is worked on or has ended under the old layout is found under the new one
+#[tokio::test]
+async fn a_store_of_format_3_is_brought_to_format_4() {
+    for every in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sled(&dir);
+        let (ended, leased) = (lived(&store, "ended").await, new_run("leased"));
+        let Started::New(Some(lease)) = store.start_run(leased.clone()).await.unwrap() else { panic!("it is new") };
+        let mut step = commit(&leased.run, &lease, Event::Advanced("second".parse().unwrap()));
+        step.outbox = Some(call_of(&step));
+        store.commit_step(step.clone()).await.unwrap();
+        let queued = NewRun { lease: None, ..new_run("queued") };
+        store.start_run(queued.clone()).await.unwrap();
+        let before = all_rows(&store).await;
+        make_format_3(&store, every).await;
+        assert_ne!(all_rows(&store).await, before);
+        drop(store);
+        let store = sled(&dir);
+        let commits = own_record("commits");
+        let content = |rows: Vec<Row>| rows.into_iter().filter(|(key, _)| *key != commits).collect::<Vec<_>>();
+        assert_eq!(content(all_rows(&store).await), content(before), "row by row, with every second one: {every}");
+        assert_eq!(store.journal(&ended.tenant, ended.id, 0, 9).await.unwrap().len(), 2);
+        store.commit_step(commit(&step.run, &lease, ended_event())).await.unwrap();
+        let claimed = store.claim_runs(&owner(), AT, Duration::from_secs(60), 9).await.unwrap();
+        assert_eq!(claimed.iter().map(|claimed| claimed.run.id).collect::<Vec<_>>(), [queued.run.id]);
+    }
+}
+
+// covers F-07: damage is neither hidden nor spread by the upgrade
+#[tokio::test]
+async fn what_was_damaged_before_an_upgrade_is_so_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = sled(&dir);
+    let run = lived(&store, "k").await;
+    let key = keys::RunKey::new(&run.tenant, run.id).record();
+    let spoiled = key.clone();
+    let spoil = move |draft: &mut Draft<'_>| {
+        let mut framed = draft.get(&spoiled)?.expect("it is there");
+        *framed.last_mut().expect("it is not empty") ^= 1;
+        draft.put_framed(spoiled, framed);
+        Ok(())
+    };
+    store.backend.write(spoil).await.unwrap();
+    make_format_3(&store, 1).await;
+    drop(store);
+    let store = sled(&dir);
+    assert_eq!(store.run(&run.tenant, run.id).await.unwrap_err().code(), "store.corrupt");
+    assert_eq!(store.journal(&run.tenant, run.id, 0, 9).await.unwrap().len(), 2);
 }
 
 /// Counts of large values stay right where a commit does not read what it replaces, also for a run of an older program.

@@ -1,4 +1,5 @@
-//! Rows that an older program did not write: counts of large values, and what is found by the end of a run.
+//! What an older program wrote otherwise, or did not write: keys with a partition, counts of large values, and what is
+//! found by the end of a run.
 
 use weir_engine::ids::RunId;
 use weir_engine::ports::StoreError;
@@ -14,6 +15,81 @@ const ROWS_MAX: usize = 1024;
 
 /// The tables that this makes. A try before may have been cut off, so that it begins with none.
 const MADE: [u8; 3] = *b"ben";
+
+/// The tables whose keys had a partition before format 4, each with how many bytes stood before it.
+const HAD_PARTITION: [(u8, usize); 17] = [
+    (b'R', 1),
+    (b'O', 1),
+    (b'X', 1),
+    (b'J', 1),
+    (b'C', 1),
+    (b'B', 1),
+    (b'E', 1),
+    (b'G', 1),
+    (b'c', 1),
+    (b'd', 1),
+    (b'W', 9),
+    (b'Z', 9),
+    (b'L', 9),
+    (b'Y', 9),
+    (b'V', 9),
+    (b'Q', 17),
+    (b'H', 17),
+];
+/// More than the first byte of any partition, and less than that of any tenant's id, which is a letter.
+const PARTITION_END: u8 = 0x10;
+
+/// A row that was written as rows of that format were, as this program writes it.
+pub(crate) fn as_written_now(format: u32, (key, framed): Row) -> Row {
+    match (format < 4).then(|| without_partition(&key)).flatten() {
+        Some(now) => {
+            let framed = frame::under_another_key(framed, &key, &now);
+            (now, framed)
+        }
+        None => (key, framed),
+    }
+}
+
+/// The key without the partition, where it has one.
+fn without_partition(key: &[u8]) -> Option<Vec<u8>> {
+    let (_, skip) = HAD_PARTITION.iter().find(|(table, _)| key.first() == Some(table))?;
+    let (before, rest) = key.split_at_checked(*skip)?;
+    let ([first, _], rest) = rest.split_first_chunk::<2>()?;
+    (*first < PARTITION_END).then(|| [before, rest].concat())
+}
+
+/// Takes the partition out of all keys, in batches; `apply` makes one of them. What was cut off goes on.
+pub(crate) fn to_format_4<E: From<StoreError>>(
+    rows: &dyn Rows,
+    mut apply: impl FnMut(Changes) -> Result<(), E>,
+) -> Result<(), E> {
+    for (table, skip) in HAD_PARTITION {
+        let (mut from, mut end) = (vec![table], rows::end_of(&[table]));
+        if skip == 1 {
+            end = vec![table, PARTITION_END];
+        }
+        loop {
+            let piece = rows::take_until(rows, &from, &end, ROWS_MAX)?;
+            let Some((last, _)) = piece.last() else { break };
+            from = rows::after(last);
+            apply(moved(piece))?;
+        }
+    }
+    Ok(())
+}
+
+fn moved(piece: Vec<Row>) -> Changes {
+    let mut changes = Changes::new();
+    for row in piece {
+        let before = row.0.clone();
+        let (now, framed) = as_written_now(3, row);
+        if now != before {
+            changes.insert(before, None);
+            changes.insert(now, Some(framed));
+        }
+    }
+    changes
+}
 
 /// Makes the rows of format 2 in batches; `apply` makes one of them. Runs that had ended count as ended at `now`.
 pub(crate) fn to_format_2<E: From<StoreError>>(

@@ -223,10 +223,14 @@ impl Home {
         Ok(FORMAT)
     }
 
-    /// Makes what the program that wrote the store did not. Only the last write says so: what is cut off begins anew.
+    /// Makes what the program that wrote the store did not. Only the last write says so: what is cut off is done
+    /// again.
     fn upgrade(&self, database: &Database, stored: u32) -> Result<(), OpenError> {
         tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
         let apply = |changes| database.apply(changes).map_err(|error| self.not_opened(error));
+        if stored < 4 {
+            records::to_format_4(database, apply)?;
+        }
         if stored < 2 {
             records::to_format_2(database, now(), apply)?;
         }
