@@ -227,7 +227,11 @@ impl Home {
     /// again.
     fn upgrade(&self, database: &Database, stored: u32) -> Result<(), OpenError> {
         tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
-        let apply = |changes| database.apply(changes).map_err(|error| self.not_opened(error));
+        let apply = |changes| {
+            database.apply(changes).map_err(|error| self.not_opened(error))?;
+            // sled uses space of its log again that only later, unsynced, parts of it replace.
+            database.sync().map_err(|source| self.folder_error(source))
+        };
         if stored < 4 {
             records::to_format_4(database, apply)?;
         }
@@ -238,8 +242,7 @@ impl Home {
         let group = Changes::new();
         let mut last = Draft::new(database, &group);
         last.put_record(records::own_record("format"), &FORMAT)?;
-        apply(last.finish()?)?;
-        database.sync().map_err(|source| self.folder_error(source))
+        apply(last.finish()?)
     }
 
     /// Whether the file `FORMAT` is there.
