@@ -85,6 +85,9 @@ impl OpenError {
     }
 }
 
+/// How many rows an upgrade changes before it says again that it is at work: some seconds' worth.
+const UPGRADE_TOLD_ROWS: usize = 1_000_000;
+
 /// The clock of the machine: for an upgrade alone.
 fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -227,16 +230,22 @@ impl Home {
     /// again.
     fn upgrade(&self, database: &Database, stored: u32) -> Result<(), OpenError> {
         tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
-        let apply = |changes| {
+        let (mut changed, mut told) = (0, 0);
+        let mut apply = |changes: Changes| {
+            changed += changes.len();
+            if changed - told >= UPGRADE_TOLD_ROWS {
+                told = changed;
+                tracing::info!(rows = changed, "rows were brought to the new format so far");
+            }
             database.apply(changes).map_err(|error| self.not_opened(error))?;
             // sled uses space of its log again that only later, unsynced, parts of it replace.
             database.sync().map_err(|source| self.folder_error(source))
         };
         if stored < 4 {
-            records::to_format_4(database, apply)?;
+            records::to_format_4(database, &mut apply)?;
         }
         if stored < 2 {
-            records::to_format_2(database, now(), apply)?;
+            records::to_format_2(database, now(), &mut apply)?;
         }
         // Format 3 is that standings may say whether there are large values; those that do not are read as they are.
         let group = Changes::new();
