@@ -44,10 +44,8 @@ pub(crate) async fn prepare_over<'a>(
     let input = hook.input.evaluate(scope).map_err(StepError::from)?;
     let key = attempt.idempotency_key(&format!(".{place}"));
     let mut limits = hook.limits.unwrap_or_default().at_most(attempt.outside.limits(&attempt.ports.limits));
-    if attempt.step.common.deadline.is_some() {
-        let left = u64::try_from(attempt.budget().as_millis()).unwrap_or(u64::MAX);
-        limits.time_ms = limits.time_ms.min(left.max(1));
-    }
+    let left = u64::try_from(attempt.budget().as_millis()).unwrap_or(u64::MAX);
+    limits.time_ms = limits.time_ms.min(left.max(1));
     let invocation = Invocation {
         plugin,
         tenant: attempt.run.tenant.clone(),

@@ -32,6 +32,25 @@ pub(super) fn contain<T, E: Into<SledError>>(call: impl FnOnce() -> Result<T, E>
     }
 }
 
+/// How often sled's own lock is tried, and the pause between. We hold ours: only threads of a database that this very
+/// process has just closed can still have sled's, for a moment.
+const LOCK_TRIES: usize = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+fn open_unlocked(config: &sled::Config) -> Result<sled::Db, SledError> {
+    let mut opened = contain(|| config.open());
+    for _ in 1..LOCK_TRIES {
+        match &opened {
+            // sled gives it no kind of its own.
+            Err(SledError::Sled(error)) if error.to_string().contains("could not acquire lock") => {}
+            _ => break,
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        opened = contain(|| config.open());
+    }
+    opened
+}
+
 /// What a panic said.
 pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -53,7 +72,7 @@ impl Database {
     /// Opens sled in that folder, as it is.
     pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, SledError> {
         let config = sled::Config::new().path(folder).cache_capacity(cache_bytes.max(1024 * 1024));
-        let db = contain(|| config.open())?;
+        let db = open_unlocked(&config)?;
         let log = File::open(folder.join("db"))?;
         let stuck_flush = Some(StuckFlush::watch(db.clone())?);
         Ok(Self { db: Some(db), stuck_flush, log })

@@ -118,7 +118,8 @@ impl Reader {
         let below = format!("{prefix}.");
         let is_ours = |key: &&String| key.starts_with(&below) && !self.asked.contains(*key);
         keys.extend(self.given.values.keys().filter(is_ours).cloned());
-        let mut table = toml::Table::new();
+        // What a part has where it stands, and not what its type has elsewhere, stays where nobody says otherwise.
+        let mut table = defaults.clone();
         for key in keys {
             let path: Vec<&str> = key.strip_prefix(&below).unwrap_or(&key).split('.').collect();
             let default = at(&defaults, &path);
@@ -228,4 +229,26 @@ fn typed(value: toml::Value, default: Option<&toml::Value>) -> toml::Value {
 /// `server.shutdown-grace` is `WEIR_SERVER_SHUTDOWN_GRACE`.
 fn variable_of(key: &str) -> String {
     format!("WEIR_{}", key.replace(['.', '-'], "_").to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::given::{Given, GivenValue};
+    use super::*;
+    use weir_engine::ports::InvocationLimits;
+    use weir_plugins::HostSettings;
+
+    // covers P-05: one ceiling that an operator sets leaves the others where `--check` says they are
+    #[test]
+    fn what_is_not_said_beside_what_is_keeps_its_default() {
+        let mut given = Given::default();
+        let time = GivenValue { value: toml::Value::Integer(60_000), source: "FILE".to_owned() };
+        given.values.insert("plugins.ceiling.time-ms".to_owned(), time);
+        let mut reader = Reader::new(given);
+        let plugins: HostSettings = reader.section("plugins");
+        assert!(reader.finish().is_ok());
+        let of_host = HostSettings::default();
+        let ceiling = InvocationLimits { time_ms: 60_000, ..of_host.ceiling };
+        assert_eq!(plugins, HostSettings { ceiling, ..of_host });
+    }
 }
