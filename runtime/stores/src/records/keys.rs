@@ -35,9 +35,9 @@
 //! | `n` | tenant | how many of them there are |
 //!
 //! Ids of runs begin with the time of their start, so that the runs at work lie side by side, and what they cost does not
-//! grow with those that are stored. The partition of a run, `hash(tenant, run) % 4096`, by which a back end divides work
-//! among machines, follows from each of these keys; in front of them it would spread the runs at work over the whole
-//! tree. The queue is ordered by pass before that, so that the next run to claim is one read away.
+//! grow with those that are stored. A partition of a run, such as `hash(tenant, run) % 4096`, by which work could be divided
+//! among machines, can be computed from each of these keys; in front of them it would spread the runs at work over the
+//! whole tree. The queue is ordered by pass before that, so that the next run to claim is one read away.
 
 use weir_engine::digest::Digest;
 use weir_engine::ids::{FlowName, RunId, TenantId};

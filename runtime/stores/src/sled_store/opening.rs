@@ -190,10 +190,13 @@ impl Home {
         if stored > FORMAT {
             return Err(OpenError::NewerFormat { dir: self.dir.clone(), stored, known: FORMAT });
         }
+        // What is not whole is not rewritten.
+        let commits = self.check_mark(&database)?;
         if stored < FORMAT {
+            // First, so that a program of the old format keeps away from what was brought to the new one only in part.
+            self.write_format_file().map_err(|source| self.folder_error(source))?;
             self.upgrade(&database, stored)?;
             repairs.push(format!("the store had format {stored} and was brought to format {FORMAT}"));
-            self.write_format_file().map_err(|source| self.folder_error(source))?;
         }
         if !marked {
             if has_database {
@@ -201,7 +204,6 @@ impl Home {
             }
             self.write_format_file().map_err(|source| self.folder_error(source))?;
         }
-        let commits = self.check_mark(&database)?;
         Ok(Trusted { database, commits, repairs })
     }
 
@@ -232,14 +234,17 @@ impl Home {
         tracing::warn!(dir = %self.dir.display(), "the store is brought to the format of this program; this takes a while");
         let (mut changed, mut told) = (0, 0);
         let mut apply = |changes: Changes| {
-            changed += changes.len();
+            changed += changes.values().flatten().count();
             if changed - told >= UPGRADE_TOLD_ROWS {
                 told = changed;
                 tracing::info!(rows = changed, "rows were brought to the new format so far");
             }
             database.apply(changes).map_err(|error| self.not_opened(error))?;
             // sled uses space of its log again that only later, unsynced, parts of it replace.
-            database.sync().map_err(|source| self.folder_error(source))
+            database.sync().map_err(|source| {
+                Database::forget_cached(&self.sled_folder());
+                self.folder_error(source)
+            })
         };
         if stored < 4 {
             records::to_format_4(database, &mut apply)?;

@@ -127,3 +127,42 @@ async fn a_verb_that_panics_fails_alone() {
     let left = store.backend.read(|rows| rows.get(b"Z"), |left, _| Ok(left)).await.unwrap();
     assert_eq!(left, None);
 }
+
+/// The format that the database says it has.
+fn stored_format(dir: &Path) -> Option<u32> {
+    let database = database::Database::open(&dir.join("sled"), 1 << 20).unwrap();
+    crate::records::record(&database, &crate::records::own_record("format")).unwrap()
+}
+
+fn refusal(dir: &Path) -> &'static str {
+    SledStore::open(dir, SledSettings::default()).err().map_or("opens", |error| error.code())
+}
+
+async fn older(dir: &Path) {
+    let store = open(dir);
+    put(&store, "a").await.unwrap();
+    let format = crate::records::own_record("format");
+    store.backend.write(move |draft| draft.put_record(format, &3_u32)).await.unwrap();
+}
+
+// covers F-07: else a program of the old format could open what is half of the new one, and remove what it cannot read
+#[tokio::test]
+async fn an_older_store_says_its_new_format_before_its_rows_change() {
+    let dir = tempfile::tempdir().unwrap();
+    older(dir.path()).await;
+    std::fs::create_dir(dir.path().join("FORMAT.new")).unwrap();
+    assert_eq!(refusal(dir.path()), "store.folder");
+    assert_eq!(stored_format(dir.path()), Some(3));
+    std::fs::remove_dir(dir.path().join("FORMAT.new")).unwrap();
+    drop(open(dir.path()));
+    assert_eq!(stored_format(dir.path()), Some(crate::records::FORMAT));
+}
+
+#[tokio::test]
+async fn an_older_store_with_something_missing_is_refused_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    older(dir.path()).await;
+    std::fs::write(dir.path().join("MARK"), "900\n").unwrap();
+    assert_eq!(refusal(dir.path()), "store.corrupt");
+    assert_eq!(stored_format(dir.path()), Some(3));
+}
