@@ -288,7 +288,8 @@ pub trait Store: Outbox + Retention + Send + Sync {
     async fn artifact(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
 
     /// A number that grows with every change of a definition, of any tenant, no later than the change's verb returns:
-    /// what was read while it stayed the same is as it was. It grows also where a listing leaves something out. `None` where others than this process may change them.
+    /// what was read while it stayed the same is as it was. It grows also where a listing leaves something out. `None`
+    /// where others than this process may change them.
     fn definitions_edition(&self) -> Option<u64>;
 
     /// Saves a new version, if the expectation holds. It becomes the live one.

@@ -40,22 +40,20 @@ const HAD_PARTITION: [(u8, usize); 17] = [
 const PARTITION_END: u8 = 0x10;
 
 /// A row that was written as rows of that format were, as this program writes it.
-pub(crate) fn as_written_now(format: u32, (key, framed): Row) -> Row {
-    match (format < 4).then(|| without_partition(&key)).flatten() {
-        Some(now) => {
-            let framed = frame::under_another_key(framed, &key, &now);
-            (now, framed)
-        }
-        None => (key, framed),
-    }
+pub(crate) fn as_written_now(format: u32, row: Row) -> Row {
+    if format < 4 { without_partition(&row).unwrap_or(row) } else { row }
 }
 
-/// The key without the partition, where it has one.
-fn without_partition(key: &[u8]) -> Option<Vec<u8>> {
+/// The row without the partition in its key, where it has one.
+fn without_partition((key, framed): &Row) -> Option<Row> {
     let (_, skip) = HAD_PARTITION.iter().find(|(table, _)| key.first() == Some(table))?;
     let (before, rest) = key.split_at_checked(*skip)?;
     let ([first, _], rest) = rest.split_first_chunk::<2>()?;
-    (*first < PARTITION_END).then(|| [before, rest].concat())
+    (*first < PARTITION_END).then(|| {
+        let now = [before, rest].concat();
+        let framed = frame::under_another_key(framed.clone(), key, &now);
+        (now, framed)
+    })
 }
 
 /// Takes the partition out of all keys, in batches; `apply` makes one of them. What was cut off goes on.
@@ -81,10 +79,8 @@ pub(crate) fn to_format_4<E: From<StoreError>>(
 fn moved(piece: Vec<Row>) -> Changes {
     let mut changes = Changes::new();
     for row in piece {
-        let before = row.0.clone();
-        let (now, framed) = as_written_now(3, row);
-        if now != before {
-            changes.insert(before, None);
+        if let Some((now, framed)) = without_partition(&row) {
+            changes.insert(row.0, None);
             changes.insert(now, Some(framed));
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use weir_engine::ports::StoreError;
 
+use super::opening::{LOCK_PAUSE, LOCK_TRIES};
 use super::stuck_flush::StuckFlush;
 use crate::records::{Changes, Row, Rows};
 
@@ -32,11 +33,8 @@ pub(super) fn contain<T, E: Into<SledError>>(call: impl FnOnce() -> Result<T, E>
     }
 }
 
-/// How often sled's own lock is tried, and the pause between. We hold ours: only threads of a database that this very
-/// process has just closed can still have sled's, for a moment.
-const LOCK_TRIES: usize = 50;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
-
+/// Waits for sled's own lock. We hold ours: only threads of a database that this very process has just closed can still
+/// have sled's, for a moment.
 fn open_unlocked(config: &sled::Config) -> Result<sled::Db, SledError> {
     let mut opened = contain(|| config.open());
     for _ in 1..LOCK_TRIES {

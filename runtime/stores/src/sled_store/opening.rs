@@ -130,8 +130,8 @@ pub(super) struct Trusted {
 
 /// How often a lock is tried, and the pause between: a child that a process is just starting holds what its parent held
 /// until its own program runs, and a server that was replaced may be about to end.
-const LOCK_TRIES: usize = 50;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+pub(super) const LOCK_TRIES: usize = 50;
+pub(super) const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 impl Home {
     /// Makes and locks the folder.
@@ -192,17 +192,16 @@ impl Home {
         }
         // What is not whole is not rewritten.
         let commits = self.check_mark(&database)?;
-        if stored < FORMAT {
+        if stored < FORMAT || !marked {
             // First, so that a program of the old format keeps away from what was brought to the new one only in part.
             self.write_format_file().map_err(|source| self.folder_error(source))?;
+        }
+        if stored < FORMAT {
             self.upgrade(&database, stored)?;
             repairs.push(format!("the store had format {stored} and was brought to format {FORMAT}"));
         }
-        if !marked {
-            if has_database {
-                repairs.push("the file `FORMAT` was missing and was written anew".to_owned());
-            }
-            self.write_format_file().map_err(|source| self.folder_error(source))?;
+        if !marked && has_database {
+            repairs.push("the file `FORMAT` was missing and was written anew".to_owned());
         }
         Ok(Trusted { database, commits, repairs })
     }
